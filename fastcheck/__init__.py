@@ -1,0 +1,67 @@
+"""Tell whether a hand-written gradient is right.
+
+`check` and `check_backprop` compare a claimed gradient with the numerical one and return a `Report`. Names
+are loaded when they are first used, so that ``import fastcheck`` takes no time.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from fastcheck import course
+    from fastcheck.checks import check, check_backprop, numerical_gradient
+    from fastcheck.errors import (
+        EvaluationError,
+        FastcheckError,
+        GradientMismatchError,
+        InvalidProblemError,
+    )
+    from fastcheck.report.result import BlockReport, Coordinate, Report
+    from fastcheck.verdict import Verdict
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "BlockReport",
+    "Coordinate",
+    "EvaluationError",
+    "FastcheckError",
+    "GradientMismatchError",
+    "InvalidProblemError",
+    "Report",
+    "Verdict",
+    "check",
+    "check_backprop",
+    "course",
+    "numerical_gradient",
+]
+
+_HOMES = {
+    "BlockReport": "fastcheck.report.result",
+    "Coordinate": "fastcheck.report.result",
+    "EvaluationError": "fastcheck.errors",
+    "FastcheckError": "fastcheck.errors",
+    "GradientMismatchError": "fastcheck.errors",
+    "InvalidProblemError": "fastcheck.errors",
+    "Report": "fastcheck.report.result",
+    "Verdict": "fastcheck.verdict",
+    "check": "fastcheck.checks",
+    "check_backprop": "fastcheck.checks",
+    "numerical_gradient": "fastcheck.checks",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name == "course":
+        return importlib.import_module("fastcheck.course")
+    if name not in _HOMES:
+        raise AttributeError(f"module 'fastcheck' has no attribute {name!r}")
+    value = getattr(importlib.import_module(_HOMES[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,0 +1,233 @@
+"""The entry points: each poses a problem, makes a plan, runs an engine, judges, and reports."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from fastcheck.engines import choose_engine
+from fastcheck.errors import EvaluationError, InvalidProblemError
+from fastcheck.execution import Backend, Execution, one_blas_thread
+from fastcheck.plan import Plan, make_plan
+from fastcheck.problem import Problem, generators_kept, map_copy, pose, same_values, structure_copy
+from fastcheck.report.result import Report, block_report
+from fastcheck.second_look import look_again
+from fastcheck.verdict import judge, validate_tolerance
+
+Progress = bool | Callable[[int, int], None] | None
+
+
+def check(
+    cost: Callable[[Any], Any],
+    parameters: Any,
+    gradients: Any,
+    *,
+    epsilon: float | None = None,
+    tolerance: float = 1e-7,
+    coordinates: Any = "all",
+    method: str = "auto",
+    n_jobs: int = 1,
+    backend: Backend | None = None,
+    seed: int = 0,
+    progress: Progress = None,
+) -> Report:
+    """Check a claimed gradient against the numerical one.
+
+    Parameters
+    ----------
+    cost
+        J, a function of the parameters that returns one real number, the same one for the same parameters.
+        It gets float64 arrays in the structure of ``parameters``.
+    parameters
+        θ: a dict, nested dict, list, tuple or named tuple of float arrays, or one array. Never changed.
+    gradients
+        The claim g in the same structure, keys ``W1`` or ``dW1``, other keys ignored; or a function that
+        returns it from the parameters.
+    epsilon
+        The step ε, in the units of θ; None lets the engine choose one for each coordinate.
+    tolerance
+        Relative error, in (0, 1), that still counts as right. Claims in float32 are held to about 1e-5.
+    coordinates
+        What to check: ``"all"``; a number per block; a fraction of each block; a dict from block names to
+        these; or positions such as ``[("W1", (3, 0)), "b1[2, 0]"]``. Samples are random, drawn in each block
+        by itself, without replacement, and repeat with ``seed``.
+    method
+        ``"reference"``, the textbook loop; ``"plain"``, the same costs in batches and in parallel; or
+        ``"auto"``, the fastest that applies.
+    n_jobs, backend
+        Workers, as joblib counts them (−1: all cores), and their kind: ``"processes"`` or ``"threads"``, None
+        for what suits the cost. The result is the same to the last bit.
+    seed
+        Seed of the sample.
+    progress
+        True or False, None for a bar if stderr is a terminal and the check takes more than a second, or a
+        function ``progress(done, total)``.
+
+    Returns
+    -------
+    Report
+        Costs two forward passes a coordinate and about a dozen more.
+
+    Raises
+    ------
+    InvalidProblemError
+        Names, shapes, dtypes, values or options do not fit together.
+    EvaluationError
+        The cost returned no finite number, changed its parameters, or does not repeat itself.
+
+    Examples
+    --------
+    >>> import numpy as np, fastcheck
+    >>> theta = {"w": np.array([1.0, -2.0]), "b": np.array([0.5])}
+    >>> def cost(p):
+    ...     return np.sum(p["w"] ** 2) + 3 * p["b"][0]
+    >>> fastcheck.check(cost, theta, {"dw": 2 * theta["w"], "db": np.array([3.0])}).passed
+    True
+    >>> report = fastcheck.check(cost, theta, {"dw": theta["w"], "db": np.array([3.0])})
+    >>> report.verdict, report.blocks["w"].verdict, report.blocks["b"].verdict
+    (<Verdict.FAIL: 'fail'>, <Verdict.FAIL: 'fail'>, <Verdict.PASS: 'pass'>)
+    """
+    if gradients is None:
+        raise InvalidProblemError(
+            "gradients: expected the claimed gradient, or a function that returns it, got None. Does the "
+            "backward pass end in a return statement?"
+        )
+    start = time.perf_counter()
+    tolerance = validate_tolerance(tolerance)
+    execution = Execution(n_jobs=n_jobs, backend=backend, progress=progress)
+    engine = choose_engine(method)
+    with generators_kept(), one_blas_thread():
+        problem = pose(cost, parameters, gradients)
+        plan = make_plan(problem.layout, problem.theta, coordinates, epsilon, seed)
+        estimates = engine.estimate(problem, plan, execution)
+        estimates = look_again(problem, plan, estimates, tolerance)
+    judgement = judge(problem, plan, estimates, tolerance)
+    return Report(
+        verdict=judgement.verdict,
+        difference=judgement.difference,
+        blocks={judged.block.name: block_report(judged, judgement) for judged in judgement.blocks},
+        forward_passes=problem.forward_passes + estimates.forward_passes,
+        method=engine.name,
+        epsilon=plan.epsilon,
+        tolerance=tolerance,
+        seconds=time.perf_counter() - start,
+        seed=plan.seed,
+        notes=(*execution.notes, *estimates.notes),
+    )
+
+
+def check_backprop(
+    forward: Callable[[Any, Any, Any], Any],
+    backward: Callable[[Any, Any, Any], Any],
+    parameters: Any,
+    X: Any,
+    Y: Any,
+    **options: Any,
+) -> Report:
+    """Check a backward pass in the convention of the courses.
+
+    Parameters
+    ----------
+    forward
+        ``forward(X, Y, parameters) -> (cost, cache)``.
+    backward
+        ``backward(X, Y, cache) -> gradients``, in the structure of the parameters, keys ``dW1`` or ``W1``.
+    parameters
+        θ, as for `check`.
+    X, Y
+        Inputs and labels, of any type; the functions get copies.
+    **options
+        The keyword arguments of `check`.
+
+    Returns
+    -------
+    Report
+        Costs what `check` costs, and one forward and backward pass.
+
+    Raises
+    ------
+    InvalidProblemError, EvaluationError
+        As `check`; also if forward returns no pair, or one of the functions changes X, Y or the parameters.
+
+    Examples
+    --------
+    >>> from fastcheck import check_backprop, course
+    >>> parameters, gradients, X, Y = course.gradient_check_n_test_case()
+    >>> backward = course.backward_propagation_n
+    >>> check_backprop(course.forward_propagation_n, backward, parameters, X, Y).passed
+    True
+    """
+    cost = ForwardCost(forward, structure_copy(X), structure_copy(Y))
+
+    def gradients(theta: Any) -> Any:
+        _, cache = cost.run(theta)
+        result = map_copy(backward(cost.X, cost.Y, cache))
+        for name, given, used in (("X", X, cost.X), ("Y", Y, cost.Y)):
+            if not same_values(given, used):
+                raise EvaluationError(
+                    f"forward or backward: it changes {name} in place. Work on a copy of {name}: the next "
+                    "call would see other data. (Yours is unchanged: the check works on a copy.)"
+                )
+        return result
+
+    if not callable(backward):
+        raise InvalidProblemError(f"backward: expected a function, got {type(backward).__name__}.")
+    report = check(cost, parameters, gradients, **options)
+    return dataclasses.replace(report, forward_passes=report.forward_passes + 1)
+
+
+def numerical_gradient(
+    cost: Callable[[Any], Any],
+    parameters: Any,
+    *,
+    epsilon: float | None = None,
+    method: str = "auto",
+    n_jobs: int = 1,
+    backend: Backend | None = None,
+    progress: Progress = None,
+) -> Any:
+    """Return the numerical gradient ĝ in the structure of the parameters, as float64 arrays.
+
+    The options are those of `check`, and so are the errors. Costs two forward passes a coordinate.
+
+    Examples
+    --------
+    >>> import numpy as np, fastcheck
+    >>> fastcheck.numerical_gradient(lambda w: w[0] * w[1], np.array([2.0, 3.0])).round(6)
+    array([3., 2.])
+    """
+    execution = Execution(n_jobs=n_jobs, backend=backend, progress=progress)
+    engine = choose_engine(method)
+    with generators_kept(), one_blas_thread():
+        problem: Problem = pose(cost, parameters)
+        plan: Plan = make_plan(problem.layout, problem.theta, "all", epsilon, seed=0)
+        numerical = engine.estimate(problem, plan, execution).numerical
+    return problem.layout.build(np.array(numerical))
+
+
+@dataclasses.dataclass(frozen=True, slots=True, eq=False)
+class ForwardCost:
+    """The cost of a forward pass ``forward(X, Y, parameters) -> (cost, cache)``, as a function of θ alone."""
+
+    forward: Callable[[Any, Any, Any], Any]
+    X: Any
+    Y: Any
+
+    def __call__(self, parameters: Any) -> Any:
+        """Return the cost."""
+        return self.run(parameters)[0]
+
+    def run(self, parameters: Any) -> tuple[Any, Any]:
+        """Return the pair (cost, cache)."""
+        result = self.forward(self.X, self.Y, parameters)
+        if not isinstance(result, tuple) or len(result) != 2:
+            got = f"a tuple of {len(result)}" if isinstance(result, tuple) else type(result).__name__
+            raise EvaluationError(
+                f"forward: expected the pair (cost, cache), got {got}. Return both, or use check(cost, …) "
+                "with a function that returns the cost alone."
+            )
+        return result

@@ -1,0 +1,66 @@
+"""Engines: ways of computing the numerical gradient ĝ with a bound on its error.
+
+An engine is one class with a name and one method. To add one: a new module, and a line in `ENGINES`.
+"""
+
+from __future__ import annotations
+
+import importlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+from fastcheck.errors import InvalidProblemError
+
+if TYPE_CHECKING:
+    from fastcheck.execution import Execution
+    from fastcheck.parameters import Vector
+    from fastcheck.plan import Plan
+    from fastcheck.problem import Problem
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Estimates:
+    """The numerical gradient of the k coordinates of a plan, all arrays of shape (k,).
+
+    ``numerical`` is the central difference with the step of the plan. ``lower`` and ``upper`` are the slopes
+    between which a claim counts as right: the best value known, one number except at a kink. ``bound`` is u:
+    the true derivative lies within u of that interval. ``noise`` is the rounding noise of one evaluation of
+    J, 0 where no costs are subtracted. ``notes`` are sentences for the report.
+    """
+
+    numerical: Vector
+    lower: Vector
+    upper: Vector
+    bound: Vector
+    noise: float
+    forward_passes: int
+    notes: tuple[str, ...] = ()
+
+
+class Engine(Protocol):
+    """What the rest of fastcheck knows of an engine."""
+
+    name: str
+    """The name in reports, and the value of ``method=``."""
+
+    def estimate(self, problem: Problem, plan: Plan, execution: Execution) -> Estimates:
+        """Return ĝ and its bound for every coordinate of the plan."""
+        ...
+
+
+ENGINES = {
+    "reference": "fastcheck.engines.loop:ReferenceEngine",
+    "plain": "fastcheck.engines.plain:PlainEngine",
+}
+"""The method's name → the module and class, imported when first used."""
+
+
+def choose_engine(method: str) -> Engine:
+    """Return the engine for ``method=``; "auto" is the fastest that any cost can use."""
+    name = "plain" if method == "auto" else method
+    if name not in ENGINES:
+        known = ", ".join(repr(name) for name in ["auto", *ENGINES])
+        raise InvalidProblemError(f"method: expected one of {known}, got {method!r}.")
+    module, _, attribute = ENGINES[name].partition(":")
+    engine: Any = getattr(importlib.import_module(module), attribute)()
+    return engine  # type: ignore[no-any-return]

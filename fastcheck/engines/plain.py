@@ -1,0 +1,167 @@
+"""Plain evaluation: J(θ+h) and J(θ−h) of many coordinates per task, in batches and in parallel.
+
+Any callable will do. A cost that also offers ``costs(thetas)``, from an array (batch, n) of parameter
+vectors to the costs (batch,), is asked for whole batches at once.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from fastcheck.engines import Estimates
+from fastcheck.engines.noise import POINTS, noise_level, rounding_bound
+from fastcheck.errors import EvaluationError
+from fastcheck.execution import Backend, Execution
+from fastcheck.parameters import Layout, Vector
+from fastcheck.plan import Coordinates, Plan
+from fastcheck.problem import Evaluator, Problem, check_unchanged
+
+STEP = 2.0**-17
+"""Default step, relative to max(1, |θ|): 7.6e-6, where truncation and noise of a central difference meet."""
+
+TASKS = 64
+"""Tasks that the work is cut into; their number does not depend on the workers."""
+
+BATCH_BYTES = 2**22
+"""Size of a batch of perturbed parameter vectors: it should stay in the cache."""
+
+SAME_BATCH = 1e-12
+"""Relative difference allowed between ``costs(thetas)`` and the cost itself."""
+
+
+class PlainEngine:
+    """Batched and parallel plain evaluation: 2 forward passes a coordinate, and 9 for the noise of J."""
+
+    name = "plain"
+
+    def estimate(self, problem: Problem, plan: Plan, execution: Execution) -> Estimates:
+        """Return ĝ; the step is ``plan.epsilon`` or 2⁻¹⁷ max(1, |θ|), the bound that of rounding noise."""
+        steps = default_steps(problem.theta[plan.coordinates], plan.epsilon)
+        numerical = differences(problem, plan.coordinates, steps, execution)
+        noise = noise_level(problem)
+        return Estimates(
+            numerical=numerical,
+            lower=numerical,
+            upper=numerical,
+            bound=rounding_bound(noise, steps),
+            noise=noise,
+            forward_passes=2 * numerical.size + POINTS + (3 if batched_costs(problem) else 0),
+        )
+
+
+def default_steps(values: Vector, epsilon: float | None) -> Vector:
+    """Return the step of each coordinate: ε, or a power of two near 2⁻¹⁷ max(1, |θ|)."""
+    if epsilon is not None:
+        return np.full(values.shape, epsilon)
+    return np.asarray(STEP * np.exp2(np.ceil(np.log2(np.maximum(1.0, np.abs(values))))))
+
+
+def differences(problem: Problem, coordinates: Coordinates, steps: Vector, execution: Execution) -> Vector:
+    """Return the central differences (k,) of plain evaluation, divided by the steps really taken."""
+    costs = batched_costs(problem)
+    work: Callable[[tuple[Coordinates, Vector]], Vector]
+    if costs is None:
+        work, backend = _Pairs(problem.evaluator, problem.theta), "processes"
+        size = -(-coordinates.size // TASKS)
+    else:
+        _verify_batched(problem, costs)
+        work, backend = _BatchedPairs(costs, problem.layout, problem.theta), "threads"
+        size = max(1, min(128, BATCH_BYTES // (16 * problem.theta.size)))
+    cuts = range(0, coordinates.size, size)
+    chunks = [(coordinates[i : i + size], steps[i : i + size]) for i in cuts]
+    kind: Backend = "processes" if backend == "processes" else "threads"
+    pairs = execution.map(
+        work,
+        chunks,
+        sizes=[chunk.size for chunk, _ in chunks],
+        seconds=2 * coordinates.size * problem.seconds,
+        backend=kind,
+    )
+    costs_plus, costs_minus = np.concatenate(pairs).T
+    values = problem.theta[coordinates]
+    return np.asarray((costs_plus - costs_minus) / ((values + steps) - (values - steps)))
+
+
+def batched_costs(problem: Problem) -> Callable[[Vector], Any] | None:
+    """Return the ``costs(thetas)`` that the cost offers, or None."""
+    costs = getattr(problem.evaluator.cost, "costs", None)
+    return costs if callable(costs) else None
+
+
+@contextlib.contextmanager
+def explained(layout: Layout, coordinate: int, step: float) -> Iterator[None]:
+    """Say at which perturbed parameters an evaluation went wrong."""
+    try:
+        yield
+    except EvaluationError as error:
+        raise EvaluationError(f"at {layout.coordinate_name(coordinate)} ± {abs(step):g}: {error}") from error
+    except Exception as error:
+        error.add_note(f"raised by the cost at {layout.coordinate_name(coordinate)} ± {abs(step):g}")
+        raise
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Pairs:
+    """The task: J(θ+h) and J(θ−h), shape (k, 2), one evaluation after the other."""
+
+    evaluator: Evaluator
+    theta: Vector
+
+    def __call__(self, chunk: tuple[Coordinates, Vector]) -> Vector:
+        work = self.theta.copy()
+        pairs = np.empty((len(chunk[0]), 2))
+        for pair, i, step in zip(pairs, *chunk, strict=True):
+            with explained(self.evaluator.layout, int(i), step):
+                work[i] = self.theta[i] + step
+                pair[0] = self.evaluator(work)
+                work[i] = self.theta[i] - step
+                pair[1] = self.evaluator(work)
+            work[i] = self.theta[i]
+        check_unchanged(self.evaluator.layout, self.theta, work, "cost")
+        return pairs
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _BatchedPairs:
+    """The same through ``costs(thetas)``."""
+
+    costs: Callable[[Vector], Any]
+    layout: Layout
+    theta: Vector
+
+    def __call__(self, chunk: tuple[Coordinates, Vector]) -> Vector:
+        coordinates, steps = chunk
+        thetas = np.repeat(self.theta[None], 2 * len(coordinates), axis=0)
+        rows = np.arange(len(coordinates))
+        thetas[2 * rows, coordinates] += steps
+        thetas[2 * rows + 1, coordinates] -= steps
+        pairs = _read_costs(self.costs(thetas), len(thetas)).reshape(-1, 2)
+        if not np.isfinite(pairs).all():
+            row, side = np.argwhere(~np.isfinite(pairs))[0]
+            with explained(self.layout, int(coordinates[row]), steps[row]):
+                raise EvaluationError(f"costs: expected finite numbers, got {pairs[row, side]}.")
+        return pairs
+
+
+def _read_costs(costs: Any, batch: int) -> Vector:
+    array = np.asarray(costs, dtype=float)
+    if array.shape != (batch,):
+        raise EvaluationError(f"costs: expected shape ({batch},), one cost per row, got {array.shape}.")
+    return array
+
+
+def _verify_batched(problem: Problem, costs: Callable[[Vector], Any]) -> None:
+    """Compare the batched cost with the cost itself at θ and beside it (one more forward pass each)."""
+    beside = problem.theta + 0.01 * np.random.default_rng(0).standard_normal(problem.theta.size)
+    expected = np.array([problem.value, problem.evaluator(beside)])
+    got = _read_costs(costs(np.stack([problem.theta, beside])), 2)
+    if not np.all(np.abs(got - expected) <= SAME_BATCH * np.abs(expected)):
+        raise EvaluationError(
+            f"costs: the batch gives J = {got.tolist()} where the cost itself gives {expected.tolist()}. The "
+            "columns of thetas follow the order of the parameters; make both compute the same."
+        )

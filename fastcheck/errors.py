@@ -1,0 +1,17 @@
+"""What fastcheck raises: every message says where, what was expected, what came, and what to do."""
+
+
+class FastcheckError(Exception):
+    """Base class of everything that fastcheck raises by itself."""
+
+
+class InvalidProblemError(FastcheckError, ValueError):
+    """The question cannot be asked: names, shapes, dtypes, values or options do not fit together."""
+
+
+class EvaluationError(FastcheckError, RuntimeError):
+    """The cost or the backward pass did something that makes a check meaningless."""
+
+
+class GradientMismatchError(FastcheckError, AssertionError):
+    """A report that did not pass, raised by `Report.raise_if_failed`."""

@@ -1,0 +1,186 @@
+"""How work is run: chunks, workers, progress. All engines use this one place.
+
+The chunks are the same whatever the number of workers, and BLAS runs on one thread everywhere, in this
+process too: that is what makes results bit-identical for every ``n_jobs`` and backend.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import pickle
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, TypeVar
+
+from fastcheck.errors import InvalidProblemError
+
+Backend = Literal["processes", "threads"]
+Chunk = TypeVar("Chunk")
+Result = TypeVar("Result")
+
+WORKERS_PAY_AFTER = {"processes": 1.0, "threads": 0.1}
+"""Estimated seconds of work below which starting workers takes longer than it saves."""
+
+PROGRESS_AFTER = 1.0
+"""Seconds after which a progress bar appears."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Execution:
+    """The options of a run: workers, their kind, and who is told about the progress.
+
+    ``n_jobs`` counts as joblib counts: −1 is all cores. ``progress`` is True or False, None for a bar on
+    stderr if that is a terminal, or a function ``progress(done, total)`` in coordinates.
+    """
+
+    n_jobs: int = 1
+    backend: Backend | None = None
+    progress: bool | Callable[[int, int], None] | None = None
+    notes: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.n_jobs, int) or isinstance(self.n_jobs, bool) or self.n_jobs == 0:
+            raise InvalidProblemError(
+                f"n_jobs: expected a positive number of workers, or -1 for all cores, got {self.n_jobs!r}."
+            )
+        if self.backend not in (None, "processes", "threads"):
+            raise InvalidProblemError(
+                f"backend: expected 'processes', 'threads' or None (fastcheck chooses), got {self.backend!r}."
+            )
+
+    def map(
+        self,
+        function: Callable[[Chunk], Result],
+        chunks: Sequence[Chunk],
+        *,
+        sizes: Sequence[int],
+        seconds: float,
+        backend: Backend,
+    ) -> list[Result]:
+        """Return ``[function(chunk) for chunk in chunks]``, in parallel where it pays.
+
+        ``sizes`` are the coordinates in each chunk (for the progress), ``seconds`` an estimate of the whole
+        work on one core, ``backend`` what suits the function if the caller of fastcheck did not choose.
+        """
+        backend = self.backend or backend
+        parallel = self.n_jobs != 1 and len(chunks) > 1 and seconds > WORKERS_PAY_AFTER[backend]
+        if parallel and backend == "processes" and not self._can_be_sent(function):
+            parallel = False
+        with one_blas_thread(), _progress(self.progress, sum(sizes)) as advance:
+            results = []
+            source = self._parallel(function, chunks, backend) if parallel else map(function, chunks)
+            for result, size in zip(source, sizes, strict=True):
+                results.append(result)
+                advance(size)
+            return results
+
+    def _parallel(
+        self, function: Callable[[Chunk], Result], chunks: Sequence[Chunk], backend: Backend
+    ) -> Iterable[Result]:
+        import joblib
+
+        name = {"processes": "loky", "threads": "threading"}[backend]
+        workers = joblib.Parallel(n_jobs=self.n_jobs, backend=name, return_as="generator")
+        task = joblib.delayed(_on_one_thread)
+        results: Iterable[Result] = workers(task(function, chunk) for chunk in chunks)
+        return results
+
+    def _can_be_sent(self, function: Callable[..., Any]) -> bool:
+        import cloudpickle
+
+        try:
+            cloudpickle.dumps(function)
+        except (pickle.PicklingError, TypeError, AttributeError, ValueError) as error:
+            self.notes.append(
+                f"n_jobs={self.n_jobs} was not used: the cost cannot be sent to other processes ({error}). "
+                "backend='threads' avoids that if the cost may run in several threads at once."
+            )
+            return False
+        return True
+
+
+@contextlib.contextmanager
+def one_blas_thread() -> Iterator[None]:
+    """Run BLAS on one thread: sums are then taken in the same order in every process and thread."""
+    with _thread_pools().limit(limits=1, user_api="blas"):
+        yield
+
+
+@functools.cache
+def _thread_pools() -> Any:
+    import numpy as np
+    from threadpoolctl import ThreadpoolController
+
+    np.dot(np.ones((2, 2)), np.ones((2, 2)))
+    return ThreadpoolController()
+
+
+def _on_one_thread(function: Callable[[Chunk], Result], chunk: Chunk) -> Result:
+    with one_blas_thread():
+        return function(chunk)
+
+
+@contextlib.contextmanager
+def _progress(wish: bool | Callable[[int, int], None] | None, total: int) -> Iterator[Callable[[int], None]]:
+    """Yield a function that is told how many coordinates were just done."""
+    if callable(wish):
+        done = 0
+
+        def tell(count: int) -> None:
+            nonlocal done
+            done += count
+            wish(done, total)
+
+        yield tell
+        return
+    bar = _Bar(total) if _wants_bar(wish) else None
+    try:
+        yield bar.advance if bar else lambda count: None
+    finally:
+        if bar:
+            bar.stop()
+
+
+def _wants_bar(wish: bool | None) -> bool:
+    import sys
+
+    return sys.stderr.isatty() if wish is None else wish
+
+
+class _Bar:
+    """A progress bar on stderr that appears only when the work takes more than a second."""
+
+    def __init__(self, total: int) -> None:
+        self.total = total
+        self.done = 0
+        self.start = time.monotonic()
+        self.rich: Any = None
+
+    def advance(self, count: int) -> None:
+        self.done += count
+        if self.rich is None and time.monotonic() - self.start > PROGRESS_AFTER and self.done < self.total:
+            self._show()
+        if self.rich is not None:
+            self.rich.update(self.task, completed=self.done)
+
+    def _show(self) -> None:
+        from rich.console import Console
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+        self.rich = Progress(
+            TextColumn("checking"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("coordinates"),
+            TimeRemainingColumn(),
+            console=Console(stderr=True),
+            transient=True,
+        )
+        self.task = self.rich.add_task("checking", total=self.total, completed=self.done)
+        self.rich.start()
+
+    def stop(self) -> None:
+        if self.rich is not None:
+            self.rich.stop()

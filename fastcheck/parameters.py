@@ -1,0 +1,268 @@
+"""Arrays ↔ vector, names ↔ indices.
+
+The parameters θ arrive as a dict, nested dict, list, tuple, named tuple or one array. A `Layout` remembers
+that structure; everything behind it sees one float64 vector of n coordinates, cut into named blocks.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastcheck.errors import InvalidProblemError
+
+Vector = NDArray[np.float64]
+Path = tuple[Any, ...]
+
+FLOAT_DTYPES = tuple(np.dtype(name) for name in ("float16", "float32", "float64"))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Block:
+    """One named array of the parameters: coordinates ``start`` to ``stop`` of the vector."""
+
+    name: str
+    shape: tuple[int, ...]
+    start: int
+    stop: int
+
+    @property
+    def size(self) -> int:
+        """Number of coordinates."""
+        return self.stop - self.start
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Layout:
+    """Where each block lies in the vector, and the structure that the cost expects.
+
+    ``skeleton`` is the user's structure with the number of its block in the place of each array.
+    """
+
+    blocks: tuple[Block, ...]
+    skeleton: Any
+    scalars: frozenset[int]
+
+    @property
+    def size(self) -> int:
+        """Number of coordinates n."""
+        return self.blocks[-1].stop
+
+    def build(self, vector: Vector) -> Any:
+        """Return the parameters in the user's structure; arrays are views of ``vector``, shape (n,)."""
+        arrays: list[Any] = [vector[b.start : b.stop].reshape(b.shape) for b in self.blocks]
+        for number in self.scalars:
+            arrays[number] = float(arrays[number])
+        return self.assemble(arrays)
+
+    def assemble(self, arrays: Sequence[Any]) -> Any:
+        """Return the user's structure with one given array per block, in the order of ``blocks``."""
+        return map_structure(lambda _path, number: arrays[number], self.skeleton)
+
+    def block_of(self, coordinate: int) -> Block:
+        """Return the block that holds a coordinate of the vector."""
+        starts = [block.start for block in self.blocks]
+        return self.blocks[int(np.searchsorted(starts, coordinate, side="right")) - 1]
+
+    def position(self, coordinate: int) -> tuple[Block, tuple[int, ...]]:
+        """Return the block and the index inside it of a coordinate of the vector."""
+        block = self.block_of(coordinate)
+        index = np.unravel_index(coordinate - block.start, block.shape)
+        return block, tuple(int(i) for i in index)
+
+    def coordinate_name(self, coordinate: int) -> str:
+        """Return a name such as ``W1[3, 0]`` for a coordinate of the vector."""
+        block, index = self.position(coordinate)
+        return coordinate_name(block.name, index)
+
+
+def coordinate_name(block: str, index: tuple[int, ...]) -> str:
+    """Return the name of one entry of a block: ``W1[3, 0]``, or just ``gamma`` for a number."""
+    return f"{block}[{', '.join(map(str, index))}]" if index else block
+
+
+def read_parameters(parameters: Any) -> tuple[Layout, Vector]:
+    """Read the parameters into a layout and a new float64 vector of shape (n,).
+
+    Raises `InvalidProblemError` for anything but float arrays and floats, for NaN and infinity, and for
+    parameters without a single coordinate.
+    """
+    blocks: list[Block] = []
+    parts: list[Vector] = []
+    scalars: set[int] = set()
+
+    def read(path: Path, leaf: Any) -> int:
+        name = path_name(path)
+        array = read_array(leaf, f"parameter {name}")
+        start = blocks[-1].stop if blocks else 0
+        if isinstance(leaf, float) and not isinstance(leaf, np.floating):
+            scalars.add(len(blocks))
+        blocks.append(Block(name=name, shape=array.shape, start=start, stop=start + array.size))
+        parts.append(array.ravel())
+        return len(blocks) - 1
+
+    skeleton = map_structure(read, parameters)
+    if not parts or sum(part.size for part in parts) == 0:
+        raise InvalidProblemError(
+            f"parameters: expected at least one coordinate, got none in {type(parameters).__name__}. "
+            "Pass the arrays whose gradient you claim."
+        )
+    duplicates = {b.name for b in blocks if sum(other.name == b.name for other in blocks) > 1}
+    if duplicates:
+        raise InvalidProblemError(
+            f"parameters: two blocks would both be called {sorted(duplicates)[0]}. Rename one of the keys."
+        )
+    layout = Layout(blocks=tuple(blocks), skeleton=skeleton, scalars=frozenset(scalars))
+    return layout, np.concatenate(parts)
+
+
+def read_gradients(layout: Layout, gradients: Any) -> tuple[Vector, tuple[np.dtype[Any], ...]]:
+    """Read a claimed gradient of the same structure into a vector (n,) and the dtype of each block.
+
+    A dict may call the gradient of ``W1`` either ``W1`` or ``dW1``; other keys (``dZ1``, ``dA1``) are
+    ignored, but a key that looks like the gradient of one more block (``dW4`` beside ``dW1`` to ``dW3``) is
+    an error. Raises `InvalidProblemError` for missing or surplus blocks, wrong shapes, dtypes or values.
+    """
+    claims: dict[int, Any] = {}
+    _pair(layout.skeleton, gradients, (), claims)
+    parts, dtypes = [], []
+    for number, block in enumerate(layout.blocks):
+        where = f"gradient of {block.name}"
+        array = read_array(claims[number], where)
+        if array.shape != block.shape:
+            raise InvalidProblemError(_wrong_shape(where, block.shape, array.shape))
+        parts.append(array.ravel())
+        dtypes.append(np.asarray(claims[number]).dtype)
+    return np.concatenate(parts), tuple(dtypes)
+
+
+def read_array(leaf: Any, where: str) -> Vector:
+    """Return a float array or float as a new C-contiguous float64 array; `InvalidProblemError` otherwise."""
+    kind = type(leaf)
+    if not (kind is np.ndarray or isinstance(leaf, (float, np.floating))):
+        raise InvalidProblemError(
+            f"{where}: expected a float NumPy array, got {kind.__name__}. "
+            "Convert it with np.asarray(…, dtype=float), and keep settings that are no parameters out."
+        )
+    array = np.asarray(leaf)
+    if array.dtype not in FLOAT_DTYPES:
+        raise InvalidProblemError(
+            f"{where}: expected dtype float64, float32 or float16, got {array.dtype}. "
+            "Convert it with .astype(float)."
+        )
+    finite = np.isfinite(array)
+    if not finite.all():
+        index = tuple(int(i) for i in np.argwhere(~finite)[0])
+        raise InvalidProblemError(
+            f"{where}: expected finite numbers, got {array[index]} at {list(index)} "
+            f"({int((~finite).sum())} of {array.size} not finite). "
+            "Look for a division by zero, an overflow or log(0) where this array is made."
+        )
+    return np.array(array, dtype=np.float64, order="C")
+
+
+def map_structure(function: Callable[[Path, Any], Any], structure: Any, path: Path = ()) -> Any:
+    """Return the same nested structure with ``function(path, leaf)`` in the place of each leaf."""
+    if isinstance(structure, Mapping):
+        return {k: map_structure(function, v, (*path, k)) for k, v in structure.items()}
+    if isinstance(structure, tuple) and hasattr(structure, "_fields"):
+        fields = zip(structure._fields, structure, strict=True)
+        return type(structure)(*(map_structure(function, v, (*path, k)) for k, v in fields))
+    if isinstance(structure, (list, tuple)):
+        return type(structure)(map_structure(function, v, (*path, i)) for i, v in enumerate(structure))
+    return function(path, structure)
+
+
+def path_name(path: Path) -> str:
+    """Return the name of a block: ``W1``, ``layers[0].W``; a single array is called ``theta``."""
+    if not path:
+        return "theta"
+    parts = [f".{key}" if isinstance(key, str) else f"[{key!r}]" for key in path]
+    return "".join(parts).removeprefix(".")
+
+
+def _pair(skeleton: Any, gradients: Any, path: Path, claims: dict[int, Any]) -> None:
+    """Put the claimed array of each block of the skeleton into ``claims``, by the number of the block."""
+    if isinstance(skeleton, int):
+        claims[skeleton] = gradients
+        return
+    where = f"gradient of {path_name(path)}" if path else "gradients"
+    if isinstance(skeleton, Mapping):
+        if not isinstance(gradients, Mapping):
+            raise InvalidProblemError(
+                f"{where}: expected a dict with the keys of the parameters ({_some(skeleton)}), got "
+                f"{type(gradients).__name__}. Return {{'dW1': …, 'db1': …}} or {{'W1': …, 'b1': …}}."
+            )
+        for key, gradient_key in _match_keys(list(skeleton), list(gradients), where).items():
+            _pair(skeleton[key], gradients[gradient_key], (*path, key), claims)
+        return
+    if not isinstance(gradients, (list, tuple)):
+        raise InvalidProblemError(
+            f"{where}: expected a list or tuple of {len(skeleton)}, like the parameters, got "
+            f"{type(gradients).__name__}."
+        )
+    if len(gradients) != len(skeleton):
+        what = "missing" if len(gradients) < len(skeleton) else "surplus"
+        raise InvalidProblemError(
+            f"{where}: {what} gradient block: expected {len(skeleton)}, one for each parameter in the same "
+            f"order, got {len(gradients)}."
+        )
+    for i, (part, gradient) in enumerate(zip(skeleton, gradients, strict=True)):
+        _pair(part, gradient, (*path, i), claims)
+
+
+def _match_keys(keys: list[Any], offered: list[Any], where: str) -> dict[Any, Any]:
+    """Return the gradient's key for each parameter's key: the same one, or the one with d before it."""
+    exact = {key: key for key in keys}
+    prefixed = {key: f"d{key}" for key in keys}
+    complete = [all(v in offered for v in way.values()) for way in (exact, prefixed)]
+    if all(complete):
+        raise InvalidProblemError(
+            f"{where}: both {_some(keys)} and {_some(list(prefixed.values()))} are there: which are the "
+            "gradients? Pass a dict with one of the two."
+        )
+    mixed = {key: key if key in offered else prefixed[key] for key in keys}
+    chosen = prefixed if complete[1] else mixed
+    missing = [key for key, name in chosen.items() if name not in offered]
+    if missing:
+        raise InvalidProblemError(
+            f"{where}: missing gradient block {_some([prefixed[key] for key in missing])}: expected the keys "
+            f"{_some(list(prefixed.values()))} (with or without the d), got {_some(offered)}."
+        )
+    stems = {_stem(str(key)) for key in keys}
+    used = set(chosen.values())
+    for name in offered:
+        if name in used or not isinstance(name, str):
+            continue
+        bare = name if _stem(name) in stems else name.removeprefix("d")
+        if bare not in keys and re.search(r"\d$", bare) and _stem(bare) in stems:
+            raise InvalidProblemError(
+                f"{where}: surplus gradient block {name}: there is no parameter {bare} (there are "
+                f"{_some(keys)}). Remove it, or add the parameter that it belongs to."
+            )
+    return chosen
+
+
+def _stem(name: str) -> str:
+    return name.rstrip("0123456789")
+
+
+def _some(keys: Any) -> str:
+    """Return the first few keys as text."""
+    names = [str(key) for key in keys]
+    more = f", … ({len(names)} in all)" if len(names) > 8 else ""
+    return ", ".join(names[:8]) + more if names else "none"
+
+
+def _wrong_shape(where: str, expected: tuple[int, ...], got: tuple[int, ...]) -> str:
+    message = f"{where}: expected shape {expected}, the parameter's, got {got}. "
+    if len(got) > 1 and got == expected[::-1]:
+        return message + "It is transposed: return its .T, or swap the factors of the product that makes it."
+    if int(np.prod(got)) == int(np.prod(expected)):
+        return message + "The sizes agree: use keepdims=True in the sum that makes it, or reshape it."
+    return message + "Look at the product or sum that makes it."

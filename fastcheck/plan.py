@@ -1,0 +1,165 @@
+"""Which coordinates are checked, and with which step."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastcheck.errors import InvalidProblemError
+from fastcheck.parameters import Block, Layout, Vector, coordinate_name
+
+Coordinates = NDArray[np.intp]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Plan:
+    """The k coordinates to check, ascending positions in the vector, and the step ε.
+
+    ``epsilon`` None leaves the step to the engine. ``seed`` is the one that drew the sample.
+    """
+
+    coordinates: Coordinates
+    epsilon: float | None
+    seed: int
+
+
+def make_plan(layout: Layout, theta: Vector, coordinates: Any, epsilon: float | None, seed: int) -> Plan:
+    """Choose the coordinates and validate the step.
+
+    ``coordinates`` is ``"all"``; a number of coordinates per block; a fraction of each block in (0, 1]; a
+    dict from block names to any of these or to a list of indices (blocks left out are not checked); or a
+    list of positions, each ``("W1", (3, 0))`` or ``"W1[3, 0]"``. Samples are drawn in each block by itself
+    and without replacement, the same for the same seed.
+    """
+    if not isinstance(seed, (int, np.integer)) or isinstance(seed, bool) or seed < 0:
+        raise InvalidProblemError(f"seed: expected a non-negative whole number, got {seed!r}.")
+    chosen = _choose(layout, coordinates, int(seed))
+    if chosen.size == 0:
+        raise InvalidProblemError("coordinates: none chosen. Ask for at least one, or for 'all'.")
+    if epsilon is not None:
+        _validate_step(layout, theta, chosen, epsilon)
+    return Plan(coordinates=chosen, epsilon=None if epsilon is None else float(epsilon), seed=int(seed))
+
+
+def _choose(layout: Layout, coordinates: Any, seed: int) -> Coordinates:
+    if isinstance(coordinates, Mapping):
+        wishes = dict(coordinates)
+        unknown = [name for name in wishes if name not in {block.name for block in layout.blocks}]
+        if unknown:
+            raise InvalidProblemError(_no_block(layout, unknown[0]))
+    elif _is_wish(coordinates):
+        wishes = {block.name: coordinates for block in layout.blocks}
+    elif isinstance(coordinates, Sequence):
+        wishes = _by_block(layout, coordinates)
+    else:
+        raise InvalidProblemError(_not_a_wish("coordinates", coordinates))
+    streams = np.random.SeedSequence(seed).spawn(len(layout.blocks))
+    parts = [
+        block.start + _choose_in(block, wishes[block.name], np.random.default_rng(stream))
+        for block, stream in zip(layout.blocks, streams, strict=True)
+        if block.name in wishes
+    ]
+    return np.concatenate([np.empty(0, np.intp), *parts]).astype(np.intp)
+
+
+def _choose_in(block: Block, wish: Any, rng: np.random.Generator) -> Coordinates:
+    """Return ascending flat positions inside one block."""
+    if isinstance(wish, str) and wish == "all":
+        return np.arange(block.size)
+    if _is_wish(wish):
+        count = wish if isinstance(wish, (int, np.integer)) else math.ceil(wish * block.size)
+        if count > block.size:
+            raise InvalidProblemError(
+                f"coordinates: {count} asked for in each block, but {block.name} has only {block.size}. Use "
+                "a fraction (0.1 is a tenth of every block), or a dict such as "
+                f"{{'{block.name}': 'all', …}} with a number for each block."
+            )
+        return np.sort(rng.choice(block.size, size=int(count), replace=False))
+    if isinstance(wish, Sequence) and not isinstance(wish, str):
+        return np.unique([_flat_index(block, index) for index in wish]).astype(np.intp)
+    raise InvalidProblemError(_not_a_wish(f"coordinates of {block.name}", wish))
+
+
+def _is_wish(wish: Any) -> bool:
+    """Tell whether this is "all", a count ≥ 0 or a fraction in (0, 1]."""
+    if isinstance(wish, str):
+        return wish == "all"
+    if isinstance(wish, (bool, np.bool_)):
+        return False
+    if isinstance(wish, (int, np.integer)):
+        return bool(wish >= 1)
+    return isinstance(wish, (float, np.floating)) and bool(0 < wish <= 1)
+
+
+def _by_block(layout: Layout, positions: Any) -> dict[str, list[Any]]:
+    if isinstance(positions, str):
+        raise InvalidProblemError(_not_a_wish("coordinates", positions))
+    wishes: dict[str, list[Any]] = {}
+    for position in positions:
+        name, index = _parse(layout, position)
+        wishes.setdefault(name, []).append(index)
+    return wishes
+
+
+def _parse(layout: Layout, position: Any) -> tuple[str, Any]:
+    """Return block name and index of ``("W1", (3, 0))`` or ``"W1[3, 0]"``."""
+    names = {block.name for block in layout.blocks}
+    if isinstance(position, str):
+        name, index = position, "()"
+        if position not in names and (match := re.fullmatch(r"(.*)\[([-\d, ]*)\]", position)):
+            name, index = match[1], match[2]
+        place: tuple[Any, Any] = (name, tuple(int(i) for i in re.findall(r"-?\d+", index)))
+    elif isinstance(position, tuple) and len(position) == 2 and isinstance(position[0], str):
+        place = position
+    else:
+        raise InvalidProblemError(
+            f"coordinates: expected positions such as ('W1', (3, 0)) or 'W1[3, 0]', got {position!r}."
+        )
+    if place[0] not in names:
+        raise InvalidProblemError(_no_block(layout, place[0]))
+    return place
+
+
+def _flat_index(block: Block, index: Any) -> int:
+    index = (index,) if isinstance(index, (int, np.integer)) else tuple(index)
+    if len(index) == len(block.shape) and all(-s <= i < s for i, s in zip(index, block.shape, strict=True)):
+        inside = tuple(i % s for i, s in zip(index, block.shape, strict=True))
+        return int(np.ravel_multi_index(inside, block.shape)) if inside else 0
+    raise InvalidProblemError(
+        f"coordinates: {coordinate_name(block.name, index)} does not exist: {block.name} has shape "
+        f"{block.shape}."
+    )
+
+
+def _validate_step(layout: Layout, theta: Vector, chosen: Coordinates, epsilon: Any) -> None:
+    if not isinstance(epsilon, (int, float, np.number)) or not 0 < float(epsilon) < math.inf:
+        raise InvalidProblemError(
+            f"epsilon: expected a positive finite step, got {epsilon!r}. Leave it out to let fastcheck "
+            "choose."
+        )
+    values = theta[chosen]
+    stuck = np.flatnonzero((values + epsilon == values) | (values - epsilon == values))
+    if stuck.size:
+        i = int(chosen[stuck[0]])
+        raise InvalidProblemError(
+            f"epsilon: {epsilon:g} is too small for {layout.coordinate_name(i)} = {theta[i]:.6g}: adding it "
+            "changes nothing in float64. Use a larger step, or leave it out to let fastcheck choose."
+        )
+
+
+def _no_block(layout: Layout, name: str) -> str:
+    known = ", ".join(block.name for block in layout.blocks[:8])
+    return f"coordinates: there is no block {name!r}. The blocks are {known}."
+
+
+def _not_a_wish(where: str, wish: Any) -> str:
+    return (
+        f"{where}: expected 'all', a number of coordinates per block (at least 1), a fraction in (0, 1], or "
+        f"positions such as [('W1', (3, 0))], got {wish!r}."
+    )

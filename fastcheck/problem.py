@@ -1,0 +1,200 @@
+"""The question, validated: a cost, parameters, and a claimed gradient that fit together.
+
+This is the one place for bad input, and `Evaluator` is the one place that calls the user's function in
+plain evaluation. Everything behind it may rely on a finite, deterministic cost of a float64 vector.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import math
+import random
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from fastcheck.errors import EvaluationError, InvalidProblemError
+from fastcheck.parameters import Layout, Vector, map_structure, read_gradients, read_parameters
+
+SAME_COST = 16 * np.finfo(float).eps
+"""Two evaluations at θ may differ by this much, relatively: threads may sum in another order."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Evaluator:
+    """The cost as a function of the vector θ, shape (n,): ``evaluator(theta)`` is one forward pass.
+
+    The cost gets views of ``theta`` in the user's structure. Raises `EvaluationError` if it returns anything
+    but one finite real number; whatever the cost itself raises passes through.
+    """
+
+    cost: Callable[[Any], Any]
+    layout: Layout
+
+    def __call__(self, theta: Vector) -> float:
+        """Return J(θ)."""
+        return read_cost(self.cost(self.layout.build(theta)))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Problem:
+    """A validated question. Arrays are read-only copies: the caller's are never touched again.
+
+    ``value`` is J(θ), ``seconds`` what one forward pass took, ``forward_passes`` how many were spent here.
+    ``claimed`` (n,) and ``dtypes`` (per block) are None and empty where no gradient was claimed.
+    """
+
+    evaluator: Evaluator
+    layout: Layout
+    theta: Vector
+    value: float
+    seconds: float
+    forward_passes: int
+    claimed: Vector | None = None
+    dtypes: tuple[np.dtype[Any], ...] = ()
+
+
+def pose(cost: Callable[[Any], Any], parameters: Any, gradients: Any = None) -> Problem:
+    """Validate a question and return it as a `Problem`.
+
+    Costs two forward passes (the second proves that the cost repeats itself), and one backward pass if
+    ``gradients`` is a function. Raises `InvalidProblemError` or `EvaluationError`.
+    """
+    if not callable(cost):
+        raise InvalidProblemError(
+            f"cost: expected a function of the parameters, got {type(cost).__name__}. "
+            "Pass the function itself: check(cost, …), not check(cost(parameters), …)."
+        )
+    layout, theta = read_parameters(parameters)
+    evaluator = Evaluator(cost, layout)
+    value = _evaluate_unchanged(evaluator, theta)
+    start = time.perf_counter()
+    again = evaluator(theta.copy())
+    seconds = time.perf_counter() - start
+    if abs(again - value) > SAME_COST * max(abs(value), abs(again)):
+        raise EvaluationError(
+            f"cost: called twice with the same parameters, it returned {value!r} and then {again!r}. A check "
+            "needs the same cost every time: draw dropout masks, noise and mini-batches once, outside of the "
+            "cost, or set the random seed in its first line."
+        )
+    claimed: Vector | None = None
+    dtypes: tuple[np.dtype[Any], ...] = ()
+    if gradients is not None:
+        claimed, dtypes = read_gradients(layout, _call_gradients(gradients, layout, theta))
+        claimed.flags.writeable = False
+    theta.flags.writeable = False
+    return Problem(
+        evaluator=evaluator,
+        layout=layout,
+        theta=theta,
+        value=value,
+        seconds=seconds,
+        forward_passes=2,
+        claimed=claimed,
+        dtypes=dtypes,
+    )
+
+
+def read_cost(result: Any) -> float:
+    """Return what a cost function returned as a float, or raise `EvaluationError`."""
+    if isinstance(result, (float, np.floating)) or _is_number(result):
+        value = float(result)
+        if math.isfinite(value):
+            return value
+        raise EvaluationError(
+            f"cost: expected a finite number, got {value}. Look for log(0), a division by zero or an "
+            "overflow."
+        )
+    got, advice = _describe_result(result)
+    raise EvaluationError(f"cost: expected one real number, got {got}. {advice}")
+
+
+def structure_copy(value: Any) -> Any:
+    """Return a copy of an input such as X or Y that the user's code may do anything to."""
+    return value.copy() if isinstance(value, np.ndarray) else copy.deepcopy(value)
+
+
+def same_values(before: Any, after: Any) -> bool:
+    """Tell whether two inputs hold the same values, as far as that can be told; NaN equals NaN."""
+    if isinstance(before, np.ndarray) and isinstance(after, np.ndarray):
+        return np.array_equal(before, after, equal_nan=before.dtype.kind in "fc" and after.dtype.kind in "fc")
+    if isinstance(before, Mapping) and isinstance(after, Mapping):
+        return before.keys() == after.keys() and all(same_values(before[k], after[k]) for k in before)
+    if isinstance(before, (list, tuple)) and isinstance(after, (list, tuple)):
+        return len(before) == len(after) and all(map(same_values, before, after))
+    equal = before == after
+    return equal if isinstance(equal, bool) else True
+
+
+def map_copy(structure: Any) -> Any:
+    """Return a nested structure in which every array is a copy, so that views cannot change later."""
+    return map_structure(lambda _path, leaf: leaf.copy() if isinstance(leaf, np.ndarray) else leaf, structure)
+
+
+@contextlib.contextmanager
+def generators_kept() -> Iterator[None]:
+    """Leave the global generators of NumPy and of the standard library as they were."""
+    python_state = random.getstate()
+    numpy_state = np.random.get_state() if "numpy.random" in sys.modules else None  # noqa: NPY002
+    try:
+        yield
+    finally:
+        random.setstate(python_state)
+        if numpy_state is not None:
+            np.random.set_state(numpy_state)  # noqa: NPY002
+
+
+def check_unchanged(layout: Layout, before: Vector, after: Vector, who: str) -> None:
+    """Raise `EvaluationError` naming the first coordinate at which two vectors differ."""
+    changed = np.flatnonzero(before != after)
+    if changed.size:
+        i = int(changed[0])
+        raise EvaluationError(
+            f"{who}: it changes its parameters in place: {layout.coordinate_name(i)} was "
+            f"{before[i]:.6g} before the call and {after[i]:.6g} after it. Work on a copy, or write "
+            "W = W - … instead of W -= …."
+        )
+
+
+def _evaluate_unchanged(evaluator: Evaluator, theta: Vector) -> float:
+    work = theta.copy()
+    value = evaluator(work)
+    check_unchanged(evaluator.layout, theta, work, "cost")
+    return value
+
+
+def _call_gradients(gradients: Any, layout: Layout, theta: Vector) -> Any:
+    if not callable(gradients):
+        return gradients
+    work = theta.copy()
+    result = map_copy(gradients(layout.build(work)))
+    check_unchanged(layout, theta, work, "gradients")
+    return result
+
+
+def _is_number(result: Any) -> bool:
+    if isinstance(result, (bool, np.bool_)):
+        return False
+    if isinstance(result, (int, np.integer)):
+        return True
+    return isinstance(result, np.ndarray) and result.shape == () and result.dtype.kind in "fiu"
+
+
+def _describe_result(result: Any) -> tuple[str, str]:
+    if result is None:
+        return "None", "Does the function end in a return statement?"
+    if isinstance(result, tuple):
+        return f"a tuple of {len(result)}", "Return the cost alone, or use check_backprop for (cost, cache)."
+    if isinstance(result, (complex, np.complexfloating)):
+        return f"the complex number {result}", "Look for a square root or power of a negative number."
+    if isinstance(result, np.ndarray):
+        got = f"an array of shape {result.shape} and dtype {result.dtype}"
+        if result.size == 1 and result.dtype.kind == "f":
+            return got, "Return its only entry: cost.item()."
+        return got, "Sum or average it over the samples."
+    return f"{type(result).__name__}", "Return a float."

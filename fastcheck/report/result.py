@@ -1,0 +1,193 @@
+"""The result of a check: one immutable object."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+
+from fastcheck.errors import GradientMismatchError
+from fastcheck.parameters import coordinate_name
+from fastcheck.verdict import BlockJudgement, Judgement, Verdict
+
+WORST = 10
+"""Coordinates listed for each block, and for the whole."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Coordinate:
+    """One coordinate: the claim beside the numerical gradient.
+
+    ``error`` is |claimed − numerical|, ``relative_error`` that over max(|claimed|, |numerical|), 0 if both
+    are zero.
+    """
+
+    block: str
+    index: tuple[int, ...]
+    claimed: float
+    numerical: float
+    error: float
+    relative_error: float
+
+    @property
+    def name(self) -> str:
+        """The coordinate's name, such as ``W1[3, 0]``."""
+        return coordinate_name(self.block, self.index)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BlockReport:
+    """One block of the parameters.
+
+    ``checked`` of its ``size`` coordinates were compared, ``wrong`` of them disagree, ``undecided`` could not
+    be measured well enough; ``worst`` are those with the largest errors, worst first. ``cause`` says why the
+    verdict is inconclusive, and is None otherwise.
+    """
+
+    verdict: Verdict
+    difference: float
+    shape: tuple[int, ...]
+    size: int
+    checked: int
+    wrong: int
+    undecided: int
+    worst: tuple[Coordinate, ...]
+    cause: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """The answer to "is this gradient right?".
+
+    ``str(report)`` is a table, ``bool(report)`` is ``passed``. ``difference`` is the statistic of the
+    courses, ‖g − ĝ‖ / (‖g‖ + ‖ĝ‖); the verdict comes from comparing every coordinate within its own error
+    bound. ``method`` is the engine, ``epsilon`` its step (None: chosen for each coordinate), ``seconds`` the
+    wall time, ``seed`` the seed that drew the sample, ``forward_passes`` all evaluations of the cost.
+    ``notes`` are sentences about how the check was run.
+    """
+
+    verdict: Verdict
+    difference: float
+    blocks: Mapping[str, BlockReport]
+    forward_passes: int
+    method: str
+    epsilon: float | None
+    tolerance: float
+    seconds: float
+    seed: int
+    notes: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "blocks", MappingProxyType(dict(self.blocks)))
+
+    def __bool__(self) -> bool:
+        return self.passed
+
+    def __str__(self) -> str:
+        from fastcheck.report.text import render
+
+        return render(self)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Report.from_dict, (self.to_dict(),)
+
+    @property
+    def passed(self) -> bool:
+        """True if the verdict is pass: neither fail nor inconclusive."""
+        return self.verdict is Verdict.PASS
+
+    @property
+    def size(self) -> int:
+        """Number of coordinates of the blocks that were looked at."""
+        return sum(block.size for block in self.blocks.values())
+
+    @property
+    def checked(self) -> int:
+        """Number of coordinates compared."""
+        return sum(block.checked for block in self.blocks.values())
+
+    @property
+    def worst(self) -> tuple[Coordinate, ...]:
+        """The coordinates with the largest errors of all blocks; those of failing blocks come first."""
+        failing = [c for b in self.blocks.values() if b.verdict is Verdict.FAIL for c in b.worst]
+        others = [c for b in self.blocks.values() if b.verdict is not Verdict.FAIL for c in b.worst]
+
+        def by_error(coordinates: list[Coordinate]) -> list[Coordinate]:
+            return sorted(coordinates, key=lambda c: -c.error)
+
+        return tuple((by_error(failing) + by_error(others))[:WORST])
+
+    def raise_if_failed(self) -> None:
+        """Raise `GradientMismatchError`, with the table as its message, unless the check passed."""
+        if not self.passed:
+            raise GradientMismatchError(f"the gradient check did not pass\n{self}")
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the report in plain dicts, lists, strings and numbers, ready for JSON."""
+        plain = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
+        plain["blocks"] = {name: dataclasses.asdict(block) for name, block in self.blocks.items()}
+        result: dict[str, Any] = _plain(plain)
+        return result
+
+    @classmethod
+    def from_dict(cls, plain: Mapping[str, Any]) -> Report:
+        """Return the report that `to_dict` was called on."""
+        fields = dict(plain)
+        fields["verdict"] = Verdict(fields["verdict"])
+        fields["notes"] = tuple(fields["notes"])
+        fields["blocks"] = {name: _block_from_dict(block) for name, block in fields["blocks"].items()}
+        return cls(**fields)
+
+
+def block_report(judged: BlockJudgement, judgement: Judgement) -> BlockReport:
+    """Return the report of one block, with its worst coordinates."""
+    rows, block = judged.rows, judged.block
+    error = judgement.error[rows]
+    order = np.argsort(-error, kind="stable")[:WORST]
+    positions = judgement.coordinates[rows][order] - block.start
+    indices = zip(*np.unravel_index(positions, block.shape), strict=True) if block.shape else [()]
+    worst = []
+    for row, index in zip(order, indices, strict=True):
+        claimed, numerical = float(judgement.claimed[rows][row]), float(judgement.compared[rows][row])
+        largest = max(abs(claimed), abs(numerical))
+        worst.append(
+            Coordinate(
+                block=block.name,
+                index=tuple(int(i) for i in index),
+                claimed=claimed,
+                numerical=numerical,
+                error=float(error[row]),
+                relative_error=float(error[row]) / largest if largest else 0.0,
+            )
+        )
+    return BlockReport(
+        verdict=judged.verdict,
+        difference=judged.difference,
+        shape=block.shape,
+        size=block.size,
+        checked=error.size,
+        wrong=judged.wrong,
+        undecided=judged.undecided,
+        worst=tuple(worst),
+        cause=judged.cause,
+    )
+
+
+def _block_from_dict(plain: Mapping[str, Any]) -> BlockReport:
+    fields = dict(plain)
+    fields["verdict"] = Verdict(fields["verdict"])
+    fields["shape"] = tuple(fields["shape"])
+    fields["worst"] = tuple(Coordinate(**{**c, "index": tuple(c["index"])}) for c in fields["worst"])
+    return BlockReport(**fields)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    return str(value) if isinstance(value, Verdict) else value

@@ -1,0 +1,120 @@
+"""A report as a table for the terminal, 80 columns wide."""
+
+from __future__ import annotations
+
+import io
+import os
+import textwrap
+
+from rich.console import Console, Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from fastcheck.report.result import Report
+from fastcheck.verdict import Verdict
+
+WIDTH = 80
+SHOWN = 3
+"""Worst coordinates shown of a failing block."""
+
+BLOCKS_SHOWN = 5
+"""Failing blocks of which coordinates are shown."""
+
+COLOURS = {Verdict.PASS: "green", Verdict.FAIL: "bold red", Verdict.INCONCLUSIVE: "yellow"}
+SENTENCES = {
+    Verdict.PASS: "the gradient is right",
+    Verdict.FAIL: "the gradient is wrong in {failing}",
+    Verdict.INCONCLUSIVE: "could not tell for {undecided}",
+}
+METHODS = {
+    "reference": "the reference loop",
+    "plain": "plain evaluation",
+}
+ADVICE = (
+    "Leave epsilon out, raise the tolerance to what you need to know, or check a smaller batch of samples."
+)
+
+
+def render(report: Report) -> str:
+    """Return the report as plain text without colours."""
+    console = Console(file=io.StringIO(), width=WIDTH, color_system=None, legacy_windows=False)
+    console.print(rich_report(report))
+    file = console.file
+    assert isinstance(file, io.StringIO)  # tells mypy what was passed three lines above
+    return "\n".join(line.rstrip() for line in file.getvalue().rstrip().splitlines())
+
+
+def make_console() -> Console:
+    """Return a console for stdout: colours only on a terminal, and not with ``NO_COLOR``."""
+    terminal = Console()
+    width = min(terminal.width, 100) if terminal.is_terminal else WIDTH
+    return Console(width=width, highlight=False, no_color=bool(os.environ.get("NO_COLOR")) or None)
+
+
+def rich_report(report: Report) -> RenderableType:
+    """Return the report for a rich console."""
+    parts: list[RenderableType] = [_headline(report), _summary(report), Text(), _blocks(report)]
+    if report.verdict is Verdict.FAIL:
+        parts += [Text(), Text("Worst coordinates"), _worst(report)]
+    causes = [block.cause for block in report.blocks.values() if block.cause]
+    notes = [f"Inconclusive: {cause}. {ADVICE}" for cause in causes[:1]] + list(report.notes)
+    parts += [Text(textwrap.fill(f"Note: {note}", WIDTH - 2)) for note in notes]
+    return Group(*parts)
+
+
+def _headline(report: Report) -> Text:
+    def named(verdict: Verdict) -> str:
+        names = [name for name, block in report.blocks.items() if block.verdict is verdict]
+        return ", ".join(names[:6]) + (f" and {len(names) - 6} more" if len(names) > 6 else "")
+
+    sentence = SENTENCES[report.verdict].format(
+        failing=named(Verdict.FAIL), undecided=named(Verdict.INCONCLUSIVE)
+    )
+    colour = COLOURS[report.verdict]
+    return Text(f"{report.verdict.upper()}  ", style=colour).append(sentence, style="bold")
+
+
+def _summary(report: Report) -> Text:
+    share = "all" if report.checked == report.size else f"{report.checked:,} of"
+    step = "" if report.epsilon is None else f", ε = {report.epsilon:g}"
+    return Text(
+        f"{share} {report.size:,} parameters checked by {METHODS.get(report.method, report.method)}{step}: "
+        f"{report.forward_passes:,} forward passes, {report.seconds:.2f} s\n"
+        f"difference {report.difference:.3g}  (usually right below 1e-7, wrong above 1e-3)"
+    )
+
+
+def _blocks(report: Report) -> Table:
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    table.add_column("block")
+    table.add_column("shape")
+    table.add_column("verdict")
+    table.add_column("difference", justify="right")
+    table.add_column("checked", justify="right")
+    table.add_column("wrong", justify="right")
+    table.add_column("largest error at")
+    for name, block in report.blocks.items():
+        worst = block.worst[0]
+        table.add_row(
+            Text(name),
+            Text("×".join(map(str, block.shape)) or "number"),
+            Text(block.verdict, style=COLOURS[block.verdict]),
+            f"{block.difference:.2e}",
+            f"{block.checked:,}",
+            f"{block.wrong:,}",
+            Text(f"{worst.name}: {worst.error:.1e}" if worst.error else "no error"),
+        )
+    return table
+
+
+def _worst(report: Report) -> Table:
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    table.add_column("coordinate")
+    for title in ("claimed", "numerical", "error", "relative"):
+        table.add_column(title, justify="right")
+    failing = [block for block in report.blocks.values() if block.verdict is Verdict.FAIL]
+    for block in failing[:BLOCKS_SHOWN]:
+        for c in block.worst[:SHOWN]:
+            numbers = (f"{c.claimed:.8g}", f"{c.numerical:.8g}", f"{c.error:.2e}", f"{c.relative_error:.1e}")
+            table.add_row(Text(c.name), *numbers)
+    return table

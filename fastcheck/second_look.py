@@ -1,0 +1,195 @@
+"""A second look, by plain evaluation, at coordinates whose first estimate does not settle the matter.
+
+A central difference is misled where θ±h straddle a kink (a ReLU that switches on in between) and where h is
+too large for the curvature. Both show when the step shrinks, so a suspect is measured again with smaller
+and smaller steps, across θ and on either side of it, until two steps agree. One side is enough where a kink
+lies close to θ on the other. Where the sides agree on different slopes θ itself is a kink: any claim between
+them is a subgradient, and right. Coordinates without any influence (a dead unit) are recognised by a large
+step.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastcheck.engines import Estimates
+from fastcheck.engines.noise import rounding_bound
+from fastcheck.engines.plain import STEP, default_steps, explained
+from fastcheck.plan import Plan
+from fastcheck.problem import Problem
+from fastcheck.verdict import Standing, allowances, claims, rows_by_block, standings_of
+
+SHRINK = 8.0
+"""Factor between two steps: truncation falls by 64, a kink's share in the jump of slopes stays or goes."""
+
+SMALLEST_STEP = 2.0**-27
+"""Relative to max(1, |θ|); below 7e-9 noise drowns the rest."""
+
+LARGE_STEPS = (1.0, 2.0**-10)
+"""Steps at which a coordinate without influence must leave the cost as it is, bit for bit."""
+
+AT_ONCE = 16
+"""Suspects of a block looked at before asking whether one is confirmed: one is enough to fail the block."""
+
+
+class Value(NamedTuple):
+    """A slope and the bound on its error."""
+
+    slope: float
+    bound: float
+
+
+def look_again(problem: Problem, plan: Plan, estimates: Estimates, tolerance: float) -> Estimates:
+    """Return the estimates with every doubtful one replaced by what other steps say of it.
+
+    Looked at are the coordinates that are wrong at first sight, worst first, until one in their block is
+    confirmed; those left undecided by the noise of a step smaller than the default one; and, where nothing
+    else decides, those where claim and ĝ are both zero. Costs 2 to 16 forward passes for each of them.
+    """
+    look = _Look(problem, plan, estimates, tolerance)
+    standings = standings_of(problem, plan, estimates, tolerance)
+    for _, rows in rows_by_block(problem.layout, plan):
+        inside = np.arange(rows.start, rows.stop)
+        look.undecided(inside[standings[rows] == Standing.UNDECIDED])
+        look.suspects(inside[standings[rows] == Standing.WRONG])
+    return look.result()
+
+
+class _Look:
+    """Copies of the estimates, improved in place, and the count of what that cost."""
+
+    def __init__(self, problem: Problem, plan: Plan, estimates: Estimates, tolerance: float) -> None:
+        self.problem, self.plan, self.tolerance, self.first = problem, plan, tolerance, estimates
+        self.numerical, self.bound = estimates.numerical.copy(), estimates.bound.copy()
+        self.lower, self.upper = estimates.lower.copy(), estimates.upper.copy()
+        self.claimed = claims(problem, plan)
+        self.allowed = allowances(problem, plan, estimates, tolerance)
+        self.passes = 0
+        self.remeasured = 0
+
+    def result(self) -> Estimates:
+        return dataclasses.replace(
+            self.first,
+            numerical=self.numerical,
+            lower=self.lower,
+            upper=self.upper,
+            bound=self.bound,
+            forward_passes=self.first.forward_passes + self.passes,
+            notes=self.first.notes + self._notes(),
+        )
+
+    def _notes(self) -> tuple[str, ...]:
+        if not self.remeasured:
+            return ()
+        found = f"rounding noise hides more than the tolerance in {self.remeasured:,} coordinates"
+        if self.plan.epsilon is None:
+            return (f"{found} at the first step; larger steps decided these.",)
+        return (
+            f"at ε = {self.plan.epsilon:g} {found}; larger steps decided these. Leave epsilon out for the best "
+            "step everywhere.",
+        )
+
+    def suspects(self, rows: NDArray[np.intp]) -> None:
+        excess = np.abs(self.claimed - self.numerical)[rows] / self.allowed[rows]
+        rows = rows[np.argsort(-excess, kind="stable")]
+        for start in range(0, rows.size, AT_ONCE):
+            batch = rows[start : start + AT_ONCE]
+            for row in batch:
+                self._measure(int(row))
+            standings = standings_of(self.problem, self.plan, self.result(), self.tolerance)
+            if (standings[batch] == Standing.WRONG).any():
+                return
+
+    def undecided(self, rows: NDArray[np.intp]) -> None:
+        silent = (self.claimed[rows] == 0) & (self.numerical[rows] == 0)
+        for row in rows[silent]:
+            self._prove_silent(int(row))
+        for row in rows[~silent]:
+            step = next(self._steps(int(self.plan.coordinates[row])))
+            if rounding_bound(self.first.noise, step) <= self.allowed[row]:
+                self._measure(int(row))
+                self.numerical[row] = self.first.numerical[row]
+                self.remeasured += 1
+
+    def _prove_silent(self, row: int) -> None:
+        """Prove of a claim of exactly zero, where ĝ is zero too, that the cost does not depend on it."""
+        for step in LARGE_STEPS:
+            if self._costs(int(self.plan.coordinates[row]), step) == (self.problem.value,) * 2:
+                self.bound[row] = 0.0
+                return
+
+    def _measure(self, row: int) -> None:
+        i, allowed = int(self.plan.coordinates[row]), float(self.allowed[row])
+        rungs = [self._slopes(i, step) for step in self._steps(i)]
+        left, central, right = (list(side) for side in zip(*rungs, strict=True))
+        before = best_agreement(extrapolated(left), allowed)
+        after = best_agreement(extrapolated(right), allowed)
+        if before and after and abs(before.slope - after.slope) > before.bound + after.bound + allowed:
+            self.lower[row], self.upper[row] = sorted((before.slope, after.slope))
+            self.bound[row] = max(before.bound, after.bound)
+            return
+        across = best_agreement(central, allowed)
+        agreed = [value for value in (across, before, after) if value]
+        apart = abs(central[-1].slope - central[-2].slope)
+        unsettled = Value(central[-1].slope, central[-1].bound + apart)
+        best = min(agreed, key=lambda value: value.bound, default=unsettled)
+        self.numerical[row] = self.lower[row] = self.upper[row] = best.slope
+        self.bound[row] = best.bound
+
+    def _steps(self, i: int) -> Iterator[float]:
+        """Yield at least two steps, from the plan's (or the default one, if that is larger) downwards."""
+        default = float(default_steps(self.problem.theta[[i]], None)[0])
+        step = max(default, self.plan.epsilon or 0.0)
+        while step >= SMALLEST_STEP / STEP * default:
+            yield step
+            step /= SHRINK
+
+    def _slopes(self, i: int, step: float) -> tuple[Value, Value, Value]:
+        """Return the slopes to the left, across and to the right of θ, with their bounds from rounding."""
+        minus, plus = self._costs(i, step)
+        value, center = self.problem.value, self.problem.theta[i]
+        below, above = center - (center - step), (center + step) - center
+        bound = float(rounding_bound(self.first.noise, step))
+        return (
+            Value((value - minus) / below, 2 * bound),
+            Value((plus - minus) / (above + below), bound),
+            Value((plus - value) / above, 2 * bound),
+        )
+
+    def _costs(self, i: int, step: float) -> tuple[float, float]:
+        theta = self.problem.theta.copy()
+        with explained(self.problem.layout, i, step):
+            theta[i] = self.problem.theta[i] + step
+            plus = self.problem.evaluator(theta)
+            theta = self.problem.theta.copy()
+            theta[i] = self.problem.theta[i] - step
+            minus = self.problem.evaluator(theta)
+        self.passes += 2
+        return minus, plus
+
+
+def extrapolated(slopes: Sequence[Value]) -> list[Value]:
+    """Remove the share proportional to h from one-sided slopes with steps h, h/8, …, two by two."""
+    return [
+        Value((SHRINK * b.slope - a.slope) / (SHRINK - 1), (SHRINK * b.bound + a.bound) / (SHRINK - 1))
+        for a, b in pairwise(slopes)
+    ]
+
+
+def best_agreement(values: Sequence[Value], allowed: float) -> Value | None:
+    """Return the value with the smallest bound among those that the next smaller step confirms, or None.
+
+    What the two differ by beyond the noise of the second is added to the bound: it is truncation.
+    """
+    confirmed = []
+    for a, b in pairwise(values):
+        apart = abs(a.slope - b.slope)
+        if apart <= a.bound + b.bound + allowed:
+            confirmed += [Value(a.slope, a.bound + max(0.0, apart - b.bound)), b]
+    return min(confirmed, key=lambda value: value.bound, default=None)

@@ -1,0 +1,211 @@
+"""The verdict: the claimed gradient g against ĝ ± u, per coordinate, per block, overall.
+
+A coordinate is *right* if g lies within u plus the tolerance of the slopes that count as right, *wrong* if
+not, and *undecided* if u itself is above the tolerance. The tolerance is relative to
+``max(|g|, |ĝ|, RMS of ĝ over the block)``: a block with tiny gradients is checked as sharply as one with
+large ones. One wrong coordinate fails its block. Undecided ones make it inconclusive, unless all that they
+could hide together is below the tolerance of the block's norm, and none could hide ten times its own.
+"""
+
+from __future__ import annotations
+
+import enum
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastcheck.engines import Estimates
+from fastcheck.errors import InvalidProblemError
+from fastcheck.parameters import Block, Layout, Vector
+from fastcheck.plan import Coordinates, Plan
+from fastcheck.problem import Problem
+
+FEW = 10.0
+"""An undecided coordinate may have a bound of this many times its tolerance, if there are few of them."""
+
+DTYPE_ULPS = 100.0
+"""A claim computed in float32 is held to this many of its rounding units: about 1e-5."""
+
+
+class Verdict(enum.StrEnum):
+    """The three answers."""
+
+    PASS = "pass"
+    FAIL = "fail"
+    INCONCLUSIVE = "inconclusive"
+
+
+class Standing(enum.IntEnum):
+    """The same for one coordinate."""
+
+    RIGHT = 0
+    WRONG = 1
+    UNDECIDED = 2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class BlockJudgement:
+    """One block: its ``rows`` of the plan, the verdict, and the sentence that says why it is inconclusive."""
+
+    block: Block
+    rows: slice
+    verdict: Verdict
+    difference: float
+    wrong: int
+    undecided: int
+    cause: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Judgement:
+    """The verdicts, with the comparison behind them; arrays of shape (k,) follow the plan."""
+
+    verdict: Verdict
+    difference: float
+    blocks: tuple[BlockJudgement, ...]
+    coordinates: Coordinates
+    claimed: Vector
+    compared: Vector
+    error: Vector
+    standings: NDArray[np.int8]
+
+
+def judge(problem: Problem, plan: Plan, estimates: Estimates, tolerance: float) -> Judgement:
+    """Judge every coordinate, block and the whole."""
+    claimed = claims(problem, plan)
+    standings = standings_of(problem, plan, estimates, tolerance)
+    allowed = allowances(problem, plan, estimates, tolerance)
+    compared = np.where(
+        estimates.lower < estimates.upper,
+        np.clip(claimed, estimates.lower, estimates.upper),
+        estimates.numerical,
+    )
+    error = np.abs(claimed - compared)
+    blocks = tuple(
+        _judge_block(
+            block, rows, standings[rows], claimed[rows], compared[rows], estimates.bound[rows], allowed[rows]
+        )
+        for block, rows in rows_by_block(problem.layout, plan)
+    )
+    return Judgement(
+        verdict=_worst(block.verdict for block in blocks),
+        difference=relative_difference(claimed, compared),
+        blocks=blocks,
+        coordinates=plan.coordinates,
+        claimed=claimed,
+        compared=compared,
+        error=error,
+        standings=standings,
+    )
+
+
+def standings_of(problem: Problem, plan: Plan, estimates: Estimates, tolerance: float) -> NDArray[np.int8]:
+    """Return the `Standing` of each coordinate, shape (k,)."""
+    claimed = claims(problem, plan)
+    allowed = allowances(problem, plan, estimates, tolerance)
+    outside = np.maximum(estimates.lower - claimed, claimed - estimates.upper)
+    standings = np.full(claimed.shape, Standing.RIGHT, np.int8)
+    standings[estimates.bound > allowed] = Standing.UNDECIDED
+    standings[outside > estimates.bound + allowed] = Standing.WRONG
+    return standings
+
+
+def allowances(problem: Problem, plan: Plan, estimates: Estimates, tolerance: float) -> Vector:
+    """Return the tolerance of each coordinate in the units of the gradient, shape (k,)."""
+    claimed = claims(problem, plan)
+    scale = np.maximum(np.abs(claimed), np.abs(estimates.numerical))
+    relative = np.empty_like(scale)
+    for (block, rows), dtype in zip(rows_by_block(problem.layout, plan), _dtypes(problem, plan), strict=True):
+        rms = np.sqrt(np.mean(estimates.numerical[rows] ** 2)) if block.size else 0.0
+        scale[rows] = np.maximum(scale[rows], rms)
+        relative[rows] = max(tolerance, DTYPE_ULPS * float(np.finfo(dtype).eps))
+    return np.asarray(relative * scale)
+
+
+def claims(problem: Problem, plan: Plan) -> Vector:
+    """Return the claimed gradient of the coordinates of the plan, shape (k,)."""
+    if problem.claimed is None:
+        raise InvalidProblemError("gradients: expected a claimed gradient to judge, got None.")
+    return problem.claimed[plan.coordinates]
+
+
+def rows_by_block(layout: Layout, plan: Plan) -> Iterator[tuple[Block, slice]]:
+    """Yield each block that the plan touches, with the rows of the plan that lie in it."""
+    for block in layout.blocks:
+        first, last = np.searchsorted(plan.coordinates, [block.start, block.stop])
+        if first < last:
+            yield block, slice(int(first), int(last))
+
+
+def relative_difference(claimed: Vector, numerical: Vector) -> float:
+    """Return the difference of the courses, ‖g − ĝ‖ / (‖g‖ + ‖ĝ‖); 0 if both are zero.
+
+    Below 1e-7 is usually right and above 1e-3 usually wrong.
+    """
+    scale = max(float(np.max(np.abs(claimed), initial=0)), float(np.max(np.abs(numerical), initial=0)))
+    if scale == 0:
+        return 0.0
+    g, n = claimed / scale, numerical / scale
+    return float(np.linalg.norm(g - n) / (np.linalg.norm(g) + np.linalg.norm(n)))
+
+
+def validate_tolerance(tolerance: Any) -> float:
+    """Return the tolerance as a float; `InvalidProblemError` unless it lies in (0, 1)."""
+    if isinstance(tolerance, (int, float, np.number)) and 0 < float(tolerance) < 1:
+        return float(tolerance)
+    raise InvalidProblemError(
+        f"tolerance: expected a relative error between 0 and 1, such as 1e-7, got {tolerance!r}."
+    )
+
+
+def _dtypes(problem: Problem, plan: Plan) -> list[np.dtype[Any]]:
+    touched = {block.name for block, _ in rows_by_block(problem.layout, plan)}
+    pairs = zip(problem.layout.blocks, problem.dtypes, strict=True)
+    return [dtype for block, dtype in pairs if block.name in touched]
+
+
+def _judge_block(
+    block: Block,
+    rows: slice,
+    standings: NDArray[np.int8],
+    claimed: Vector,
+    compared: Vector,
+    bound: Vector,
+    allowed: Vector,
+) -> BlockJudgement:
+    wrong = int((standings == Standing.WRONG).sum())
+    unclear = standings == Standing.UNDECIDED
+    verdict, cause = Verdict.PASS, None
+    if wrong:
+        verdict = Verdict.FAIL
+    elif _matters(bound[unclear], allowed[unclear], math.sqrt(compared.size) * float(allowed.min())):
+        verdict = Verdict.INCONCLUSIVE
+        largest = float(bound[unclear].max())
+        cause = (
+            f"the numerical gradient of {block.name} is known to ± {largest:.1e} only, against a typical "
+            f"entry of {float(np.sqrt(np.mean(compared**2))):.1e}"
+        )
+    return BlockJudgement(
+        block=block,
+        rows=rows,
+        verdict=verdict,
+        difference=relative_difference(claimed, compared),
+        wrong=wrong,
+        undecided=int(unclear.sum()),
+        cause=cause,
+    )
+
+
+def _matters(bound: Vector, allowed: Vector, together: float) -> bool:
+    """Tell whether undecided coordinates could hide a mistake that the block should not pass with."""
+    return bool((bound > FEW * allowed).any() or np.linalg.norm(bound) > together)
+
+
+def _worst(verdicts: Iterator[Verdict]) -> Verdict:
+    found = set(verdicts)
+    order = (Verdict.FAIL, Verdict.INCONCLUSIVE, Verdict.PASS)
+    return next(verdict for verdict in order if verdict in found)
