@@ -1,0 +1,132 @@
+"""The command line: exit status, what is printed, colours."""
+
+import importlib
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from rich.console import Console
+
+from fastcheck import FastcheckError, bench, demo
+from fastcheck.cli import main
+
+
+@pytest.fixture
+def few_digits(monkeypatch):
+    """The demo on a hundred images, so that it takes no time."""
+    load = demo.load_example
+
+    def load_few(name):
+        digits = load(name)
+        X, Y = digits.load_data()
+        monkeypatch.setattr(digits, "load_data", lambda: (X[:, :100], Y[:, :100]))
+        return digits
+
+    monkeypatch.setattr(demo, "load_example", load_few)
+
+
+@pytest.mark.slow
+def test_demo_on_all_images(capsys):
+    assert main(["demo"]) == 0
+    assert "1,797 real images" in capsys.readouterr().out
+
+
+@pytest.mark.usefixtures("few_digits")
+def test_demo_finds_right_right_and_wrong_wrong(capsys):
+    assert main(["demo"]) == 0
+    out, err = capsys.readouterr()
+    assert out.count("PASS  the gradient is right") == 2
+    assert "FAIL  the gradient is wrong in b1, W2" in out
+    assert "both mistakes were found, in W2 and b1" in out
+    assert "\033[" not in out
+    assert max(map(len, out.splitlines())) <= 80
+    assert err == ""
+
+
+@pytest.mark.usefixtures("few_digits")
+@pytest.mark.parametrize("wrong", ["right called wrong", "wrong called right"])
+def test_demo_exits_with_1_if_it_finds_something_else(monkeypatch, capsys, wrong):
+    if wrong == "right called wrong":
+        load = demo.load_example
+
+        def load_with_a_mistake(name):
+            digits = load(name)
+            digits.backward = demo.plant_mistakes(digits.backward)
+            return digits
+
+        monkeypatch.setattr(demo, "load_example", load_with_a_mistake)
+    else:
+        monkeypatch.setattr(demo, "plant_mistakes", lambda backward: backward)
+    assert main(["demo"]) == 1
+    assert "did not find what it should" in capsys.readouterr().out
+
+
+def test_demo_without_scikit_learn_says_what_to_install(monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "sklearn.datasets", None)
+    assert main(["demo"]) == 2
+    assert "pip install 'fastcheck[demo]'" in capsys.readouterr().err
+
+
+def test_missing_example_is_explained():
+    with pytest.raises(FastcheckError, match="no such file"):
+        demo.load_example("nothing_of_this_name")
+
+
+def test_interruption_exits_with_130(monkeypatch, capsys):
+    def interrupted():
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(demo, "run_demo", interrupted)
+    assert main(["demo"]) == 130
+    assert "interrupted" in capsys.readouterr().err
+
+
+def test_unknown_command_is_refused(capsys):
+    with pytest.raises(SystemExit) as stop:
+        main(["chekc"])
+    assert stop.value.code == 2
+    assert "demo" in capsys.readouterr().err
+
+
+def test_module_runs_as_a_command():
+    run = subprocess.run([sys.executable, "-m", "fastcheck", "--help"], capture_output=True, text=True, check=True)
+    assert "hand-written gradient" in run.stdout
+
+
+def test_bench_prints_ratio_and_error_for_every_network(monkeypatch, capsys):
+    monkeypatch.setattr(bench, "NETWORKS", bench.NETWORKS[:2])
+    monkeypatch.setattr(bench, "REPEATS", 1)
+    assert main(["bench"]) == 0
+    out = capsys.readouterr().out
+    assert [line.split()[0] for line in out.splitlines() if "reference loop" in line] == ["4-5-3-1", "20-25-15-1"]
+    assert max(map(len, out.splitlines())) <= 80
+
+
+@pytest.mark.parametrize(("no_color", "coloured"), [(None, True), ("1", False)])
+def test_colours_only_on_a_terminal_and_not_with_no_color(monkeypatch, no_color, coloured):
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    if no_color:
+        monkeypatch.setenv("NO_COLOR", no_color)
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("TERM", "xterm-256color")
+    from fastcheck.report.text import make_console
+
+    console = make_console()
+    assert isinstance(console, Console)
+    with console.capture() as capture:
+        console.print("[green]PASS[/green]")
+    assert ("\033[32m" in capture.get()) is coloured
+
+
+def test_example_imports_nothing_of_fastcheck():
+    source = demo.load_example("digits").__file__
+    assert source is not None
+    with open(source, encoding="utf-8") as file:
+        assert "fastcheck" not in file.read()
+
+
+def test_networks_of_the_bench_are_the_same_every_time():
+    first, second = (bench.NETWORKS[1].build() for _ in range(2))
+    np.testing.assert_array_equal(first[0]["W2"], second[0]["W2"])
+    assert importlib.import_module("fastcheck.bench") is bench
