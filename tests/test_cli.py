@@ -90,7 +90,9 @@ def test_unknown_command_is_refused(capsys):
 
 
 def test_module_runs_as_a_command():
-    run = subprocess.run([sys.executable, "-m", "fastcheck", "--help"], capture_output=True, text=True, check=True)
+    run = subprocess.run(
+        [sys.executable, "-m", "fastcheck", "--help"], capture_output=True, text=True, check=True
+    )
     assert "hand-written gradient" in run.stdout
 
 
@@ -99,7 +101,10 @@ def test_bench_prints_ratio_and_error_for_every_network(monkeypatch, capsys):
     monkeypatch.setattr(bench, "REPEATS", 1)
     assert main(["bench"]) == 0
     out = capsys.readouterr().out
-    assert [line.split()[0] for line in out.splitlines() if "reference loop" in line] == ["4-5-3-1", "20-25-15-1"]
+    assert [line.split()[0] for line in out.splitlines() if "reference loop" in line] == [
+        "4-5-3-1",
+        "20-25-15-1",
+    ]
     assert max(map(len, out.splitlines())) <= 80
 
 
