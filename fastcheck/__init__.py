@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from fastcheck import course
-    from fastcheck.checks import check, check_backprop, numerical_gradient
+    from fastcheck.checks import check, check_backprop, check_layer, check_object, numerical_gradient
     from fastcheck.errors import (
         EvaluationError,
         FastcheckError,
@@ -34,6 +34,8 @@ __all__ = [
     "Verdict",
     "check",
     "check_backprop",
+    "check_layer",
+    "check_object",
     "course",
     "numerical_gradient",
 ]
@@ -49,6 +51,8 @@ _HOMES = {
     "Verdict": "fastcheck.verdict",
     "check": "fastcheck.checks",
     "check_backprop": "fastcheck.checks",
+    "check_layer": "fastcheck.checks",
+    "check_object": "fastcheck.checks",
     "numerical_gradient": "fastcheck.checks",
 }
 

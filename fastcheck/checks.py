@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import time
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
+from fastcheck.adapters import ForwardCost, LayerCost, ObjectCost
 from fastcheck.engines import choose_engine
-from fastcheck.errors import EvaluationError, InvalidProblemError
+from fastcheck.errors import InvalidProblemError
 from fastcheck.execution import Backend, Execution, one_blas_thread
 from fastcheck.plan import Plan, make_plan
-from fastcheck.problem import Problem, generators_kept, map_copy, pose, same_values, structure_copy
+from fastcheck.problem import Problem, generators_kept, pose, structure_copy
 from fastcheck.report.result import Report, block_report
 from fastcheck.second_look import look_again
 from fastcheck.verdict import judge, validate_tolerance
@@ -161,22 +163,115 @@ def check_backprop(
     >>> check_backprop(course.forward_propagation_n, backward, parameters, X, Y).passed
     True
     """
+    _expect_function("forward", forward)
+    _expect_function("backward", backward)
     cost = ForwardCost(forward, structure_copy(X), structure_copy(Y))
+    claim = functools.partial(cost.gradients, backward, (X, Y))
+    report = check(cost, parameters, claim, **options)
+    return dataclasses.replace(report, forward_passes=report.forward_passes + 1)
 
-    def gradients(theta: Any) -> Any:
-        _, cache = cost.run(theta)
-        result = map_copy(backward(cost.X, cost.Y, cache))
-        for name, given, used in (("X", X, cost.X), ("Y", Y, cost.Y)):
-            if not same_values(given, used):
-                raise EvaluationError(
-                    f"forward or backward: it changes {name} in place. Work on a copy of {name}: the next "
-                    "call would see other data. (Yours is unchanged: the check works on a copy.)"
-                )
-        return result
 
-    if not callable(backward):
-        raise InvalidProblemError(f"backward: expected a function, got {type(backward).__name__}.")
-    report = check(cost, parameters, gradients, **options)
+def check_layer(
+    forward: Callable[..., Any], backward: Callable[..., Any], *inputs: Any, seed: int = 0, **options: Any
+) -> Report:
+    """Check the backward pass of a layer, with respect to every input that is a float array.
+
+    The cost is J = Σ dout ∘ out for a random ``dout``, drawn once from the standard normal distribution; its
+    gradients are what ``backward`` returns for that ``dout``.
+
+    Parameters
+    ----------
+    forward
+        ``forward(*inputs)`` returns ``out`` or ``(out, cache)``; ``out`` is an array, or a tuple, list or
+        dict of arrays (in a tuple: ``((out1, out2), cache)``).
+    backward
+        ``backward(dout, cache)``, or ``backward(dout)`` if forward returns no cache. Returns one gradient per
+        float input, in their order (or one per input; those of others are ignored), or a dict by the names of
+        the forward's arguments, with or without a ``d`` before them.
+    *inputs
+        The arguments. Float arrays are checked; integers, labels, token ids and settings are left alone.
+    seed
+        Seed of ``dout`` and of samples.
+    **options
+        The keyword arguments of `check`.
+
+    Returns
+    -------
+    Report
+        Its blocks have the names of the forward's arguments. Costs what `check` costs, and two passes.
+
+    Raises
+    ------
+    InvalidProblemError, EvaluationError
+        As `check`; also for outputs that are no float arrays.
+
+    Examples
+    --------
+    >>> import numpy as np, fastcheck
+    >>> def forward(x, w, labels):
+    ...     return x @ w, (x, w)
+    >>> def backward(dout, cache):
+    ...     x, w = cache
+    ...     return dout @ w.T, x.T @ dout
+    >>> rng = np.random.default_rng(0)
+    >>> x, w = rng.standard_normal((5, 4)), rng.standard_normal((4, 3))
+    >>> report = fastcheck.check_layer(forward, backward, x, w, np.array([0, 2, 1, 1, 0]))
+    >>> report.passed, list(report.blocks)
+    (True, ['x', 'w'])
+    """
+    _expect_function("forward", forward)
+    _expect_function("backward", backward)
+    cost = LayerCost(forward, inputs, seed)
+    claim = functools.partial(cost.gradients, backward)
+    report = check(cost, cost.parameters(), claim, seed=seed, **options)
+    return dataclasses.replace(report, forward_passes=report.forward_passes + 2)
+
+
+def check_object(
+    network: Any, cost: Callable[[], Any], parameters: Any, gradients: Any, **options: Any
+) -> Report:
+    """Check a network that is an object and holds its parameters in attributes.
+
+    Parameters
+    ----------
+    network
+        The object. Its attributes, and lists, dicts and objects in them, hold the parameters, each in one
+        place or in several (tied weights).
+    cost
+        A function without arguments, such as ``network.loss`` or ``lambda: network.loss(X, Y)``.
+    parameters
+        The very arrays that the object holds, in a dict, list or tuple.
+    gradients
+        The claim, as for `check`, or a function without arguments that returns it after a call of the cost.
+    **options
+        The keyword arguments of `check`.
+
+    Returns
+    -------
+    Report
+        Costs what `check` costs. The object is as before, also after an exception.
+
+    Raises
+    ------
+    InvalidProblemError, EvaluationError
+        As `check`; also if the object does not hold one of the arrays, or holds a view of it besides.
+
+    Examples
+    --------
+    >>> import numpy as np, fastcheck
+    >>> class Line:
+    ...     def __init__(self):
+    ...         self.w = np.array([2.0, -1.0])
+    ...     def loss(self):
+    ...         return np.sum(self.w**2)
+    >>> line = Line()
+    >>> fastcheck.check_object(line, line.loss, {"w": line.w}, {"w": 2 * line.w}).passed
+    True
+    """
+    adapted = ObjectCost(network, cost, parameters)
+    if not callable(gradients):
+        return check(adapted, parameters, gradients, **options)
+    report = check(adapted, parameters, functools.partial(adapted.gradients, gradients), **options)
     return dataclasses.replace(report, forward_passes=report.forward_passes + 1)
 
 
@@ -209,25 +304,6 @@ def numerical_gradient(
     return problem.layout.build(np.array(numerical))
 
 
-@dataclasses.dataclass(frozen=True, slots=True, eq=False)
-class ForwardCost:
-    """The cost of a forward pass ``forward(X, Y, parameters) -> (cost, cache)``, as a function of θ alone."""
-
-    forward: Callable[[Any, Any, Any], Any]
-    X: Any
-    Y: Any
-
-    def __call__(self, parameters: Any) -> Any:
-        """Return the cost."""
-        return self.run(parameters)[0]
-
-    def run(self, parameters: Any) -> tuple[Any, Any]:
-        """Return the pair (cost, cache)."""
-        result = self.forward(self.X, self.Y, parameters)
-        if not isinstance(result, tuple) or len(result) != 2:
-            got = f"a tuple of {len(result)}" if isinstance(result, tuple) else type(result).__name__
-            raise EvaluationError(
-                f"forward: expected the pair (cost, cache), got {got}. Return both, or use check(cost, …) "
-                "with a function that returns the cost alone."
-            )
-        return result
+def _expect_function(name: str, value: Any) -> None:
+    if not callable(value):
+        raise InvalidProblemError(f"{name}: expected a function, got {type(value).__name__}.")

@@ -7,6 +7,7 @@ process too: that is what makes results bit-identical for every ``n_jobs`` and b
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import functools
 import pickle
 import time
@@ -49,6 +50,13 @@ class Execution:
             raise InvalidProblemError(
                 f"backend: expected 'processes', 'threads' or None (fastcheck chooses), got {self.backend!r}."
             )
+
+    def without_threads(self) -> Execution:
+        """Return the same for a cost that only one thread at a time may call."""
+        if self.backend != "threads" or self.n_jobs == 1:
+            return self
+        self.notes.append("threads were not used: one object can only be evaluated by one thread at a time.")
+        return dataclasses.replace(self, n_jobs=1)
 
     def map(
         self,

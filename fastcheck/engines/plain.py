@@ -64,6 +64,8 @@ def default_steps(values: Vector, epsilon: float | None) -> Vector:
 def differences(problem: Problem, coordinates: Coordinates, steps: Vector, execution: Execution) -> Vector:
     """Return the central differences (k,) of plain evaluation, divided by the steps really taken."""
     costs = batched_costs(problem)
+    if not getattr(problem.evaluator.cost, "threads", True):
+        execution = execution.without_threads()
     work: Callable[[tuple[Coordinates, Vector]], Vector]
     if costs is None:
         work, backend = _Pairs(problem.evaluator, problem.theta), "processes"
