@@ -4,6 +4,8 @@ Plain NumPy, as one writes it in a course or a first project: ReLU, ReLU, sigmoi
 data are the 1,797 real 8×8 images that scikit-learn ships. Samples are columns.
 """
 
+from itertools import pairwise
+
 import numpy as np
 
 SIZES = (64, 25, 12, 1)
@@ -24,7 +26,7 @@ def initialize(seed=0):
     """Return W1, b1, W2, b2, W3, b3 after He et al."""
     rng = np.random.default_rng(seed)
     parameters = {}
-    for layer, (n_in, n_out) in enumerate(zip(SIZES[:-1], SIZES[1:], strict=True), start=1):
+    for layer, (n_in, n_out) in enumerate(pairwise(SIZES), start=1):
         parameters[f"W{layer}"] = rng.standard_normal((n_out, n_in)) * np.sqrt(2 / n_in)
         parameters[f"b{layer}"] = np.zeros((n_out, 1))
     return parameters

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -30,6 +31,10 @@ class ForwardCost:
     def __call__(self, parameters: Any) -> Any:
         """Return the cost."""
         return self._run(parameters)[0]
+
+    def with_data(self, convert: Callable[[Any], Any]) -> ForwardCost:
+        """Return the same cost with X and Y converted."""
+        return ForwardCost(self.forward, convert(self.X), convert(self.Y))
 
     def gradients(
         self, backward: Callable[[Any, Any, Any], Any], given: tuple[Any, Any], parameters: Any
@@ -76,6 +81,13 @@ class LayerCost:
         out, _ = _split_output(self._call(self.parameters()))
         rng = np.random.default_rng(seed)
         self.cotangent = map_structure(lambda path, leaf: _cotangent(path, leaf, rng), out)
+
+    def with_data(self, convert: Callable[[Any], Any]) -> LayerCost:
+        """Return the same cost with inputs and cotangents converted."""
+        other = copy.copy(self)
+        other.inputs = [convert(value) for value in self.inputs]
+        other.cotangent = convert(self.cotangent)
+        return other
 
     def parameters(self) -> dict[str, Any]:
         """Return the float inputs by name."""
@@ -185,15 +197,15 @@ def unchanged(network: Any) -> Iterator[list[Any]]:
     holders = _holders(network)
     before = [(holder, _contents(holder)) for holder in holders]
     arrays = {id(a): a for holder in holders for a in _values(holder) if isinstance(a, np.ndarray)}
-    copies = [(array, array.copy()) for array in arrays.values()]
+    originals = [(array, array.copy()) for array in arrays.values()]
     try:
         yield holders
     finally:
         for holder, contents in before:
             _restore(holder, contents)
-        for array, copy in copies:
-            if array.flags.writeable and not same_values(array, copy):
-                array[...] = copy
+        for array, original in originals:
+            if array.flags.writeable and not same_values(array, original):
+                array[...] = original
 
 
 def _holders(network: Any) -> list[Any]:

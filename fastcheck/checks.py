@@ -113,7 +113,7 @@ def check(
         difference=judgement.difference,
         blocks={judged.block.name: block_report(judged, judgement) for judged in judgement.blocks},
         forward_passes=problem.forward_passes + estimates.forward_passes,
-        method=engine.name,
+        method=estimates.method,
         epsilon=plan.epsilon,
         tolerance=tolerance,
         seconds=time.perf_counter() - start,

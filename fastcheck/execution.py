@@ -10,6 +10,7 @@ import contextlib
 import dataclasses
 import functools
 import pickle
+import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -66,23 +67,47 @@ class Execution:
         sizes: Sequence[int],
         seconds: float,
         backend: Backend,
+        advance: Callable[[int], None] | None = None,
     ) -> list[Result]:
         """Return ``[function(chunk) for chunk in chunks]``, in parallel where it pays.
 
         ``sizes`` are the coordinates in each chunk (for the progress), ``seconds`` an estimate of the whole
         work on one core, ``backend`` what suits the function if the caller of fastcheck did not choose.
+        ``advance`` is told the size of each finished chunk; None starts a progress of its own.
         """
         backend = self.backend or backend
         parallel = self.n_jobs != 1 and len(chunks) > 1 and seconds > WORKERS_PAY_AFTER[backend]
         if parallel and backend == "processes" and not self._can_be_sent(function):
             parallel = False
-        with one_blas_thread(), _progress(self.progress, sum(sizes)) as advance:
+        with contextlib.ExitStack() as stack:
+            stack.enter_context(one_blas_thread())
+            tell = advance or stack.enter_context(self.tracking(sum(sizes)))
             results = []
             source = self._parallel(function, chunks, backend) if parallel else map(function, chunks)
             for result, size in zip(source, sizes, strict=True):
                 results.append(result)
-                advance(size)
+                tell(size)
             return results
+
+    @contextlib.contextmanager
+    def tracking(self, total: int) -> Iterator[Callable[[int], None]]:
+        """Yield a function that is told how many coordinates were just done, of this total."""
+        if callable(self.progress):
+            done, wish = 0, self.progress
+
+            def tell(count: int) -> None:
+                nonlocal done
+                done += count
+                wish(done, total)
+
+            yield tell
+            return
+        bar = _Bar(total) if _wants_bar(self.progress) else None
+        try:
+            yield bar.advance if bar else _nobody
+        finally:
+            if bar:
+                bar.stop()
 
     def _parallel(
         self, function: Callable[[Chunk], Result], chunks: Sequence[Chunk], backend: Backend
@@ -112,12 +137,13 @@ class Execution:
 @contextlib.contextmanager
 def one_blas_thread() -> Iterator[None]:
     """Run BLAS on one thread: sums are then taken in the same order in every process and thread."""
-    with _thread_pools().limit(limits=1, user_api="blas"):
+    with _thread_pools(len(sys.modules)).limit(limits=1, user_api="blas"):
         yield
 
 
-@functools.cache
-def _thread_pools() -> Any:
+@functools.lru_cache(maxsize=1)
+def _thread_pools(modules: int) -> Any:
+    """Return the libraries of this process; an import since the last time may have brought another BLAS."""
     import numpy as np
     from threadpoolctl import ThreadpoolController
 
@@ -130,30 +156,11 @@ def _on_one_thread(function: Callable[[Chunk], Result], chunk: Chunk) -> Result:
         return function(chunk)
 
 
-@contextlib.contextmanager
-def _progress(wish: bool | Callable[[int, int], None] | None, total: int) -> Iterator[Callable[[int], None]]:
-    """Yield a function that is told how many coordinates were just done."""
-    if callable(wish):
-        done = 0
-
-        def tell(count: int) -> None:
-            nonlocal done
-            done += count
-            wish(done, total)
-
-        yield tell
-        return
-    bar = _Bar(total) if _wants_bar(wish) else None
-    try:
-        yield bar.advance if bar else lambda count: None
-    finally:
-        if bar:
-            bar.stop()
+def _nobody(_count: int) -> None:
+    """Tell nobody."""
 
 
 def _wants_bar(wish: bool | None) -> bool:
-    import sys
-
     return sys.stderr.isatty() if wish is None else wish
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -45,6 +45,14 @@ def make_plan(layout: Layout, theta: Vector, coordinates: Any, epsilon: float | 
     if epsilon is not None:
         _validate_step(layout, theta, chosen, epsilon)
     return Plan(coordinates=chosen, epsilon=None if epsilon is None else float(epsilon), seed=int(seed))
+
+
+def rows_by_block(layout: Layout, plan: Plan) -> Iterator[tuple[Block, slice]]:
+    """Yield each block that the plan touches, with the rows of the plan that lie in it."""
+    for block in layout.blocks:
+        first, last = np.searchsorted(plan.coordinates, [block.start, block.stop])
+        if first < last:
+            yield block, slice(int(first), int(last))
 
 
 def _choose(layout: Layout, coordinates: Any, seed: int) -> Coordinates:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator, Sequence
-from itertools import pairwise
+from itertools import islice, pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -21,9 +21,9 @@ from numpy.typing import NDArray
 from fastcheck.engines import Estimates
 from fastcheck.engines.noise import rounding_bound
 from fastcheck.engines.plain import STEP, default_steps, explained
-from fastcheck.plan import Plan
+from fastcheck.plan import Plan, rows_by_block
 from fastcheck.problem import Problem
-from fastcheck.verdict import Standing, allowances, claims, rows_by_block, standings_of
+from fastcheck.verdict import Standing, allowances, claims, standings_of
 
 SHRINK = 8.0
 """Factor between two steps: truncation falls by 64, a kink's share in the jump of slopes stays or goes."""
@@ -48,12 +48,13 @@ class Value(NamedTuple):
 def look_again(problem: Problem, plan: Plan, estimates: Estimates, tolerance: float) -> Estimates:
     """Return the estimates with every doubtful one replaced by what other steps say of it.
 
-    Looked at are the coordinates that are wrong at first sight, worst first, until one in their block is
-    confirmed; those left undecided by the noise of a step smaller than the default one; and, where nothing
-    else decides, those where claim and ĝ are both zero. Costs 2 to 16 forward passes for each of them.
+    Looked at are the plainly evaluated coordinates that are wrong at first sight, worst first, until one in
+    their block is confirmed; those left undecided by the noise of a step smaller than the default one; and,
+    where nothing else decides, those where claim and ĝ are both zero. Costs 2 to 16 forward passes for each.
     """
     look = _Look(problem, plan, estimates, tolerance)
-    standings = standings_of(problem, plan, estimates, tolerance)
+    standings = np.full(plan.coordinates.size, Standing.RIGHT, np.int8)
+    standings[estimates.plain] = standings_of(problem, plan, estimates, tolerance)[estimates.plain]
     for _, rows in rows_by_block(problem.layout, plan):
         inside = np.arange(rows.start, rows.stop)
         look.undecided(inside[standings[rows] == Standing.UNDECIDED])
@@ -91,8 +92,8 @@ class _Look:
         if self.plan.epsilon is None:
             return (f"{found} at the first step; larger steps decided these.",)
         return (
-            f"at ε = {self.plan.epsilon:g} {found}; larger steps decided these. Leave epsilon out for the best "
-            "step everywhere.",
+            f"at ε = {self.plan.epsilon:g} {found}; larger steps decided these. Leave epsilon out for the "
+            "best step everywhere.",
         )
 
     def suspects(self, rows: NDArray[np.intp]) -> None:
@@ -111,7 +112,7 @@ class _Look:
         for row in rows[silent]:
             self._prove_silent(int(row))
         for row in rows[~silent]:
-            step = next(self._steps(int(self.plan.coordinates[row])))
+            _, step = islice(self._steps(int(self.plan.coordinates[row])), 2)
             if rounding_bound(self.first.noise, step) <= self.allowed[row]:
                 self._measure(int(row))
                 self.numerical[row] = self.first.numerical[row]
@@ -134,7 +135,7 @@ class _Look:
             self.lower[row], self.upper[row] = sorted((before.slope, after.slope))
             self.bound[row] = max(before.bound, after.bound)
             return
-        across = best_agreement(central, allowed)
+        across = best_agreement(central, allowed, kink_errors(left, right))
         agreed = [value for value in (across, before, after) if value]
         apart = abs(central[-1].slope - central[-2].slope)
         unsettled = Value(central[-1].slope, central[-1].bound + apart)
@@ -143,9 +144,9 @@ class _Look:
         self.bound[row] = best.bound
 
     def _steps(self, i: int) -> Iterator[float]:
-        """Yield at least two steps, from the plan's (or the default one, if that is larger) downwards."""
+        """Yield steps from the plan's downwards, and at least from one above the default one."""
         default = float(default_steps(self.problem.theta[[i]], None)[0])
-        step = max(default, self.plan.epsilon or 0.0)
+        step = max(SHRINK * default, self.plan.epsilon or 0.0)
         while step >= SMALLEST_STEP / STEP * default:
             yield step
             step /= SHRINK
@@ -182,14 +183,28 @@ def extrapolated(slopes: Sequence[Value]) -> list[Value]:
     ]
 
 
-def best_agreement(values: Sequence[Value], allowed: float) -> Value | None:
-    """Return the value with the smallest bound among those that the next smaller step confirms, or None.
+def kink_errors(left: Sequence[Value], right: Sequence[Value]) -> list[float]:
+    """Return what kinks between the ends of each central difference may do to it.
 
-    What the two differ by beyond the noise of the second is added to the bound: it is truncation.
+    That is half the jump between the slopes of the sides, less an eighth of the jump one step before: a jump
+    that comes from curvature is proportional to h. Nothing is known of the first.
     """
-    confirmed = []
-    for a, b in pairwise(values):
-        apart = abs(a.slope - b.slope)
-        if apart <= a.bound + b.bound + allowed:
-            confirmed += [Value(a.slope, a.bound + max(0.0, apart - b.bound)), b]
+    jumps = [abs(after.slope - before.slope) for before, after in zip(left, right, strict=True)]
+    return [0.0, *(max(0.0, b - a / SHRINK) / 2 for a, b in pairwise(jumps))]
+
+
+def best_agreement(
+    values: Sequence[Value], allowed: float, errors: Sequence[float] | None = None
+) -> Value | None:
+    """Return the value with the smallest bound among those that the next larger step agrees with, or None.
+
+    Never the one with the larger step: noise may hide a truncation error as large as the bound of the other.
+    ``errors`` are added to the bounds of the values returned.
+    """
+    errors = errors or [0.0] * len(values)
+    confirmed = [
+        Value(b.slope, b.bound + error)
+        for (a, b), error in zip(pairwise(values), errors[1:], strict=True)
+        if abs(a.slope - b.slope) <= a.bound + b.bound + allowed
+    ]
     return min(confirmed, key=lambda value: value.bound, default=None)

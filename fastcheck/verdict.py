@@ -19,9 +19,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastcheck.engines import Estimates
+from fastcheck.engines.noise import root_mean_square
 from fastcheck.errors import InvalidProblemError
-from fastcheck.parameters import Block, Layout, Vector
-from fastcheck.plan import Coordinates, Plan
+from fastcheck.parameters import Block, Vector
+from fastcheck.plan import Coordinates, Plan, rows_by_block
 from fastcheck.problem import Problem
 
 FEW = 10.0
@@ -29,6 +30,10 @@ FEW = 10.0
 
 DTYPE_ULPS = 100.0
 """A claim computed in float32 is held to this many of its rounding units: about 1e-5."""
+
+
+VANISHING = 64 * float(np.finfo(float).eps)
+"""A claim this small beside the network's largest is zero, where ĝ is zero."""
 
 
 class Verdict(enum.StrEnum):
@@ -111,7 +116,22 @@ def standings_of(problem: Problem, plan: Plan, estimates: Estimates, tolerance: 
     standings = np.full(claimed.shape, Standing.RIGHT, np.int8)
     standings[estimates.bound > allowed] = Standing.UNDECIDED
     standings[outside > estimates.bound + allowed] = Standing.WRONG
+    standings[_vanishing(problem, claimed, estimates)] = Standing.RIGHT
     return standings
+
+
+def _vanishing(problem: Problem, claimed: Vector, estimates: Estimates) -> NDArray[np.bool_]:
+    """Return where claim and ĝ are both zero but for rounding, although no costs were subtracted.
+
+    Such is the gradient of a bias before a batch normalisation: its terms cancel, and what a backward pass
+    leaves of them is some rounding units of the gradients that flow by, with no scale of its own.
+    """
+    exact = np.ones(claimed.shape, dtype=bool)
+    exact[estimates.plain] = False
+    flow = float(np.max(np.abs(problem.claimed))) if problem.claimed is not None else 0.0
+    leftover = np.maximum(estimates.bound, VANISHING * flow)
+    zero = (np.abs(estimates.numerical) <= estimates.bound) & (np.abs(claimed) <= leftover)
+    return np.asarray(exact & zero)
 
 
 def allowances(problem: Problem, plan: Plan, estimates: Estimates, tolerance: float) -> Vector:
@@ -119,9 +139,8 @@ def allowances(problem: Problem, plan: Plan, estimates: Estimates, tolerance: fl
     claimed = claims(problem, plan)
     scale = np.maximum(np.abs(claimed), np.abs(estimates.numerical))
     relative = np.empty_like(scale)
-    for (block, rows), dtype in zip(rows_by_block(problem.layout, plan), _dtypes(problem, plan), strict=True):
-        rms = np.sqrt(np.mean(estimates.numerical[rows] ** 2)) if block.size else 0.0
-        scale[rows] = np.maximum(scale[rows], rms)
+    for (_, rows), dtype in zip(rows_by_block(problem.layout, plan), _dtypes(problem, plan), strict=True):
+        scale[rows] = np.maximum(scale[rows], root_mean_square(estimates.numerical[rows]))
         relative[rows] = max(tolerance, DTYPE_ULPS * float(np.finfo(dtype).eps))
     return np.asarray(relative * scale)
 
@@ -131,14 +150,6 @@ def claims(problem: Problem, plan: Plan) -> Vector:
     if problem.claimed is None:
         raise InvalidProblemError("gradients: expected a claimed gradient to judge, got None.")
     return problem.claimed[plan.coordinates]
-
-
-def rows_by_block(layout: Layout, plan: Plan) -> Iterator[tuple[Block, slice]]:
-    """Yield each block that the plan touches, with the rows of the plan that lie in it."""
-    for block in layout.blocks:
-        first, last = np.searchsorted(plan.coordinates, [block.start, block.stop])
-        if first < last:
-            yield block, slice(int(first), int(last))
 
 
 def relative_difference(claimed: Vector, numerical: Vector) -> float:
@@ -187,7 +198,7 @@ def _judge_block(
         largest = float(bound[unclear].max())
         cause = (
             f"the numerical gradient of {block.name} is known to ± {largest:.1e} only, against a typical "
-            f"entry of {float(np.sqrt(np.mean(compared**2))):.1e}"
+            f"entry of {root_mean_square(compared):.1e}"
         )
     return BlockJudgement(
         block=block,

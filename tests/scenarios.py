@@ -10,6 +10,7 @@ import functools
 from collections import namedtuple
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import mpmath
@@ -56,7 +57,10 @@ def mapped(function, structure):
 def leaves(structure, name=""):
     """Name and array of every block, in order."""
     if isinstance(structure, dict):
-        pairs = [(f"{name}.{key}" if isinstance(key, str) else f"{name}[{key}]", structure[key]) for key in structure]
+        pairs = [
+            (f"{name}.{key}" if isinstance(key, str) else f"{name}[{key}]", structure[key])
+            for key in structure
+        ]
     elif isinstance(structure, tuple) and hasattr(structure, "_fields"):
         pairs = [(f"{name}.{key}", value) for key, value in zip(structure._fields, structure, strict=True)]
     elif isinstance(structure, (list, tuple)):
@@ -93,7 +97,7 @@ def relu_backward(X, Y, cache, lambd=0.0, at_zero=0.0):
         if layer > 1:
             Z = values[2 * layer - 3]
             dZ = (W.T @ dZ) * np.where(Z == 0, at_zero, Z > 0).astype(Z.dtype)
-    return gradients
+    return {f"d{name}": gradients[f"d{name}"] for name in parameters}
 
 
 def relu_network(sizes, m, seed, lambd=0.0, dtype=np.float64):
@@ -195,7 +199,7 @@ def rosenbrock_scenario():
         return np.sum(100 * (x[1:] - x[:-1] ** 2) ** 2 + (1 - x[:-1]) ** 2)
 
     def exact(x):
-        return mpmath.fsum(100 * (b - a**2) ** 2 + (1 - a) ** 2 for a, b in zip(x[:-1], x[1:], strict=True))
+        return mpmath.fsum(100 * (b - a**2) ** 2 + (1 - a) ** 2 for a, b in pairwise(x))
 
     gradient = np.zeros_like(x)
     gradient[:-1] += -400 * x[:-1] * (x[1:] - x[:-1] ** 2) - 2 * (1 - x[:-1])
@@ -278,9 +282,7 @@ def float32_scenario():
     """Parameters and gradients in float32: right to about seven digits."""
     cost, parameters, gradients = relu_network((6, 5, 4, 1), 16, seed=17, dtype=np.float32)
     assert all(gradient.dtype == np.float32 for gradient in gradients.values())
-    return Scenario(
-        name="float32", cost=cost, parameters=parameters, gradients=gradients, kinks=True
-    )
+    return Scenario(name="float32", cost=cost, parameters=parameters, gradients=gradients, kinks=True)
 
 
 def recurrent_scenario():
@@ -313,9 +315,7 @@ def recurrent_scenario():
             da_next = p["Waa"].T @ dz
         return gradients
 
-    return Scenario(
-        name="loop over time", cost=lambda p: forward(p)[0], parameters=p, gradients=backward(p)
-    )
+    return Scenario(name="loop over time", cost=lambda p: forward(p)[0], parameters=p, gradients=backward(p))
 
 
 @functools.cache

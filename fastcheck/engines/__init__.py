@@ -14,7 +14,7 @@ from fastcheck.errors import InvalidProblemError
 if TYPE_CHECKING:
     from fastcheck.execution import Execution
     from fastcheck.parameters import Vector
-    from fastcheck.plan import Plan
+    from fastcheck.plan import Coordinates, Plan
     from fastcheck.problem import Problem
 
 
@@ -25,14 +25,17 @@ class Estimates:
     ``numerical`` is the central difference with the step of the plan. ``lower`` and ``upper`` are the slopes
     between which a claim counts as right: the best value known, one number except at a kink. ``bound`` is u:
     the true derivative lies within u of that interval. ``noise`` is the rounding noise of one evaluation of
-    J, 0 where no costs are subtracted. ``notes`` are sentences for the report.
+    J, ``plain`` (at most k) the rows that were evaluated plainly and may need a second look. ``notes`` are
+    sentences for the report.
     """
 
+    method: str
     numerical: Vector
     lower: Vector
     upper: Vector
     bound: Vector
     noise: float
+    plain: Coordinates
     forward_passes: int
     notes: tuple[str, ...] = ()
 
@@ -49,6 +52,8 @@ class Engine(Protocol):
 
 
 ENGINES = {
+    "auto": "fastcheck.engines.automatic:AutomaticEngine",
+    "difference": "fastcheck.engines.difference.engine:DifferenceEngine",
     "reference": "fastcheck.engines.loop:ReferenceEngine",
     "plain": "fastcheck.engines.plain:PlainEngine",
 }
@@ -56,11 +61,10 @@ ENGINES = {
 
 
 def choose_engine(method: str) -> Engine:
-    """Return the engine for ``method=``; "auto" is the fastest that any cost can use."""
-    name = "plain" if method == "auto" else method
-    if name not in ENGINES:
-        known = ", ".join(repr(name) for name in ["auto", *ENGINES])
+    """Return the engine for ``method=``."""
+    if method not in ENGINES:
+        known = ", ".join(map(repr, ENGINES))
         raise InvalidProblemError(f"method: expected one of {known}, got {method!r}.")
-    module, _, attribute = ENGINES[name].partition(":")
+    module, _, attribute = ENGINES[method].partition(":")
     engine: Any = getattr(importlib.import_module(module), attribute)()
     return engine  # type: ignore[no-any-return]

@@ -43,11 +43,13 @@ class ReferenceEngine:
         noise = noise_level(problem)
         step_error = np.spacing(np.abs(problem.theta[plan.coordinates]) + epsilon) / epsilon
         return Estimates(
+            method=self.name,
             numerical=numerical,
             lower=numerical,
             upper=numerical,
             bound=rounding_bound(noise, epsilon) + step_error * np.abs(numerical),
             noise=noise,
+            plain=np.arange(numerical.size),
             forward_passes=2 * numerical.size + POINTS,
         )
 

@@ -25,8 +25,9 @@ def noise_level(problem: Problem) -> float:
     Evaluates J at nine points of a short line in a fixed random direction and takes differences of order k
     of neighbours: the smooth part cancels, and noise of variance σ² gives
     :math:`E[(Δ^k J)^2] = \binom{2k}{k} σ²`. The largest σ over k = 3 … 6 is returned, and at least half a
-    unit in the last place of J. Cost: 9 forward passes. Source: J. J. Moré and S. M. Wild, Estimating
-    computational noise, SIAM J. Sci. Comput. 33 (2011), equation (2.6).
+    unit in the last place of J: in single precision if J is, for then all nine may be the same number.
+    Cost: 9 forward passes. Source: J. J. Moré and S. M. Wild, Estimating computational noise, SIAM J. Sci.
+    Comput. 33 (2011), equation (2.6).
     """
     theta = problem.theta
     random = np.random.default_rng(0).standard_normal(theta.size)
@@ -36,10 +37,27 @@ def noise_level(problem: Problem) -> float:
     for k in range(1, 7):
         table = np.diff(table)
         if k >= 3:
-            levels.append(math.sqrt(float(np.mean(table**2)) / math.comb(2 * k, k)))
-    return max(*levels, float(np.spacing(abs(problem.value))) / 2)
+            levels.append(root_mean_square(table) / math.sqrt(math.comb(2 * k, k)))
+    return max(*levels, _last_place(costs) / 2)
+
+
+def root_mean_square(values: Vector) -> float:
+    """Return the root of the mean square, 0 for none; squares neither overflow nor vanish."""
+    largest = float(np.max(np.abs(values), initial=0.0))
+    return largest * math.sqrt(float(np.mean((values / largest) ** 2))) if largest else 0.0
 
 
 def rounding_bound(noise: float, step: Vector | float) -> Vector:
     """Return the bound on the error that noise σ leaves in a central difference with step h, SAFETY · σ/h."""
     return np.asarray(SAFETY * noise / step)
+
+
+def _last_place(costs: Vector) -> float:
+    """Return the unit in the last place of costs (k,), of float32 numbers if all of them are that.
+
+    Costs of zero tell nothing about their precision; theirs is the smallest number there is.
+    """
+    with np.errstate(over="ignore"):
+        single = costs.astype(np.float32)
+    values = single if costs.any() and np.array_equal(single, costs) else costs
+    return float(np.spacing(np.abs(values)).max())

@@ -45,11 +45,13 @@ class PlainEngine:
         numerical = differences(problem, plan.coordinates, steps, execution)
         noise = noise_level(problem)
         return Estimates(
+            method=self.name,
             numerical=numerical,
             lower=numerical,
             upper=numerical,
             bound=rounding_bound(noise, steps),
             noise=noise,
+            plain=np.arange(numerical.size),
             forward_passes=2 * numerical.size + POINTS + (3 if batched_costs(problem) else 0),
         )
 

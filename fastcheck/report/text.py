@@ -29,6 +29,7 @@ SENTENCES = {
 METHODS = {
     "reference": "the reference loop",
     "plain": "plain evaluation",
+    "difference": "difference propagation",
 }
 ADVICE = (
     "Leave epsilon out, raise the tolerance to what you need to know, or check a smaller batch of samples."
@@ -77,10 +78,11 @@ def _headline(report: Report) -> Text:
 def _summary(report: Report) -> Text:
     share = "all" if report.checked == report.size else f"{report.checked:,} of"
     step = "" if report.epsilon is None else f", ε = {report.epsilon:g}"
+    seed = "" if report.checked == report.size else f", seed {report.seed}"
     return Text(
-        f"{share} {report.size:,} parameters checked by {METHODS.get(report.method, report.method)}{step}: "
-        f"{report.forward_passes:,} forward passes, {report.seconds:.2f} s\n"
-        f"difference {report.difference:.3g}  (usually right below 1e-7, wrong above 1e-3)"
+        f"{share} {report.size:,} parameters checked by {METHODS[report.method]}{step}{seed}\n"
+        f"difference {report.difference:.3g}  (usually right below 1e-7, wrong above 1e-3)\n"
+        f"{report.forward_passes:,} forward passes, {report.seconds:.2f} s"
     )
 
 

@@ -1,4 +1,4 @@
-"""The compiled three-layer network against the NumPy code, the reference loop, and itself in other batches."""
+"""The compiled three-layer network against NumPy, the reference loop, and itself in other batches."""
 
 import numpy as np
 import pytest

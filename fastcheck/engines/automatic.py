@@ -1,0 +1,37 @@
+"""``method="auto"``: difference propagation where the cost can be followed, plain evaluation where not."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+from fastcheck.engines import Estimates
+from fastcheck.engines.difference.engine import DifferenceEngine, DisagreementError
+from fastcheck.engines.difference.state import TracingError
+from fastcheck.engines.plain import PlainEngine, batched_costs
+from fastcheck.execution import Execution
+from fastcheck.plan import Plan
+from fastcheck.problem import Problem
+
+
+class AutomaticEngine:
+    """Difference propagation; plain evaluation for costs that offer batches, or that cannot be followed."""
+
+    name = "auto"
+
+    def estimate(self, problem: Problem, plan: Plan, execution: Execution) -> Estimates:
+        """Return the estimates of the engine that could do it; their notes say why, if it was plain."""
+        if batched_costs(problem):
+            return PlainEngine().estimate(problem, plan, execution)
+        try:
+            return DifferenceEngine().estimate(problem, plan, execution)
+        except TracingError as error:
+            place = f"line {error.lineno} of {Path(error.filename).name}: {error.source}"
+            what = error.why if error.what in error.source else f"{error.what}: {error.why}"
+            reason = f"evaluated plainly. Difference propagation stopped at {place} ({what})"
+        except DisagreementError as error:
+            reason = (
+                f"evaluated plainly, for the reference loop does not confirm difference propagation. {error}"
+            )
+        estimates = PlainEngine().estimate(problem, plan, execution)
+        return dataclasses.replace(estimates, notes=(reason, *estimates.notes))

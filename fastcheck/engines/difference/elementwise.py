@@ -1,0 +1,450 @@
+"""Rules for ufuncs: elementwise functions of one or two operands."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from fastcheck.differences import fused, interpreted
+from fastcheck.engines.difference.arrays import UFUNCS, made, taken
+from fastcheck.engines.difference.forms import (
+    Array,
+    Form,
+    Places,
+    Shape,
+    combined,
+    gather,
+    lift,
+    longer,
+    shared_places,
+    spend,
+)
+from fastcheck.engines.difference.state import running
+
+Operand = tuple[Any, Form | None]
+
+FUSED_FROM = 2000
+"""Elements from which a compiled identity is worth its call."""
+
+
+def rule_for(name: str, size: int) -> Callable[..., Any]:
+    """Return the identity, compiled where the trace is long enough to pay for the compilation."""
+    if size >= FUSED_FROM and running().compiled:
+        return fused(name)  # type: ignore[no-any-return]
+    return interpreted(name)
+
+
+def aligned(operands: Sequence[Operand], shape: Shape) -> tuple[list[Array], list[Any], Places, int]:
+    """Return values and differences of operands, ready to be broadcast: both (B or 1, *dims) or scalars.
+
+    Also where the result is sparse, and the size of an array of all the differences.
+    """
+    ndim = len(shape)
+    lifted = [None if form is None else form.lifted(shape) for _, form in operands]
+    at = shared_places([form for form in lifted if form is not None])
+    values = [gather(lift(value, ndim), at) for value, _ in operands]
+    differences = [0.0 if form is None else form.keep(at).values() for form in lifted]
+    dims = values[0].shape[1:]
+    members = 1
+    for array in (*values[1:], *(d for d in differences if not isinstance(d, float))):
+        dims = longer(dims, array.shape[1:])
+        members = max(members, len(array))
+    spend(members, dims)
+    return values, differences, at, members * int(np.prod(dims))
+
+
+def smooth(name: str, operands: Sequence[Operand], shape: Shape) -> Form:
+    """Apply an identity of `fastcheck.differences` to the part that changes."""
+    values, differences, at, size = aligned(operands, shape)
+    rule = rule_for(name, size)
+    pairs = [part for pair in zip(values, differences, strict=True) for part in pair]
+    return Form(rule(*pairs), shape, at)
+
+
+def step(f: Callable[..., Any], operands: Sequence[Operand], shape: Shape) -> Form | None:
+    """Return the difference of a piecewise constant function, None if it is 0; members that change are kinks."""
+    values, differences, at, _ = aligned(operands, shape)
+    with np.errstate(all="ignore"):
+        new = f(*(moved(x, d) for x, d in zip(values, differences, strict=True)))
+        old = f(*values)
+        changed = np.not_equal(new, old) & ~((new != new) & (old != old))
+    if not changed.any():
+        return None
+    running().kinked |= members_of(changed)
+    return Form(np.where(changed, np.subtract(new, old, dtype=float), 0.0), shape, at)
+
+
+def moved(x: Array, d: Any) -> Array:
+    """Return the values at the end of the difference; booleans stay booleans."""
+    if x.dtype == bool:
+        return np.asarray(x ^ np.not_equal(d, 0))
+    return np.asarray(x + d)
+
+
+def members_of(flags: Array) -> Array:
+    """Return which members have a flag set anywhere, shape (B,), or (1,) if none are told apart."""
+    result: Array = np.any(flags.reshape(len(flags), -1), axis=1)
+    return result
+
+
+def switches(s: Array, f: Form | None) -> bool:
+    """Whether some member may change the sign of ``s``; entries without difference never do."""
+    if f is None:
+        return False
+    if not f.common:
+        return True
+    size = f.magnitude()
+    start = gather(lift(s, len(f.shape)), f.at)[0]
+    return not bool(((size < np.abs(start)) | (size == 0)).all())
+
+
+def shape_of(*values: Any) -> Shape:
+    """Return the shape of the result."""
+    if len(values) == 2:
+        a: Shape = np.shape(values[0])
+        b: Shape = np.shape(values[1])
+        if a == b or not b:
+            return a
+        return b if not a else np.broadcast_shapes(a, b)
+    shape: Shape = np.shape(values[0])
+    return shape
+
+
+def unary(ufunc: np.ufunc) -> Callable[[Any], Any]:
+    """Return the rule of a smooth function of one variable."""
+    name = ufunc.__name__
+
+    def rule(x: Any) -> Any:
+        x, f = taken(x)
+        value = ufunc(x)
+        return made(value, None if f is None else smooth(name, [(x, f)], value.shape))
+
+    return rule
+
+
+def binary(ufunc: np.ufunc) -> Callable[[Any, Any], Any]:
+    """Return the rule of a smooth function of two variables."""
+    name = ufunc.__name__
+
+    def rule(x: Any, y: Any) -> Any:
+        (x, f), (y, g) = taken(x), taken(y)
+        value = ufunc(x, y)
+        if f is None and g is None:
+            return made(value, None)
+        return made(value, smooth(name, [(x, f), (y, g)], value.shape))
+
+    return rule
+
+
+def stepwise(ufunc: np.ufunc) -> Callable[..., Any]:
+    """Return the rule of a function with few values: floor, isnan, logical_and, ..."""
+
+    def rule(*operands: Any) -> Any:
+        pairs = [taken(x) for x in operands]
+        value = ufunc(*(x for x, _ in pairs))
+        if all(f is None for _, f in pairs):
+            return made(value, None)
+        return made(value, step(ufunc, pairs, value.shape))
+
+    return rule
+
+
+def comparison(ufunc: np.ufunc) -> Callable[[Any, Any], Any]:
+    """Return the rule of a comparison: the sign of x - y at both ends."""
+
+    def rule(x: Any, y: Any) -> Any:
+        (x, f), (y, g) = taken(x), taken(y)
+        value = ufunc(x, y)
+        if f is None and g is None:
+            return value
+        shape = value.shape
+        if np.asarray(x).dtype == bool and np.asarray(y).dtype == bool:
+            return made(value, step(ufunc, [(x, f), (y, g)], shape))
+        h = combined(np.subtract, f, g, shape)
+        s = gap(x, y, value)
+        if h is None or not switches(s, h):
+            return value
+        return made(value, step(lambda s: ufunc(s, 0.0), [(s, h)], shape))
+
+    return rule
+
+
+def gap(x: Any, y: Any, result: Any) -> Array:
+    """Return x - y, for its sign: 0 for equal infinities."""
+    if np.ndim(y) == 0 and y == 0:
+        return np.broadcast_to(np.asarray(x, dtype=float), np.shape(result))
+    with np.errstate(all="ignore"):
+        s = np.subtract(x, y, dtype=float)
+        return np.where(np.equal(x, y), 0.0, s) if not np.isfinite(s).all() else np.asarray(s)
+
+
+def extremum(ufunc: np.ufunc, larger: bool) -> Callable[[Any, Any], Any]:
+    """Return the rule of maximum (larger) or minimum."""
+    name = ufunc.__name__
+
+    def rule(x: Any, y: Any) -> Any:
+        (x, f), (y, g) = taken(x), taken(y)
+        value = ufunc(x, y)
+        if f is None and g is None:
+            return made(value, None)
+        shape = value.shape
+        s = gap(x, y, value)
+        h = combined(np.subtract, f, g, shape)
+        first = s > 0 if larger else s < 0
+        if not switches(s, h):
+            return made(value, chosen(first, f, g, shape))
+        if h is not None:
+            (start,), (d,), _, _ = aligned([(s, h)], shape)
+            running().kinked |= members_of(np.sign(start + d) != np.sign(start))
+        return made(value, smooth(name, [(x, f), (y, g)], shape))
+
+    return rule
+
+
+def chosen(mask: Array, f: Form | None, g: Form | None, shape: Shape) -> Form | None:
+    """Return the difference of ``where(mask, x, y)`` for an unperturbed mask."""
+    one = None if f is None else f.selected(mask, shape)
+    other = None if g is None else g.selected(~np.asarray(mask, dtype=bool), shape)
+    return combined(np.add, one, other, shape)
+
+
+def where(condition: Any, *branches: Any) -> Any:
+    """Rule of np.where: the branch may differ between the two ends."""
+    mask, m = taken(condition)
+    if not branches:
+        return np.nonzero(condition)
+    if m is not None and mask.dtype != bool:
+        return where(condition != 0, *branches)
+    (x, f), (y, g) = map(taken, branches)
+    mask = np.asarray(mask, dtype=bool)
+    value = np.where(mask, x, y)
+    shape = value.shape
+    if m is None:
+        return made(value, chosen(mask, f, g, shape))
+    (c, x, y), (dc, dx, dy), at, _ = aligned([(mask, m), (x, f), (y, g)], shape)
+    change = dc != 0
+    end = c ^ change
+    with np.errstate(all="ignore"):
+        jump = np.where(change, np.where(end, x - y, y - x), 0.0)
+    return made(value, Form(np.where(end, dx, dy) + jump, shape, at))
+
+
+def add(x: Any, y: Any) -> Any:
+    """Rule of x + y."""
+    (x, f), (y, g) = taken(x), taken(y)
+    value = np.add(x, y)
+    return made(value, combined(np.add, f, g, value.shape))
+
+
+def subtract(x: Any, y: Any) -> Any:
+    """Rule of x - y."""
+    (x, f), (y, g) = taken(x), taken(y)
+    value = np.subtract(x, y)
+    return made(value, combined(np.subtract, f, g, value.shape))
+
+
+def linear(ufunc: np.ufunc, factor: float) -> Callable[[Any], Any]:
+    """Return the rule of a fixed multiple of x."""
+
+    def rule(x: Any) -> Any:
+        x, f = taken(x)
+        value = ufunc(x)
+        return made(value, None if f is None else f.scaled(factor, value.shape))
+
+    return rule
+
+
+def multiply(x: Any, y: Any) -> Any:
+    """Rule of x·y: a change of the coefficient, if one factor is unperturbed."""
+    (x, f), (y, g) = taken(x), taken(y)
+    value = np.multiply(x, y)
+    shape = value.shape
+    if f is None and g is None:
+        return made(value, None)
+    if g is None and f is not None:
+        return made(value, f.scaled(np.asarray(y, dtype=float), shape))
+    if f is None and g is not None:
+        return made(value, g.scaled(np.asarray(x, dtype=float), shape))
+    return made(value, smooth("multiply", [(x, f), (y, g)], shape))
+
+
+def divide(x: Any, y: Any) -> Any:
+    """Rule of x/y."""
+    (x, f), (y, g) = taken(x), taken(y)
+    value = np.divide(x, y)
+    if f is None and g is None:
+        return made(value, None)
+    if f is None and g is not None:
+        return made(
+            value, smooth("reciprocal", [(y, g)], np.shape(y)).scaled(np.asarray(x, dtype=float), value.shape)
+        )
+    if g is not None or f is None:
+        return made(value, smooth("divide", [(x, f), (y, g)], value.shape))
+    form = f.lifted(value.shape)
+    picked = gather(lift(y, value.ndim), form.at)
+    if len(picked) == 1:
+        one = np.ones((1,) * value.ndim)
+        return made(value, form.shared((one if form.coef is None else form.coef) / picked[0]))
+    values = form.values()
+    spend(len(values), longer(values.shape[1:], picked.shape[1:]))
+    return made(value, Form(values / picked, form.shape, form.at))
+
+
+def absolute(x: Any) -> Any:
+    """Rule of |x|: ±dx, if no member changes the sign of x."""
+    x, f = taken(x)
+    value = np.absolute(x)
+    if f is None:
+        return made(value, None)
+    if not switches(x, f):
+        return made(value, f.scaled(np.sign(x), value.shape))
+    (start,), (d,), _, _ = aligned([(x, f)], value.shape)
+    running().kinked |= members_of(np.sign(start + d) != np.sign(start))
+    return made(value, smooth("absolute", [(x, f)], value.shape))
+
+
+def sign(x: Any) -> Any:
+    """Rule of the sign: no difference, unless some member changes it."""
+    x, f = taken(x)
+    value = np.sign(x)
+    if f is None or not switches(x, f):
+        return made(value, None)
+    return made(value, step(np.sign, [(x, f)], value.shape))
+
+
+def floor_divide(x: Any, y: Any) -> Any:
+    """Rule of x // y."""
+    return UFUNCS[np.floor](divide(x, y))
+
+
+def remainder(x: Any, y: Any) -> Any:
+    """Rule of the remainder that has the sign of y."""
+    return subtract(x, multiply(floor_divide(x, y), y))
+
+
+def power(x: Any, y: Any) -> Any:
+    """Rule of xʸ; small whole powers are products."""
+    (x_value, f), (exponent, g) = taken(x), taken(y)
+    if g is None and f is not None and np.ndim(exponent) == 0:
+        special = {2: np.square, 1: np.positive, 0.5: np.sqrt, -1: np.reciprocal}.get(float(exponent))
+        if special is not None:
+            return UFUNCS[special](x)
+    value = np.power(x_value, exponent)
+    if f is None and g is None:
+        return made(value, None)
+    return made(value, smooth("power", [(x_value, f), (exponent, g)], value.shape))
+
+
+def clip(x: Any, a_min: Any = None, a_max: Any = None, *, min: Any = None, max: Any = None) -> Any:
+    """Rule of np.clip: the smaller of the upper end and the larger of x and the lower end."""
+    low = min if a_min is None else a_min
+    high = max if a_max is None else a_max
+    if low is not None:
+        x = UFUNCS[np.maximum](x, low)
+    if high is not None:
+        x = UFUNCS[np.minimum](x, high)
+    return x
+
+
+SMOOTH_UNARY = [
+    "exp",
+    "exp2",
+    "expm1",
+    "log",
+    "log2",
+    "log10",
+    "log1p",
+    "sqrt",
+    "cbrt",
+    "square",
+    "reciprocal",
+    "tanh",
+    "sinh",
+    "cosh",
+    "sin",
+    "cos",
+    "tan",
+    "arctan",
+    "arcsin",
+    "arccos",
+    "arcsinh",
+    "arctanh",
+]
+SMOOTH_BINARY = ["hypot", "arctan2", "logaddexp", "heaviside"]
+STEPS = [
+    "floor",
+    "ceil",
+    "rint",
+    "trunc",
+    "isnan",
+    "isinf",
+    "isfinite",
+    "signbit",
+    "logical_and",
+    "logical_or",
+    "logical_not",
+    "logical_xor",
+    "bitwise_and",
+    "bitwise_or",
+    "bitwise_xor",
+    "invert",
+]
+SCIPY_UNARY = ["expit", "log_expit", "logit", "erf", "erfc", "entr"]
+SCIPY_BINARY = ["xlogy"]
+
+
+def register() -> None:
+    """Fill the table."""
+    for name in SMOOTH_UNARY:
+        UFUNCS[getattr(np, name)] = unary(getattr(np, name))
+    for name in SMOOTH_BINARY:
+        UFUNCS[getattr(np, name)] = binary(getattr(np, name))
+    for name in STEPS:
+        UFUNCS[getattr(np, name)] = stepwise(getattr(np, name))
+    ufunc: np.ufunc
+    for ufunc in (np.greater, np.greater_equal, np.less, np.less_equal, np.equal, np.not_equal):
+        UFUNCS[ufunc] = comparison(ufunc)
+    for ufunc, larger in ((np.maximum, True), (np.fmax, True), (np.minimum, False), (np.fmin, False)):
+        UFUNCS[ufunc] = extremum(ufunc, larger)
+    for ufunc, factor in (
+        (np.positive, 1.0),
+        (np.conjugate, 1.0),
+        (np.negative, -1.0),
+        (np.deg2rad, np.pi / 180),
+        (np.radians, np.pi / 180),
+        (np.rad2deg, 180 / np.pi),
+        (np.degrees, 180 / np.pi),
+    ):
+        UFUNCS[ufunc] = linear(ufunc, factor)
+    UFUNCS.update(
+        {
+            np.add: add,
+            np.subtract: subtract,
+            np.multiply: multiply,
+            np.divide: divide,
+            np.floor_divide: floor_divide,
+            np.remainder: remainder,
+            np.absolute: absolute,
+            np.fabs: absolute,
+            np.sign: sign,
+            np.power: power,
+            np.float_power: power,
+        }
+    )
+
+
+@functools.cache
+def register_scipy() -> None:
+    """Add SciPy's ufuncs, once SciPy is there: fastcheck does not need it."""
+    import scipy.special
+
+    for name in SCIPY_UNARY:
+        UFUNCS[getattr(scipy.special, name)] = unary(getattr(scipy.special, name))
+    for name in SCIPY_BINARY:
+        UFUNCS[getattr(scipy.special, name)] = binary(getattr(scipy.special, name))
+
+
+register()

@@ -1,0 +1,221 @@
+"""Operators and methods of the array: each is the NumPy function of its name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from fastcheck.engines.difference import products, reductions, structure
+from fastcheck.engines.difference.arrays import UFUNCS, DifferenceArray
+from fastcheck.engines.difference.dispatch import check_dtype, write
+from fastcheck.engines.difference.elementwise import clip
+from fastcheck.engines.difference.state import TracingError, running
+
+BINARY = {
+    "add": np.add,
+    "sub": np.subtract,
+    "mul": np.multiply,
+    "truediv": np.divide,
+    "pow": np.power,
+    "matmul": np.matmul,
+    "and": np.bitwise_and,
+    "or": np.bitwise_or,
+    "xor": np.bitwise_xor,
+    "floordiv": np.floor_divide,
+    "mod": np.remainder,
+}
+"""Name of the operator → ufunc."""
+
+COMPARISONS = {
+    "lt": np.less,
+    "le": np.less_equal,
+    "gt": np.greater,
+    "ge": np.greater_equal,
+    "eq": np.equal,
+    "ne": np.not_equal,
+}
+
+UNARY = {"neg": np.negative, "pos": np.positive, "abs": np.absolute, "invert": np.invert}
+
+
+def forward(ufunc: np.ufunc) -> Callable[[Any, Any], Any]:
+    """Return ``x + y``."""
+    rule = UFUNCS.get(ufunc, ufunc)
+
+    def operator(self: Any, other: Any) -> Any:
+        running().begin()
+        return rule(self, other) if other is not None else NotImplemented
+
+    return operator
+
+
+def backward(ufunc: np.ufunc) -> Callable[[Any, Any], Any]:
+    """Return ``y + x``, x being the difference array."""
+    rule = UFUNCS.get(ufunc, ufunc)
+
+    def operator(self: Any, other: Any) -> Any:
+        running().begin()
+        return rule(other, self) if other is not None else NotImplemented
+
+    return operator
+
+
+def in_place(ufunc: np.ufunc) -> Callable[[Any, Any], Any]:
+    """Return ``x += y``: numbers are replaced, arrays written into."""
+    rule = UFUNCS.get(ufunc, ufunc)
+
+    def operator(self: Any, other: Any) -> Any:
+        running().begin()
+        result = rule(self, other)
+        if not isinstance(self.value, np.ndarray):
+            return result
+        if np.shape(result) != self.shape:
+            raise ValueError(f"non-broadcastable output operand with shape {self.shape}")
+        self[...] = result
+        return self
+
+    return operator
+
+
+def unary(ufunc: np.ufunc) -> Callable[[Any], Any]:
+    """Return ``-x``."""
+    rule = UFUNCS.get(ufunc, ufunc)
+
+    def operator(self: Any) -> Any:
+        running().begin()
+        return rule(self)
+
+    return operator
+
+
+def method(rule: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a rule as a method, with the arguments ``dtype`` and ``out`` that the function has too."""
+
+    def call(self: Any, *arguments: Any, out: Any = None, **keywords: Any) -> Any:
+        running().begin()
+        if not check_dtype(keywords):
+            raise TracingError(rule.__name__, "perturbed arrays are float64.")
+        result = rule(self, *arguments, **keywords)
+        return result if out is None else write(out, result, rule.__name__)
+
+    return call
+
+
+def item(x: Any, *index: Any) -> Any:
+    """Return one entry; it stays perturbed."""
+    if not index:
+        return structure.reshape(x, ())[()]
+    if len(index) == 1 and not isinstance(index[0], tuple):
+        return structure.ravel(x)[index[0]]
+    return x[index[0] if len(index) == 1 else index]
+
+
+def tolist(x: Any) -> Any:
+    """Return nested lists of perturbed numbers."""
+    return x if x.ndim == 0 else [tolist(part) for part in x]
+
+
+def fill(x: Any, value: Any) -> None:
+    """Set every entry."""
+    x[...] = value
+
+
+def plain_only(name: str) -> Callable[..., Any]:
+    """Return a method that needs plain memory."""
+
+    def call(self: Any, *arguments: Any, **keywords: Any) -> Any:
+        if self.form is None:
+            return getattr(self.__array__(), name)(*arguments, **keywords)
+        raise TracingError(f"ndarray.{name}", "difference propagation has no rule for it.")
+
+    return call
+
+
+METHODS: dict[str, Callable[..., Any]] = {
+    "all": reductions.truth(np.all),
+    "any": reductions.truth(np.any),
+    "argmax": reductions.argmax,
+    "argmin": reductions.argmin,
+    "astype": structure.astype,
+    "choose": structure.choose,
+    "clip": clip,
+    "copy": structure.copy,
+    "cumprod": reductions.cumprod,
+    "cumsum": reductions.cumsum,
+    "diagonal": structure.moving_view(np.diagonal),
+    "dot": products.dot,
+    "fill": fill,
+    "flatten": lambda x, order="C": structure.copy(structure.ravel(x, order)),
+    "item": item,
+    "max": reductions.max_,
+    "mean": reductions.mean,
+    "min": reductions.min_,
+    "nonzero": structure.nonzero,
+    "prod": reductions.prod,
+    "ravel": structure.ravel,
+    "repeat": structure.moving(np.repeat),
+    "reshape": structure.reshape,
+    "squeeze": structure.shaped_like(np.squeeze),
+    "std": reductions.std,
+    "sum": reductions.sum_,
+    "swapaxes": structure.axes_moved(np.swapaxes),
+    "take": structure.take,
+    "tolist": tolist,
+    "trace": products.trace,
+    "transpose": structure.transpose,
+    "var": reductions.var,
+}
+"""Method → the rule with the same arguments."""
+
+PLAIN_ONLY = [
+    "argsort",
+    "argpartition",
+    "byteswap",
+    "compress",
+    "dump",
+    "dumps",
+    "getfield",
+    "partition",
+    "put",
+    "resize",
+    "round",
+    "searchsorted",
+    "setflags",
+    "sort",
+    "tobytes",
+    "tofile",
+]
+
+
+def attach() -> None:
+    """Give the class its operators and methods."""
+    special = {
+        **{f"__{name}__": forward(ufunc) for name, ufunc in (BINARY | COMPARISONS).items()},
+        **{f"__r{name}__": backward(ufunc) for name, ufunc in BINARY.items()},
+        **{f"__i{name}__": in_place(ufunc) for name, ufunc in BINARY.items()},
+        **{f"__{name}__": unary(ufunc) for name, ufunc in UNARY.items()},
+        **{name: method(rule) for name, rule in METHODS.items()},
+        **{name: plain_only(name) for name in PLAIN_ONLY},
+        "__getitem__": structure.getitem,
+        "__setitem__": structure.setitem,
+        "T": property(structure.transpose),
+        "mT": property(structure.axes_moved(np.matrix_transpose)),
+        "real": property(lambda x: x),
+        "flat": property(flat, lambda x, value: fill(structure.ravel(x), value)),
+        "base": property(lambda x: x._parent),
+    }
+    for name, function in special.items():
+        setattr(DifferenceArray, name, function)
+
+
+def flat(x: Any) -> Any:
+    """Return the entries in order, as a view where memory allows."""
+    view = structure.ravel(x)
+    if view._parent is None and x.ndim > 1:
+        raise TracingError("ndarray.flat", "the array is not contiguous: use x.ravel().")
+    return view
+
+
+attach()

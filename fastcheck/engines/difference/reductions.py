@@ -1,0 +1,388 @@
+"""Rules for functions that reduce or scan an axis, and for functions composed of others."""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from fastcheck.engines.difference import contraction, elementwise
+from fastcheck.engines.difference.arrays import FUNCTIONS, UFUNC_METHODS, made, taken
+from fastcheck.engines.difference.elementwise import members_of
+from fastcheck.engines.difference.forms import Array, Form, Shape, gather, spend
+from fastcheck.engines.difference.layout import reshaped
+from fastcheck.engines.difference.state import TracingError, running
+from fastcheck.engines.difference.structure import array, ravel, stack
+
+
+def axes_of(axis: Any, ndim: int) -> tuple[int, ...]:
+    """Return the reduced axes as a tuple of numbers from 0."""
+    if axis is None:
+        return tuple(range(ndim))
+    return tuple(int(k) % ndim for k in (axis if isinstance(axis, tuple) else (axis,)))
+
+
+def summed(f: Form, axes: tuple[int, ...], keepdims: bool) -> Form:
+    """Return the form of a sum."""
+    labels = tuple(range(len(f.shape)))
+    out = tuple(k for k in labels if k not in axes)
+    shape = tuple(f.shape[k] for k in out)
+    if any(k not in f.at and f.data.shape[k + 1] != 1 for k in axes) and f.coef is not None:
+        # What is summed differs between members: coefficient and sum in one product.
+        factor = contraction.repeats(f, labels, (), out)
+        at = {out.index(k): p for k, p in f.at.items() if k in out}
+        batch = contraction.BATCH
+        data = contraction.product(f.data, (batch, *labels), f.coef * factor, labels, (batch, *out))
+        g = Form(data, shape, at)
+    else:
+        g = contraction.one_sided(f, labels, np.ones(()), (), out, shape)
+    if not keepdims:
+        return g
+    kept = reshaped(g, tuple(1 if k in axes else n for k, n in enumerate(f.shape)))
+    return g if kept is None else kept
+
+
+def sum_(x: Any, axis: Any = None, keepdims: bool = False, initial: Any = None, where: Any = True) -> Any:
+    """Rule of sum."""
+    if where is not True:
+        x = np.where(where, x, 0)
+    x, f = taken(x)
+    value = np.sum(x, axis=axis, keepdims=keepdims)
+    result = made(value, None if f is None else summed(f, axes_of(axis, np.ndim(x)), keepdims))
+    return result if initial is None else result + initial
+
+
+def mean(x: Any, axis: Any = None, keepdims: bool = False, where: Any = True) -> Any:
+    """Rule of mean."""
+    if where is not True:
+        return sum_(x, axis, keepdims, where=where) / np.sum(
+            np.broadcast_to(where, np.shape(x)), axis=axis, keepdims=keepdims
+        )
+    x, f = taken(x)
+    value = np.mean(x, axis=axis, keepdims=keepdims)
+    if f is None:
+        return made(value, None)
+    axes = axes_of(axis, np.ndim(x))
+    count = math.prod(f.shape[k] for k in axes)
+    return made(value, summed(f, axes, keepdims).scaled(1.0 / count, value.shape))
+
+
+def average(x: Any, axis: Any = None, weights: Any = None, keepdims: bool = False) -> Any:
+    """Rule of average."""
+    if weights is None:
+        return mean(x, axis, keepdims)
+    if np.ndim(weights) != np.ndim(x):
+        shape = [1] * np.ndim(x)
+        shape[axis] = -1
+        weights = np.reshape(weights, shape)
+    return np.sum(x * weights, axis=axis, keepdims=keepdims) / np.sum(
+        weights * np.ones(np.shape(x)), axis=axis, keepdims=keepdims
+    )
+
+
+def var(x: Any, axis: Any = None, ddof: float = 0, keepdims: bool = False, correction: Any = None) -> Any:
+    """Rule of var: the mean square of what the mean leaves."""
+    x = array(x)
+    count = math.prod(x.shape[k] for k in axes_of(axis, x.ndim)) - (
+        ddof if correction is None else correction
+    )
+    return np.sum(np.square(x - mean(x, axis, True)), axis=axis, keepdims=keepdims) / count
+
+
+def std(x: Any, axis: Any = None, ddof: float = 0, keepdims: bool = False, correction: Any = None) -> Any:
+    """Rule of std."""
+    return np.sqrt(var(x, axis, ddof, keepdims, correction))
+
+
+def extremes(f: Form, x: Array, axes: tuple[int, ...]) -> tuple[Array, Array, Any]:
+    """Return, along the axes, how far each entry is below the largest, its difference, and the positions left."""
+    f = f.spread(axes)
+    top = np.max(x, axis=axes, keepdims=True)
+    with np.errstate(invalid="ignore"):
+        below = np.where(x == top, 0.0, x - top)
+    values = f.values()
+    dims = (*values.shape[:1], *(n for n in gather(below, f.at).shape[1:]))
+    spend(dims[0], dims[1:])
+    return gather(below, f.at), values, f.at
+
+
+def max_(x: Any, axis: Any = None, keepdims: bool = False, initial: Any = None, where: Any = True) -> Any:
+    """Rule of max: the largest of what each entry is below the maximum, plus its difference."""
+    if where is not True:
+        x = np.where(where, x, initial)
+    x = array(x)
+    value = np.max(x.value, axis=axis, keepdims=keepdims)
+    f = x.form
+    if f is None:
+        result = made(value, None)
+    else:
+        axes = axes_of(axis, x.ndim)
+        below, change, at = extremes(f, x.value, axes)
+        along = tuple(k + 1 for k in axes)
+        data = np.max(below + change, axis=along, keepdims=True)
+        winners = below == 0
+        least = np.min(np.where(winners, change, np.inf), axis=along, keepdims=True)
+        running().kinked |= members_of(data != least)
+        shape = tuple(1 if k in axes else n for k, n in enumerate(x.shape))
+        g = Form(data, shape, at)
+        result = made(value, g if keepdims else reshaped(g, value.shape))
+    return result if initial is None else np.maximum(result, initial)
+
+
+def min_(x: Any, axis: Any = None, keepdims: bool = False, initial: Any = None, where: Any = True) -> Any:
+    """Rule of min: that of max, mirrored."""
+    return -max_(-array(x), axis, keepdims, None if initial is None else -initial, where)
+
+
+def argmax(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
+    """Rule of argmax: the members whose winner changes are kinks."""
+    x = array(x)
+    if axis is None:
+        result = argmax(ravel(x), 0)
+        return np.reshape(result, (1,) * x.ndim) if keepdims else result
+    value = np.argmax(x.value, axis=axis, keepdims=keepdims)
+    if x.form is None:
+        return value
+    axes = axes_of(axis, x.ndim)
+    below, change, at = extremes(x.form, x.value, axes)
+    end = np.argmax(below + change, axis=axes[0] + 1, keepdims=True)
+    moved = end - np.argmax(below, axis=axes[0] + 1, keepdims=True)
+    if not moved.any():
+        return value
+    running().kinked |= members_of(moved != 0)
+    shape = tuple(1 if k in axes else n for k, n in enumerate(x.shape))
+    form = Form(moved.astype(float), shape, at)
+    return made(value, form if keepdims else reshaped(form, value.shape))
+
+
+def argmin(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
+    """Rule of argmin."""
+    return argmax(-array(x), axis, keepdims)
+
+
+def ptp(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
+    """Rule of ptp."""
+    return np.max(x, axis=axis, keepdims=keepdims) - np.min(x, axis=axis, keepdims=keepdims)
+
+
+def prod(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
+    """Rule of prod: products of halves, so that every step is the rule of x·y."""
+    x = array(x)
+    for k in axes_of(axis, x.ndim):
+        lead = (slice(None),) * k
+        while x.shape[k] > 1:
+            half = x.shape[k] // 2
+            rest = x[(*lead, slice(2 * half, None))]
+            x = x[(*lead, slice(None, half))] * x[(*lead, slice(half, 2 * half))]
+            x = np.concatenate([x, rest], axis=k) if rest.shape[k] else x
+    return x if keepdims else np.squeeze(x, axis=axes_of(axis, x.ndim))[()]
+
+
+def cumsum(x: Any, axis: Any = None) -> Any:
+    """Rule of cumsum."""
+    x = array(x)
+    if axis is None:
+        x, axis = ravel(x), 0
+    value = np.cumsum(x.value, axis=axis)
+    if x.form is None:
+        return made(value, None)
+    k = axis % x.ndim
+    f = x.form.spread([k])
+    values = f.values()
+    if values.shape[k + 1] != x.shape[k]:
+        values = np.broadcast_to(values, (*values.shape[: k + 1], x.shape[k], *values.shape[k + 2 :]))
+    spend(len(values), values.shape[1:])
+    return made(value, Form(np.cumsum(values, axis=k + 1), x.shape, f.at))
+
+
+def cumprod(x: Any, axis: Any = None) -> Any:
+    """Rule of cumprod: one product after the other."""
+    x = array(x)
+    if axis is None:
+        x, axis = ravel(x), 0
+    rows = list(np.moveaxis(x, axis, 0))
+    for k in range(1, len(rows)):
+        rows[k] = rows[k - 1] * rows[k]
+    return stack(rows, axis)
+
+
+def diff(x: Any, n: int = 1, axis: int = -1) -> Any:
+    """Rule of diff."""
+    x = array(x)
+    lead = (slice(None),) * (axis % x.ndim)
+    for _ in range(n):
+        x = x[(*lead, slice(1, None))] - x[(*lead, slice(None, -1))]
+    return x
+
+
+def truth(f: Callable[..., Any]) -> Callable[..., Any]:
+    """Return the rule of any or all."""
+
+    def rule(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
+        mask = x if array(x).dtype == bool else x != 0
+        mask, m = taken(mask)
+        value = f(mask, axis=axis, keepdims=keepdims)
+        if m is None:
+            return value
+        change = m.dense() != 0
+        along = tuple(k + 1 for k in axes_of(axis, np.ndim(mask)))
+        data = np.subtract(f(mask ^ change, axis=along, keepdims=keepdims), value, dtype=float)
+        return made(value, Form(data, value.shape) if data.any() else None)
+
+    return rule
+
+
+def count_nonzero(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
+    """Rule of count_nonzero."""
+    return np.sum(x != 0, axis=axis, keepdims=keepdims)
+
+
+def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> Any:
+    """Rule of linalg.norm: vector norms, and those of matrices that are sums or maxima."""
+    x = array(x)
+    axes = axes_of(axis, x.ndim)
+    if ord is None or (ord == "fro" and len(axes) == 2) or (ord == 2 and len(axes) == 1):
+        return np.sqrt(np.sum(np.square(x), axis=axes, keepdims=keepdims))
+    if len(axes) == 1:
+        if ord in (np.inf, -np.inf):
+            return (np.max if ord > 0 else np.min)(np.abs(x), axis=axes[0], keepdims=keepdims)
+        if ord == 1:
+            return np.sum(np.abs(x), axis=axes[0], keepdims=keepdims)
+        return np.sum(np.abs(x) ** ord, axis=axes[0], keepdims=keepdims) ** (1.0 / ord)
+    if ord in (1, np.inf) and not keepdims and axis is None:
+        return np.max(np.sum(np.abs(x), axis=0 if ord == 1 else 1))
+    raise TracingError("np.linalg.norm", f"ord={ord!r} is not supported.")
+
+
+def logsumexp(
+    a: Any, axis: Any = None, b: Any = None, keepdims: bool = False, return_sign: bool = False
+) -> Any:
+    """Rule of scipy.special.logsumexp, shifted by the unperturbed maximum: any constant gives the same sum."""
+    a = array(a)
+    if return_sign:
+        raise TracingError("scipy.special.logsumexp", "return_sign is not supported.")
+    top = np.max(a.value, axis=axis, keepdims=True)
+    top = np.where(np.isfinite(top), top, 0.0)
+    terms = np.exp(a - top)
+    total = np.log(np.sum(terms if b is None else b * terms, axis=axis, keepdims=True)) + top
+    return total if keepdims else np.squeeze(total, axis=axes_of(axis, a.ndim))[()]
+
+
+def softmax(x: Any, axis: Any = None) -> Any:
+    """Rule of scipy.special.softmax."""
+    terms = np.exp(x - np.max(array(x).value, axis=axis, keepdims=True))
+    return terms / np.sum(terms, axis=axis, keepdims=True)
+
+
+def log_softmax(x: Any, axis: Any = None) -> Any:
+    """Rule of scipy.special.log_softmax."""
+    return x - logsumexp(x, axis=axis, keepdims=True)
+
+
+def nan_to_num(x: Any, copy: bool = True, nan: float = 0.0, posinf: Any = None, neginf: Any = None) -> Any:
+    """Rule of nan_to_num."""
+    value = array(x).value
+    plain = np.nan_to_num(value, nan=nan, posinf=posinf, neginf=neginf)
+    return np.where(np.isfinite(value), x, plain)
+
+
+def equality(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Return the rule of allclose and array_equal: a yes or no about unperturbed values, flagged if perturbed."""
+
+    @functools.wraps(function)
+    def rule(x: Any, y: Any, **keywords: Any) -> Any:
+        (x, f), (y, g) = taken(x), taken(y)
+        answer = function(x, y, **keywords)
+        trace = running()
+        for form in (f, g):
+            if form is not None:
+                trace.unsupported |= form.members()
+        return answer
+
+    return rule
+
+
+def reducing(rule: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a ufunc's reduce, whose axis is 0 unless given."""
+
+    def reduce(x: Any, axis: Any = 0, keepdims: bool = False, **keywords: Any) -> Any:
+        return rule(x, axis=axis, keepdims=keepdims, **keywords)
+
+    return reduce
+
+
+def outer(ufunc: Any) -> Callable[..., Any]:
+    """Return a ufunc's outer."""
+
+    def rule(x: Any, y: Any) -> Any:
+        return ufunc(np.reshape(x, np.shape(x) + (1,) * np.ndim(y)), y)
+
+    return rule
+
+
+def add_at(x: Any, key: Any, y: Any) -> None:
+    """Rule of np.add.at: repeated indices add up."""
+    x_value, _ = taken(x)
+    target = np.arange(x_value.size).reshape(x_value.shape)[key]
+    chosen = np.zeros((target.size, x_value.size))
+    chosen[np.arange(target.size), target.ravel()] = 1.0
+    change = np.dot(ravel(broadcast_to_shape(y, target.shape)), chosen)
+    x[...] = x + np.reshape(change, x_value.shape)
+
+
+def broadcast_to_shape(y: Any, shape: Shape) -> Any:
+    """Return y at full shape."""
+    return np.broadcast_to(array(y), shape)
+
+
+def register() -> None:
+    """Fill the tables."""
+    FUNCTIONS.update({np.sum: sum_, np.mean: mean, np.average: average, np.var: var, np.std: std})
+    FUNCTIONS.update(
+        {np.max: max_, np.amax: max_, np.min: min_, np.amin: min_, np.argmax: argmax, np.argmin: argmin}
+    )
+    FUNCTIONS.update({np.prod: prod, np.cumsum: cumsum, np.cumprod: cumprod, np.diff: diff, np.ptp: ptp})
+    FUNCTIONS.update({np.any: truth(np.any), np.all: truth(np.all), np.count_nonzero: count_nonzero})
+    FUNCTIONS.update(
+        {
+            np.linalg.norm: norm,
+            np.nan_to_num: nan_to_num,
+            np.clip: elementwise.clip,
+            np.where: elementwise.where,
+        }
+    )
+    FUNCTIONS.update(
+        {
+            np.linalg.vector_norm: lambda x, axis=None, keepdims=False, ord=2: norm(
+                x if axis is not None else ravel(x), ord, axis, keepdims
+            )
+        }
+    )
+    FUNCTIONS.update({np.allclose: equality(np.allclose), np.array_equal: equality(np.array_equal)})
+    FUNCTIONS.update({np.real: lambda x: x, np.isclose: isclose})
+    ufunc: np.ufunc
+    for ufunc, rule in (
+        (np.add, sum_),
+        (np.multiply, prod),
+        (np.maximum, max_),
+        (np.minimum, min_),
+        (np.logical_and, truth(np.all)),
+        (np.logical_or, truth(np.any)),
+    ):
+        UFUNC_METHODS[ufunc, "reduce"] = reducing(rule)
+    UFUNC_METHODS[np.add, "accumulate"] = lambda x, axis=0: cumsum(x, axis)
+    UFUNC_METHODS[np.multiply, "accumulate"] = lambda x, axis=0: cumprod(x, axis)
+    UFUNC_METHODS[np.add, "at"] = add_at
+    for ufunc in (np.add, np.subtract, np.multiply, np.divide, np.maximum, np.minimum):
+        UFUNC_METHODS[ufunc, "outer"] = outer(ufunc)
+
+
+def isclose(x: Any, y: Any, rtol: float = 1e-5, atol: float = 1e-8) -> Any:
+    """Rule of isclose."""
+    return np.abs(x - y) <= atol + rtol * np.abs(y)
+
+
+register()

@@ -1,0 +1,154 @@
+"""What one trace remembers, and the trace that is running in this thread."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastcheck.errors import FastcheckError
+
+OPERATION_COST = 5000
+"""Elements whose processing takes as long as starting one operation: about 10 µs."""
+
+LARGEST = 4_000_000
+"""The most elements one array of differences may hold: 32 MB; a rule makes a few such arrays at once."""
+
+INTERNAL = tuple(str(Path(path).parent) for path in (__file__, np.__file__) if path is not None)
+"""Folders whose frames are never the user's code."""
+
+
+class TracingError(FastcheckError):
+    """Difference propagation cannot follow the cost; the message names the function and the line."""
+
+    def __init__(self, what: str, why: str) -> None:
+        self.what = what
+        self.why = why
+        self.filename, self.lineno, self.source = blame()
+        code = f"\n    {self.source}" if self.source else ""
+        super().__init__(f"{what}: {why}\n  at {self.filename}:{self.lineno}{code}")
+
+
+class BatchTooLargeError(Exception):
+    """An array of differences would need too much memory: the batch must be split."""
+
+
+class Trace:
+    """The state of one run of the cost over a batch of B perturbations.
+
+    ``kinked`` and ``unsupported`` are flags per member, ``work`` counts the elements processed:
+    ``member_work`` of them grow with B, ``shared_work`` do not. ``largest`` is the biggest array.
+    """
+
+    __slots__ = (
+        "compiled",
+        "escapes",
+        "kinked",
+        "largest",
+        "limit",
+        "member_work",
+        "members",
+        "memory",
+        "shared_work",
+        "unsupported",
+    )
+
+    def __init__(
+        self, members: int, *, compiled: bool = False, memory: Memory | None = None, limit: int = LARGEST
+    ) -> None:
+        self.members = members
+        self.compiled = compiled
+        self.memory = Memory() if memory is None else memory
+        self.limit = limit
+        self.kinked = np.zeros(members, dtype=bool)
+        self.unsupported = np.zeros(members, dtype=bool)
+        self.escapes: list[tuple[float, Any, TracingError]] = []
+        self.member_work = 0
+        self.shared_work = 0
+        self.largest = 0
+
+    @property
+    def work(self) -> int:
+        """All elements processed, the cost of starting operations included."""
+        return self.member_work + self.shared_work
+
+    def begin(self) -> None:
+        """Count the start of an operation."""
+        self.shared_work += OPERATION_COST
+
+    def spend(self, elements: int) -> None:
+        """Count an array of differences, and refuse one that is too large."""
+        self.member_work += elements
+        if elements > self.largest:
+            self.largest = elements
+            if elements > self.limit:
+                raise BatchTooLargeError
+
+    def __enter__(self) -> Trace:
+        """Make this the thread's running trace."""
+        _running.stack.append(self)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        _running.stack.pop()
+
+
+class Memory:
+    """Matrix products of unperturbed arrays, remembered from one batch to the next.
+
+    A product is reused only where both factors are equal, entry by entry, to what they were.
+    """
+
+    LIMIT = 64_000_000
+    """Bytes that may be kept."""
+
+    def __init__(self) -> None:
+        self._products: dict[Any, tuple[NDArray[Any], NDArray[Any], Any]] = {}
+        self._bytes = 0
+
+    def product(self, multiply: Any, x: Any, y: Any, key: Any) -> Any:
+        """Return ``multiply(x, y)``, as a new array."""
+        known = self._products.get((key, x.shape, y.shape))
+        if known is not None and np.array_equal(known[0], x) and np.array_equal(known[1], y):
+            return known[2].copy()
+        result = multiply(x, y)
+        size = x.nbytes + y.nbytes + result.nbytes
+        if known is None and self._bytes + size <= self.LIMIT:
+            self._bytes += size
+            self._products[(key, x.shape, y.shape)] = (x.copy(), y.copy(), result.copy())
+        return result
+
+
+class _Running(threading.local):
+    def __init__(self) -> None:
+        self.stack: list[Trace] = []
+
+
+_running = _Running()
+
+
+def running() -> Trace:
+    """Return the thread's running trace."""
+    if not _running.stack:
+        raise TracingError("a perturbed array", "it was kept from an earlier evaluation of the cost.")
+    return _running.stack[-1]
+
+
+def is_running() -> bool:
+    """Whether this thread is tracing."""
+    return bool(_running.stack)
+
+
+def blame() -> tuple[str, int, str]:
+    """Return file, line number and text of the innermost line outside NumPy and fastcheck."""
+    import linecache
+
+    frame = sys._getframe(1)
+    while frame.f_back is not None and frame.f_code.co_filename.startswith(INTERNAL):
+        frame = frame.f_back
+    filename, lineno = frame.f_code.co_filename, frame.f_lineno
+    return filename, lineno, linecache.getline(filename, lineno, frame.f_globals).strip()

@@ -1,0 +1,558 @@
+"""Rules for functions that move entries: the same movement of the difference."""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from fastcheck.engines.difference import layout
+from fastcheck.engines.difference.arrays import FUNCTIONS, DifferenceArray, Lens, made, taken
+from fastcheck.engines.difference.forms import Array, Form, Shape
+from fastcheck.engines.difference.state import TracingError
+
+
+class IndexLens(Lens):
+    """The view ``x[key]``, the key being basic."""
+
+    __slots__ = ("key",)
+
+    def __init__(self, key: Any) -> None:
+        self.key = key
+
+    def look(self, value: Any) -> Any:
+        """Return the values."""
+        return value[self.key]
+
+    def get(self, form: Form) -> Form | None:
+        """Return the differences."""
+        region = np.broadcast_to(0, form.shape)[self.key].shape
+        return layout.sliced(form, self.key, region)
+
+    def put(self, old: Form | None, new: Form | None, shape: Shape) -> Form | None:
+        """Return the parent's differences."""
+        region = np.broadcast_to(0, shape)[self.key].shape
+        return layout.assigned(old, self.key, new, shape, region)
+
+
+class ReshapeLens(Lens):
+    """The view ``x.reshape(shape)``."""
+
+    __slots__ = ("shape",)
+
+    def __init__(self, shape: Shape) -> None:
+        self.shape = shape
+
+    def look(self, value: Any) -> Any:
+        """Return the values."""
+        return value.reshape(self.shape)
+
+    def get(self, form: Form) -> Form | None:
+        """Return the differences."""
+        return layout.reshaped(form, self.shape)
+
+    def put(self, old: Form | None, new: Form | None, shape: Shape) -> Form | None:
+        """Return the parent's differences."""
+        return None if new is None else layout.reshaped(new, shape)
+
+
+class TransposeLens(Lens):
+    """The view ``x.transpose(axes)``."""
+
+    __slots__ = ("axes",)
+
+    def __init__(self, axes: tuple[int, ...]) -> None:
+        self.axes = axes
+
+    def look(self, value: Any) -> Any:
+        """Return the values."""
+        return value.transpose(self.axes)
+
+    def get(self, form: Form) -> Form | None:
+        """Return the differences."""
+        return layout.transposed(form, self.axes)
+
+    def put(self, old: Form | None, new: Form | None, shape: Shape) -> Form | None:
+        """Return the parent's differences."""
+        return None if new is None else layout.transposed(new, [int(k) for k in np.argsort(self.axes)])
+
+
+class PickLens(Lens):
+    """A read-only view by a function that moves entries."""
+
+    __slots__ = ("function",)
+
+    def __init__(self, function: Callable[[Any], Any]) -> None:
+        self.function = function
+
+    def look(self, value: Any) -> Any:
+        """Return the values, which cannot be written."""
+        view = self.function(value).view()
+        view.flags.writeable = False
+        return view
+
+    def get(self, form: Form) -> Form | None:
+        """Return the differences."""
+        return layout.picked(form, self.function(numbers(form.shape)))
+
+
+def numbers(shape: Shape) -> Array:
+    """Return the flat number of each entry."""
+    return np.arange(math.prod(shape)).reshape(shape)
+
+
+def array(x: Any) -> Any:
+    """Return x as a difference array: plain ones get no difference."""
+    return x if type(x) is DifferenceArray else DifferenceArray(np.asarray(x))
+
+
+# Shapes
+
+
+def reshape(x: Any, /, *shape: Any, order: str = "C", newshape: Any = None, copy: Any = None) -> Any:
+    """Rule of reshape, as function and as method."""
+    x = array(x)
+    given = shape if shape else (newshape,)
+    if order == "F":
+        size = x.value.reshape(*given, order="F").shape
+        return transpose(reshape(transpose(x), size[::-1]))
+    if order not in "CA":
+        raise TracingError("np.reshape", f"order={order!r} is not supported.")
+    result = np.reshape(x.value, given[0] if len(given) == 1 else given)
+    if isinstance(x.value, np.ndarray) and np.may_share_memory(result, x.value):
+        return x.view_by(ReshapeLens(result.shape))
+    return made(result, None if x.form is None else layout.reshaped(x.form, result.shape))
+
+
+def shaped_like(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Return the rule of a function that only changes the shape: squeeze, expand_dims, ..."""
+
+    @functools.wraps(function)
+    def rule(x: Any, *arguments: Any, **keywords: Any) -> Any:
+        x = array(x)
+        return reshape(x, function(x.value, *arguments, **keywords).shape)
+
+    return rule
+
+
+def ravel(x: Any, order: str = "C") -> Any:
+    """Rule of ravel."""
+    return reshape(x, -1, order=order)
+
+
+def atleast(function: Any) -> Callable[..., Any]:
+    """Return the rule of np.atleast_1d and friends."""
+
+    def rule(*arrays: Any) -> Any:
+        results = tuple(reshape(array(x), function(array(x).value).shape) for x in arrays)
+        return results[0] if len(results) == 1 else results
+
+    return rule
+
+
+def transpose(x: Any, *axes: Any) -> Any:
+    """Rule of transpose, as function and as method."""
+    x = array(x)
+    given = axes[0] if len(axes) == 1 and not isinstance(axes[0], (int, np.integer)) else axes
+    order = tuple(range(x.ndim))[::-1] if not given else tuple(int(k) % x.ndim for k in given)
+    if not isinstance(x.value, np.ndarray):
+        return x
+    return x.view_by(TransposeLens(order))
+
+
+def axes_moved(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Return the rule of a function that permutes axes: swapaxes, moveaxis, matrix_transpose."""
+
+    @functools.wraps(function)
+    def rule(x: Any, *arguments: Any, **keywords: Any) -> Any:
+        x = array(x)
+        # Strides tell the axes apart whatever their lengths.
+        probe = np.lib.stride_tricks.as_strided(np.zeros(1), [1] * x.ndim, [8 * k + 8 for k in range(x.ndim)])
+        moved = function(probe, *arguments, **keywords)
+        return transpose(x, [stride // 8 - 1 for stride in moved.strides])
+
+    return rule
+
+
+def moving(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Return the rule of a function that copies entries about: tile, repeat, roll, ..."""
+
+    @functools.wraps(function)
+    def rule(x: Any, *arguments: Any, **keywords: Any) -> Any:
+        x = array(x)
+        value = function(x.value, *arguments, **keywords)
+        if x.form is None:
+            return made(value, None)
+        return made(value, layout.picked(x.form, function(numbers(x.shape), *arguments, **keywords)))
+
+    return rule
+
+
+def moving_view(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Return the rule of a function whose result is a read-only view."""
+
+    @functools.wraps(function)
+    def rule(x: Any, *arguments: Any, **keywords: Any) -> Any:
+        return array(x).view_by(PickLens(lambda value: function(value, *arguments, **keywords)))
+
+    return rule
+
+
+def broadcast_to(x: Any, shape: Any) -> Any:
+    """Rule of broadcast_to."""
+    x, f = taken(x)
+    value = np.broadcast_to(x, shape)
+    return made(value, None if f is None else f.lifted(value.shape))
+
+
+def broadcast_arrays(*arrays: Any) -> tuple[Any, ...]:
+    """Rule of broadcast_arrays."""
+    shape = np.broadcast_shapes(*(np.shape(x) for x in arrays))
+    return tuple(broadcast_to(x, shape) for x in arrays)
+
+
+def filling(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Return the rule of a function that sets entries to zero: tril, triu, and diag of a vector."""
+
+    @functools.wraps(function)
+    def rule(x: Any, *arguments: Any, **keywords: Any) -> Any:
+        x = array(x)
+        value = function(x.value, *arguments, **keywords)
+        if x.form is None:
+            return made(value, None)
+        return made(value, layout.picked(x.form, function(numbers(x.shape) + 1, *arguments, **keywords) - 1))
+
+    return rule
+
+
+def pad(x: Any, pad_width: Any, mode: Any = "constant", **keywords: Any) -> Any:
+    """Rule of pad: padded constants have no difference."""
+    x = array(x)
+    value = np.pad(x.value, pad_width, mode=mode, **keywords)
+    if mode not in ("constant", "edge", "reflect", "symmetric", "wrap"):
+        raise TracingError("np.pad", f"mode={mode!r} is not supported.")
+    if x.form is None:
+        return made(value, None)
+    inner = np.pad(
+        numbers(x.shape), pad_width, mode=mode, **({"constant_values": -1} if mode == "constant" else {})
+    )
+    if mode != "constant":
+        return made(value, layout.picked(x.form, inner))
+    corner = np.argwhere(inner == 0)[0]
+    key = tuple(slice(int(k), int(k) + n) for k, n in zip(corner, x.shape, strict=True))
+    return made(value, layout.assigned(None, key, x.form, value.shape, x.shape))
+
+
+# Joining and splitting
+
+
+def concatenate(arrays: Any, axis: Any = 0) -> Any:
+    """Rule of concatenate."""
+    parts = [array(x) for x in arrays]
+    if axis is None:
+        parts, axis = [ravel(x) for x in parts], 0
+    value = np.concatenate([x.value for x in parts], axis=axis)
+    return made(value, layout.joined([x.form for x in parts], [x.shape for x in parts], axis % value.ndim))
+
+
+def append(x: Any, values: Any, axis: int | None = None) -> Any:
+    """Rule of append."""
+    return concatenate([np.ravel(x), np.ravel(values)]) if axis is None else concatenate([x, values], axis)
+
+
+def stack(arrays: Any, axis: int = 0) -> Any:
+    """Rule of stack."""
+    parts = [array(x) for x in arrays]
+    return concatenate([np.expand_dims(x, axis) for x in parts], axis)
+
+
+def joining(prepare: Any, axis: int | None) -> Callable[[Any], Any]:
+    """Return the rule of hstack, vstack, dstack: make the arrays deep enough, then join them."""
+
+    def rule(arrays: Any) -> Any:
+        parts = [prepare(array(x)) for x in arrays]
+        return concatenate(parts, (0 if parts[0].ndim == 1 else 1) if axis is None else axis)
+
+    return rule
+
+
+def column(x: Any) -> Any:
+    """Return a vector as a column."""
+    return x if x.ndim > 1 else reshape(x, (-1, 1))
+
+
+def block(arrays: Any) -> Any:
+    """Rule of block."""
+
+    def build(tree: Any, axis: int) -> Any:
+        if not isinstance(tree, list):
+            return array(tree)
+        parts = [build(item, axis + 1) for item in tree]
+        ndim = max(max(x.ndim for x in parts), -axis)
+        parts = [reshape(x, (1,) * (ndim - x.ndim) + x.shape) for x in parts]
+        return concatenate(parts, axis)
+
+    def depth(tree: Any) -> int:
+        return 1 + max(map(depth, tree)) if isinstance(tree, list) else 0
+
+    return build(arrays, -depth(arrays)) if isinstance(arrays, list) else array(arrays)
+
+
+def split(x: Any, indices_or_sections: Any, axis: int = 0) -> list[Any]:
+    """Rule of split and array_split: views."""
+    x = array(x)
+    lead = (slice(None),) * (axis % x.ndim)
+    ends = np.array_split(np.arange(x.shape[axis]), indices_or_sections)
+    if isinstance(indices_or_sections, (int, np.integer)) and x.shape[axis] % indices_or_sections:
+        raise ValueError("array split does not result in an equal division")
+    begin, views = 0, []
+    for part in ends:
+        views.append(x[(*lead, slice(begin, begin + len(part)))])
+        begin += len(part)
+    return views
+
+
+def array_split(x: Any, indices_or_sections: Any, axis: int = 0) -> list[Any]:
+    """Rule of array_split."""
+    parts = np.array_split(np.arange(np.shape(x)[axis]), indices_or_sections)
+    return split(x, [int(k) for k in np.cumsum([len(part) for part in parts])[:-1]], axis)
+
+
+def flip(x: Any, axis: Any = None) -> Any:
+    """Rule of flip: a view with negative steps."""
+    x = array(x)
+    axes = range(x.ndim) if axis is None else [axis] if isinstance(axis, int) else axis
+    back = {k % x.ndim for k in axes}
+    return x[tuple(slice(None, None, -1) if k in back else slice(None) for k in range(x.ndim))]
+
+
+# Indexing
+
+
+def plain_key(key: Any) -> Any:
+    """Return a key made of plain arrays; members that would index otherwise are given up."""
+    if isinstance(key, tuple):
+        return tuple(plain_key(part) for part in key)
+    if type(key) is DifferenceArray:
+        if key.dtype.kind == "f":
+            raise IndexError("arrays used as indices must be of integer (or boolean) type")
+        return key._whole("index")
+    if isinstance(key, list):
+        return np.asarray([plain_key(part) for part in key])
+    return key
+
+
+def getitem(x: DifferenceArray, key: Any) -> Any:
+    """Rule of ``x[key]``."""
+    key = plain_key(key)
+    value = x.value[key]
+    if layout.is_basic(key):
+        if isinstance(value, np.ndarray):
+            return x.view_by(IndexLens(key))
+        return made(value, None if x.form is None else layout.sliced(x.form, key, ()))
+    return made(value, None if x.form is None else layout.fancied(x.form, key, value.shape))
+
+
+def setitem(x: DifferenceArray, key: Any, y: Any) -> None:
+    """Rule of ``x[key] = y``."""
+    if type(y) is not DifferenceArray and not isinstance(y, (int, float, np.ndarray, np.generic)):
+        y = array_from(y)
+    value, g = taken(y)
+    if type(key) is DifferenceArray and key.form is not None and key.dtype == bool and np.ndim(value) == 0:
+        result: Any = np.where(key, y, x)
+        x.writable()[...] = result.value
+        x.store(result.form)
+        return
+    key = plain_key(key)
+    if g is not None and x.dtype != np.float64:
+        raise TracingError(f"assignment to an array of {x.dtype}", "it would round perturbed values.")
+    form = x.form
+    target = x.writable()
+    region = target[key].shape
+    if g is not None and len(g.shape) > len(region):
+        g = layout.reshaped(g, g.shape[len(g.shape) - len(region) :])
+    target[key] = value
+    if form is None and g is None:
+        x.store(None)
+    elif layout.is_basic(key):
+        x.store(layout.assigned(form, key, g, x.shape, region))
+    else:
+        x.store(layout.scattered(form, key, g, x.shape, region))
+
+
+def array_from(x: Any) -> Any:
+    """Return nested lists of numbers and perturbed numbers as one array; anything else unchanged."""
+    if type(x) is DifferenceArray:
+        return x
+    if not has_difference(x):
+        return np.asarray(x)
+    return stack([array_from(item) for item in x])
+
+
+def has_difference(x: Any) -> bool:
+    """Whether nested lists hold a difference array."""
+    if type(x) is DifferenceArray:
+        return True
+    return isinstance(x, (list, tuple)) and any(has_difference(item) for item in x)
+
+
+def take(x: Any, indices: Any, axis: int | None = None, mode: str = "raise") -> Any:
+    """Rule of take."""
+    if mode != "raise":
+        raise TracingError("np.take", f"mode={mode!r} is not supported.")
+    x = array(x)
+    if axis is None:
+        x, axis = ravel(x), 0
+    return x[(slice(None),) * (axis % x.ndim) + (plain_key(np.asarray(plain_key(indices))),)]
+
+
+def take_along_axis(x: Any, indices: Any, axis: int | None = -1) -> Any:
+    """Rule of take_along_axis."""
+    index = plain_key(indices)
+    x = array(x)
+    value = np.take_along_axis(x.value, index, axis)
+    if x.form is None:
+        return made(value, None)
+    return made(value, layout.picked(x.form, np.take_along_axis(numbers(x.shape), index, axis)))
+
+
+def put_along_axis(x: Any, indices: Any, values: Any, axis: int) -> None:
+    """Rule of put_along_axis."""
+    index = plain_key(indices)
+    grid = list(np.ogrid[tuple(slice(n) for n in index.shape)])
+    grid[axis] = index
+    x[tuple(grid)] = values
+
+
+def choose(a: Any, choices: Any) -> Any:
+    """Rule of choose."""
+    index = plain_key(a)
+    grid = np.broadcast_arrays(index, *(np.empty(np.shape(c)) for c in choices))[0]
+    return np.take_along_axis(stack([broadcast_to(c, grid.shape) for c in choices]), grid[None], 0)[0]
+
+
+def select(conditions: Any, choices: Any, default: Any = 0) -> Any:
+    """Rule of select: the first condition that holds."""
+    result = default
+    for condition, choice in zip(conditions[::-1], choices[::-1], strict=True):
+        result = np.where(condition, choice, result)
+    return result
+
+
+def nonzero(x: Any) -> Any:
+    """Rule of nonzero: members whose answer differs are given up."""
+    x = array(x)
+    truth = x != 0
+    return np.nonzero(truth._whole("nonzero") if type(truth) is DifferenceArray else truth)
+
+
+def copy(x: Any, order: str = "K", subok: bool = False) -> Any:
+    """Rule of copy."""
+    x = array(x)
+    return made(np.array(x.value), x.form)
+
+
+def copyto(target: Any, source: Any, casting: str = "same_kind", where: Any = True) -> None:
+    """Rule of copyto."""
+    from fastcheck.engines.difference.dispatch import write
+
+    write(target, source if where is True else np.where(where, source, target), "copyto")
+
+
+def astype(x: Any, dtype: Any, copy: bool = True, **keywords: Any) -> Any:
+    """Rule of astype: to float64, and from float to bool."""
+    kind = np.dtype(dtype)
+    if kind == np.float64:
+        return made(x.value.astype(float), x.form) if copy or x.dtype != kind else x
+    if x.form is None:
+        return made(x.value.astype(kind), None)
+    if kind.kind == "b":
+        return x != 0
+    if x.dtype.kind in "biu" and kind.kind in "iu":
+        return made(x.value.astype(kind), x.form)
+    raise TracingError(f"astype({kind})", "perturbed arrays are float64.")
+
+
+def filled_like(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Return the rule of zeros_like and friends: a new array, ready for perturbed values."""
+
+    @functools.wraps(function)
+    def rule(x: Any, *arguments: Any, **keywords: Any) -> Any:
+        from fastcheck.engines.difference.dispatch import rewrap
+
+        return rewrap(function(np.empty_like(array(x).value), *arguments, **keywords))
+
+    return rule
+
+
+def full_like(x: Any, fill_value: Any, **keywords: Any) -> Any:
+    """Rule of full_like."""
+    result = np.zeros_like(x, **keywords)
+    result[...] = fill_value
+    return result
+
+
+def fact(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Return the rule of a function that only looks at the shape."""
+
+    @functools.wraps(function)
+    def rule(x: Any, *arguments: Any, **keywords: Any) -> Any:
+        return function(np.broadcast_to(0.0, array(x).shape), *arguments, **keywords)
+
+    return rule
+
+
+def register() -> None:
+    """Fill the table."""
+    FUNCTIONS.update(
+        {np.reshape: reshape, np.ravel: ravel, np.transpose: transpose, np.permute_dims: transpose}
+    )
+    FUNCTIONS.update({f: shaped_like(f) for f in (np.squeeze, np.expand_dims)})
+    FUNCTIONS.update({f: atleast(f) for f in (np.atleast_1d, np.atleast_2d, np.atleast_3d)})
+    FUNCTIONS.update(
+        {
+            f: axes_moved(f)
+            for f in (np.swapaxes, np.moveaxis, np.rollaxis, np.matrix_transpose, np.linalg.matrix_transpose)
+        }
+    )
+    FUNCTIONS.update({f: moving(f) for f in (np.tile, np.repeat, np.roll, np.rot90, np.delete, np.resize)})
+    FUNCTIONS.update(
+        {
+            f: moving_view(f)
+            for f in (np.lib.stride_tricks.sliding_window_view, np.diagonal, np.linalg.diagonal)
+        }
+    )
+    FUNCTIONS.update({f: filling(f) for f in (np.tril, np.triu, np.diag, np.diagflat)})
+    FUNCTIONS.update({np.broadcast_to: broadcast_to, np.broadcast_arrays: broadcast_arrays, np.pad: pad})
+    FUNCTIONS.update({np.append: append})
+    FUNCTIONS.update({np.concatenate: concatenate, np.concat: concatenate, np.stack: stack, np.block: block})
+    FUNCTIONS.update({np.hstack: joining(np.atleast_1d, None), np.vstack: joining(np.atleast_2d, 0)})
+    FUNCTIONS.update({np.dstack: joining(np.atleast_3d, 2), np.column_stack: joining(column, 1)})
+    FUNCTIONS.update({np.split: split, np.array_split: array_split})
+    FUNCTIONS.update({np.vsplit: split, np.hsplit: lambda x, n: split(x, n, 0 if np.ndim(x) == 1 else 1)})
+    FUNCTIONS.update({np.flip: flip, np.flipud: lambda x: flip(x, 0), np.fliplr: lambda x: flip(x, 1)})
+    FUNCTIONS.update({np.take: take, np.take_along_axis: take_along_axis, np.put_along_axis: put_along_axis})
+    FUNCTIONS.update(
+        {np.choose: choose, np.select: select, np.nonzero: nonzero, np.copy: copy, np.copyto: copyto}
+    )
+    FUNCTIONS.update(
+        {np.flatnonzero: lambda x: nonzero(ravel(x))[0], np.argwhere: lambda x: np.transpose(nonzero(x))}
+    )
+    FUNCTIONS.update({np.extract: lambda condition, x: ravel(x)[ravel(condition)]})
+    FUNCTIONS.update({f: filled_like(f) for f in (np.zeros_like, np.ones_like, np.empty_like)})
+    FUNCTIONS.update({np.full_like: full_like})
+    FUNCTIONS.update({f: fact(f) for f in (np.shape, np.size, np.ndim)})
+    FUNCTIONS.update({np.iscomplexobj: lambda x: False, np.isrealobj: lambda x: True})
+    FUNCTIONS.update(
+        {
+            np.result_type: lambda *x: np.result_type(
+                *(taken(a)[0] if type(a) is DifferenceArray else a for a in x)
+            )
+        }
+    )
+
+
+register()

@@ -1,0 +1,95 @@
+import numpy as np
+import pytest
+from scenarios import relu_network
+
+from fastcheck.engines.noise import POINTS, noise_level, root_mean_square, rounding_bound
+from fastcheck.problem import pose
+
+
+def level(cost, parameters):
+    return noise_level(pose(cost, parameters))
+
+
+def noisy(sigma, seed=0):
+    """A smooth cost with noise of standard deviation σ, the same at the same point."""
+
+    def cost(x):
+        bits = np.ascontiguousarray(x).tobytes()
+        rng = np.random.default_rng([seed, *np.frombuffer(bits, np.uint32)])
+        return np.sum(np.sin(x)) + sigma * rng.standard_normal()
+
+    return cost
+
+
+@pytest.mark.parametrize("sigma", [1e-12, 1e-9, 1e-4])
+def test_planted_noise_is_measured(sigma):
+    levels = [level(noisy(sigma, seed), np.array([0.3, -1.2, 2.0])) for seed in range(20)]
+    assert 0.7 < np.median(levels) / sigma < 2.5
+    assert all(0.2 < found / sigma < 5 for found in levels)
+
+
+def test_a_smooth_cost_has_rounding_noise_only():
+    x = np.linspace(-1, 1, 20)
+    found = level(lambda x: 3 + np.sum(np.sin(x)), x)
+    assert np.spacing(3.0) / 2 <= found < 20 * np.spacing(3.0)
+
+
+def test_a_large_constant_is_noise():
+    cost, parameters, _ = relu_network((4, 5, 3, 1), 10, seed=1)
+    small, large = level(cost, parameters), level(lambda p: cost(p) + 1e6, parameters)
+    assert small < 1e-15
+    assert large >= np.spacing(1e6) / 2
+
+
+@pytest.mark.parametrize("power", [-600, -40, 40, 600])
+def test_scaling_by_powers_of_two_is_exact(power):
+    cost, parameters, _ = relu_network((4, 5, 3, 1), 10, seed=1)
+    assert level(lambda p: 2.0**power * cost(p), parameters) == 2.0**power * level(cost, parameters)
+
+
+@pytest.mark.parametrize("value", [1.5, 0.1, 1e30])
+def test_single_precision_is_recognised(value):
+    """Small steps do not change such a cost at all: that looks like no noise."""
+    x = np.array([0.3, -1.2, 2.0])
+    double, single = level(lambda x: value + np.sum(x), x), level(lambda x: np.float32(value + np.sum(x)), x)
+    assert double < 1e-14 * max(value, 1)
+    assert single >= np.spacing(np.float32(value + np.sum(x))) / 2
+
+
+def test_a_cost_of_zero_has_no_noise():
+    assert level(lambda x: 0.0, np.ones(3)) == 0
+
+
+def test_it_costs_nine_forward_passes():
+    calls = []
+
+    def cost(x):
+        calls.append(1)
+        return np.sum(x)
+
+    problem = pose(cost, np.ones(3))
+    made = len(calls)
+    noise_level(problem)
+    assert len(calls) - made == POINTS == 9
+
+
+def test_it_repeats():
+    cost = noisy(1e-9)
+    assert level(cost, np.ones(4)) == level(cost, np.ones(4))
+
+
+def test_the_bound_of_a_central_difference():
+    assert rounding_bound(1e-16, 1e-6) == pytest.approx(4e-10)
+    assert rounding_bound(1e-16, np.array([1e-6, 1e-3])).tolist() == pytest.approx([4e-10, 4e-13])
+    rng = np.random.default_rng(0)
+    errors = (rng.standard_normal(10**5) - rng.standard_normal(10**5)) * 1e-9 / (2 * 1e-3)
+    assert np.all(np.abs(errors) <= rounding_bound(1e-9, 1e-3))
+    assert np.abs(errors).max() > rounding_bound(1e-9, 1e-3) / 3
+
+
+def test_root_mean_square():
+    assert root_mean_square(np.array([3.0, 4.0])) == pytest.approx(np.sqrt(12.5))
+    assert root_mean_square(np.array([3e200, 4e200])) == pytest.approx(np.sqrt(12.5) * 1e200)
+    assert root_mean_square(np.array([3e-200, -4e-200])) == pytest.approx(np.sqrt(12.5) * 1e-200)
+    assert root_mean_square(np.zeros(3)) == 0
+    assert root_mean_square(np.empty(0)) == 0

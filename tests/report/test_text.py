@@ -1,0 +1,145 @@
+import dataclasses
+import io
+import sys
+
+import numpy as np
+import pytest
+
+from fastcheck import Verdict, check
+from fastcheck.report.text import WIDTH, make_console, rich_report
+
+THETA = {"W1": np.linspace(0.1, 1.9, 12).reshape(4, 3), "b1": np.linspace(-1, 1, 4), "gamma": 0.7}
+
+
+def cost(p):
+    return np.sum(np.sin(p["W1"])) + np.sum(p["b1"] ** 2) + p["gamma"] ** 3
+
+
+def gradients(**changes):
+    return {"W1": np.cos(THETA["W1"]), "b1": 2 * THETA["b1"], "gamma": 3 * 0.7**2} | changes
+
+
+def report(offset=0.0, options=None, **changes):
+    return check(lambda p: cost(p) + offset, THETA, gradients(**changes), method="plain", **(options or {}))
+
+
+def words(text):
+    return " ".join(text.split())
+
+
+@pytest.fixture(scope="module")
+def texts():
+    wrong = gradients()
+    wrong["W1"][3, 0] += 0.5
+    return {
+        Verdict.PASS: str(report()),
+        Verdict.FAIL: str(report(W1=wrong["W1"])),
+        Verdict.INCONCLUSIVE: str(report(offset=1e12)),
+    }
+
+
+def test_a_right_gradient(texts):
+    text = texts[Verdict.PASS]
+    assert text.startswith("PASS  the gradient is right\n")
+    assert "all 17 parameters checked by plain evaluation" in text
+    assert "45 forward passes" in text
+    assert "usually right below 1e-7, wrong above 1e-3" in text
+    assert "Worst coordinates" not in text
+    assert "Inconclusive" not in text
+
+
+def test_a_wrong_gradient(texts):
+    text = texts[Verdict.FAIL]
+    assert text.startswith("FAIL  the gradient is wrong in W1\n")
+    assert "Worst coordinates" in text
+    true = np.cos(THETA["W1"][3, 0])
+    row = next(line for line in text.splitlines() if line.startswith("W1[3, 0]"))
+    assert row.split()[2:5] == [f"{true + 0.5:.8g}", f"{true:.8g}", "5.00e-01"]
+
+
+def test_an_inconclusive_one(texts):
+    text = words(texts[Verdict.INCONCLUSIVE])
+    assert text.startswith("INCONCLUSIVE could not tell for W1, b1, gamma")
+    assert "Note: Inconclusive: the numerical gradient of W1 is known to ±" in text
+    assert "Leave epsilon out, raise the tolerance" in text
+    assert text.count("Inconclusive:") == 1
+
+
+def test_a_row_for_each_block(texts):
+    rows = {line.split()[0]: line.split() for line in texts[Verdict.FAIL].splitlines() if line.split()}
+    assert rows["W1"][1:3] == ["4×3", "fail"]
+    assert rows["b1"][1:3] == ["4", "pass"]
+    assert rows["gamma"][1:3] == ["number", "pass"]
+    assert rows["block"][:4] == ["block", "shape", "verdict", "difference"]
+    assert "W1[3, 0]: 5.0e-01" in texts[Verdict.FAIL]
+
+
+def test_lines_fit_and_hold_no_control_codes(texts):
+    for text in texts.values():
+        assert all(len(line) <= WIDTH and line == line.rstrip() for line in text.splitlines())
+        assert "\033" not in text
+        assert not text.endswith("\n")
+
+
+def test_a_sample_and_a_step_are_mentioned():
+    text = words(str(report(options={"coordinates": 1, "epsilon": 1e-4, "seed": 12})))
+    assert "3 of 17 parameters checked" in text
+    assert "ε = 0.0001" in text
+    assert "seed 12" in text
+
+
+def test_names_in_brackets_are_not_taken_for_markup():
+    theta = {"[bold]": np.array([1.0]), "layers": [np.array([1.0, 2.0])]}
+    wrong = {"[bold]": np.array([9.0]), "layers": [np.array([1.0, 1.0])]}
+    text = str(check(lambda p: p["[bold]"][0] + np.sum(p["layers"][0]), theta, wrong))
+    assert "wrong in [bold]" in text
+    assert "[bold][0]" in text
+    assert "layers[0]" in text
+
+
+def test_many_blocks_are_summed_up_in_the_headline():
+    theta = {f"W{i}": np.array([1.0]) for i in range(20)}
+    wrong = {name: np.array([3.0]) for name in theta}
+    headline = str(check(lambda p: sum(a[0] for a in p.values()), theta, wrong)).splitlines()[0]
+    assert headline == "FAIL  the gradient is wrong in W0, W1, W2, W3, W4, W5 and 14 more"
+
+
+def test_notes_are_shown():
+    noted = dataclasses.replace(report(), notes=("first thing.", "second thing " * 20))
+    text = str(noted)
+    assert "Note: first thing." in text
+    assert words(text).count("second thing") == 20
+    assert all(len(line) <= WIDTH for line in text.splitlines())
+
+
+# --- colours ------------------------------------------------------------------------------------------------
+
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+@pytest.mark.parametrize(
+    ("stream", "no_color", "coloured"),
+    [(Terminal, None, True), (Terminal, "1", False), (io.StringIO, None, False), (io.StringIO, "1", False)],
+)
+def test_colours_on_terminals_only(monkeypatch, stream, no_color, coloured):
+    for name in ("NO_COLOR", "FORCE_COLOR", "TTY_COMPATIBLE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("TERM", "xterm-256color")
+    if no_color:
+        monkeypatch.setenv("NO_COLOR", no_color)
+    out = stream()
+    monkeypatch.setattr(sys, "stdout", out)
+    make_console().print(rich_report(report(gamma=5.0)))
+    text = out.getvalue()
+    assert "wrong in gamma" in text
+    assert any(f"\033[{code}" in text for code in ("31m", "1;31m")) is coloured
+
+
+def test_the_same_words_with_and_without_colours(monkeypatch, texts):
+    monkeypatch.setattr(sys, "stdout", out := io.StringIO())
+    shown = report()
+    make_console().print(rich_report(shown))
+    assert words(out.getvalue()) == words(str(shown))

@@ -1,0 +1,173 @@
+import io
+import os
+import subprocess
+import sys
+import threading
+
+import numpy as np
+import pytest
+from threadpoolctl import threadpool_info
+
+from fastcheck import InvalidProblemError, execution
+from fastcheck.execution import Execution, one_blas_thread
+
+
+@pytest.fixture
+def eager(monkeypatch):
+    """Workers start for the smallest of works."""
+    monkeypatch.setattr(execution, "WORKERS_PAY_AFTER", {"processes": 0.0, "threads": 0.0})
+
+
+def square(x):
+    return x * x
+
+
+def process_id(_):
+    return os.getpid()
+
+
+def blas_threads(_=None):
+    return max((p["num_threads"] for p in threadpool_info() if p["user_api"] == "blas"), default=1)
+
+
+def mapped(function, chunks, seconds=1e6, **options):
+    backend = options.pop("backend", "threads")
+    sizes = [1] * len(chunks)
+    return Execution(**options).map(function, chunks, sizes=sizes, seconds=seconds, backend=backend)
+
+
+@pytest.mark.parametrize("backend", ["processes", "threads"])
+@pytest.mark.parametrize("n_jobs", [1, 2, -1])
+def test_results_come_in_the_order_of_the_chunks(backend, n_jobs):
+    assert mapped(square, list(range(50)), n_jobs=n_jobs, backend=backend) == [i * i for i in range(50)]
+
+
+def test_processes_are_others_and_threads_are_not():
+    assert os.getpid() not in mapped(process_id, range(4), n_jobs=2, backend="processes")
+    assert set(mapped(process_id, range(4), n_jobs=2, backend="threads")) == {os.getpid()}
+    seen = mapped(lambda _: threading.get_ident(), range(4), n_jobs=2, backend="threads")
+    assert threading.get_ident() not in seen
+
+
+def test_the_caller_s_backend_goes_before_the_engine_s():
+    chosen = Execution(n_jobs=2, backend="threads")
+    pids = chosen.map(process_id, range(4), sizes=[1] * 4, seconds=1e6, backend="processes")
+    assert set(pids) == {os.getpid()}
+
+
+@pytest.mark.parametrize(("seconds", "n_jobs", "chunks"), [(0.01, 2, 4), (1e6, 1, 4), (1e6, 2, 1)])
+def test_workers_start_only_where_they_pay(seconds, n_jobs, chunks):
+    pids = mapped(process_id, range(chunks), seconds=seconds, n_jobs=n_jobs, backend="processes")
+    assert set(pids) == {os.getpid()}
+
+
+def test_a_blas_that_is_imported_later_runs_on_one_thread_too():
+    code = """
+from fastcheck.execution import one_blas_thread
+with one_blas_thread():
+    pass
+import scipy.linalg, threadpoolctl
+with one_blas_thread():
+    print(sorted({p["num_threads"] for p in threadpoolctl.threadpool_info() if p["user_api"] == "blas"}))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
+    )
+    assert done.stdout.strip() == "[1]"
+
+
+def test_blas_runs_on_one_thread_everywhere_and_as_before_afterwards():
+    before = blas_threads()
+    with one_blas_thread():
+        assert blas_threads() == 1
+    assert blas_threads() == before
+    for backend, n_jobs in [("processes", 1), ("processes", 2), ("threads", 2)]:
+        assert set(mapped(blas_threads, range(4), n_jobs=n_jobs, backend=backend)) == {1}
+    assert blas_threads() == before
+
+
+@pytest.mark.parametrize("n_jobs", [0, 1.0, "2", None, True])
+def test_impossible_workers(n_jobs):
+    with pytest.raises(InvalidProblemError, match="n_jobs: expected a positive number of workers, or -1"):
+        Execution(n_jobs=n_jobs)
+
+
+def test_impossible_backends():
+    with pytest.raises(InvalidProblemError, match="backend: expected 'processes', 'threads' or None"):
+        Execution(backend="loky")
+
+
+# --- progress -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("n_jobs", [1, 2])
+def test_a_function_is_told_the_coordinates_done(n_jobs):
+    told = []
+    run = Execution(n_jobs=n_jobs, progress=lambda done, total: told.append((done, total)))
+    run.map(square, [1, 2, 3], sizes=[10, 10, 4], seconds=1e6, backend="threads")
+    assert told == [(10, 24), (20, 24), (24, 24)]
+
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+def bar_shown(monkeypatch, progress, stream, after=0.0):
+    monkeypatch.setattr(execution, "PROGRESS_AFTER", after)
+    monkeypatch.setattr(sys, "stderr", stream)
+    monkeypatch.setenv("TERM", "xterm")
+    Execution(progress=progress).map(square, range(5), sizes=[7] * 5, seconds=0, backend="threads")
+    return stream.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("progress", "stream", "shown"),
+    [(None, Terminal, True), (None, io.StringIO, False), (True, Terminal, True), (False, Terminal, False)],
+)
+def test_a_bar_on_terminals(monkeypatch, progress, stream, shown):
+    text = bar_shown(monkeypatch, progress, stream())
+    assert ("checking" in text) is shown
+    assert ("/35" in text) is shown
+
+
+def test_no_bar_for_what_is_quick(monkeypatch):
+    assert bar_shown(monkeypatch, True, Terminal(), after=60.0) == ""
+
+
+def test_the_bar_goes_away_after_an_exception(monkeypatch):
+    stream = Terminal()
+    monkeypatch.setattr(execution, "PROGRESS_AFTER", 0.0)
+    monkeypatch.setattr(sys, "stderr", stream)
+
+    def failing(x):
+        if x == 3:
+            raise ZeroDivisionError
+        return x
+
+    with pytest.raises(ZeroDivisionError):
+        Execution(progress=True).map(failing, range(5), sizes=[1] * 5, seconds=0, backend="threads")
+    assert threading.active_count() == 1 or not any("rich" in t.name.lower() for t in threading.enumerate())
+
+
+# --- what cannot be sent ------------------------------------------------------------------------------------
+
+
+@pytest.mark.usefixtures("eager")
+def test_a_function_that_cannot_be_sent_runs_here_with_a_note():
+    lock = threading.Lock()
+
+    def locked(x):
+        with lock:
+            return os.getpid()
+
+    run = Execution(n_jobs=2)
+    assert set(run.map(locked, range(3), sizes=[1] * 3, seconds=1.0, backend="processes")) == {os.getpid()}
+    assert "n_jobs=2 was not used: the cost cannot be sent to other processes" in run.notes[0]
+
+
+@pytest.mark.usefixtures("eager")
+def test_closures_and_lambdas_can_be_sent():
+    data = np.arange(3.0)
+    results = mapped(lambda i: float(data[i] * 2), range(3), n_jobs=2, backend="processes")
+    assert results == [0.0, 2.0, 4.0]

@@ -1,0 +1,56 @@
+import subprocess
+import sys
+
+import pytest
+
+import fastcheck
+
+HEAVY = ["numba", "joblib", "matplotlib", "sklearn", "scipy", "rich", "numpy"]
+
+
+def fresh(code):
+    """What a new interpreter prints."""
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=60
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_import_loads_nothing_heavy():
+    code = f"import fastcheck, sys; print([name for name in {HEAVY} if name in sys.modules])"
+    assert fresh(code).strip() == "[]"
+
+
+def test_the_entry_points_load_neither_numba_nor_joblib():
+    code = f"""
+import sys
+from fastcheck import *
+from fastcheck import check, course, numerical_gradient
+print([name for name in {HEAVY[:5]} if name in sys.modules])
+"""
+    assert fresh(code).strip() == "[]"
+
+
+def test_import_is_quick():
+    code = "import time; start = time.perf_counter(); import fastcheck; print(time.perf_counter() - start)"
+    seconds = min(float(fresh(code)) for _ in range(3))
+    assert seconds < 0.5  # a generous bound for a busy machine; it takes a few thousandths
+
+
+@pytest.mark.parametrize("name", fastcheck.__all__)
+def test_every_public_name_resolves(name):
+    value = getattr(fastcheck, name)
+    assert value.__doc__
+    assert name in dir(fastcheck)
+
+
+def test_all_is_sorted_and_whole():
+    assert fastcheck.__all__ == sorted(fastcheck.__all__)
+    assert set(fastcheck._HOMES) | {"course"} == set(fastcheck.__all__)
+    assert {"check", "check_backprop", "numerical_gradient", "Report", "course"} <= set(fastcheck.__all__)
+
+
+def test_unknown_names():
+    with pytest.raises(AttributeError, match="module 'fastcheck' has no attribute 'chekc'"):
+        fastcheck.chekc  # noqa: B018 — the access is the test

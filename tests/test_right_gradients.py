@@ -1,0 +1,237 @@
+"""Right gradients are never called wrong: kinks, ties, dead units, noise, large and small costs."""
+
+import numpy as np
+import pytest
+from scenarios import relu_backward, relu_forward, relu_network, scenarios
+
+from fastcheck import Verdict, check
+
+STEPS = [None, 1e-2, 1e-4, 1e-7]
+METHODS = ["plain", "reference"]
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("epsilon", STEPS)
+@pytest.mark.parametrize("scenario", scenarios(), ids=str)
+def test_every_scenario(scenario, epsilon, method):
+    report = check(scenario.cost, scenario.parameters, scenario.gradients, epsilon=epsilon, method=method)
+    assert report.verdict is Verdict.PASS
+    assert report.method == method
+    assert report.passed
+    assert report.checked == report.size
+    assert report.difference < {None: 2e-6 if scenario.name == "float32" else 1e-8}.get(epsilon, 1)
+
+
+@pytest.mark.parametrize("epsilon", STEPS)
+@pytest.mark.parametrize("seed", range(100, 106))
+def test_hundreds_of_samples_put_kinks_everywhere(seed, epsilon):
+    cost, parameters, gradients = relu_network((5, 7, 6, 1), 300, seed)
+    assert check(cost, parameters, gradients, epsilon=epsilon).verdict is Verdict.PASS
+
+
+def test_a_step_of_a_hundredth_really_straddles_kinks_there():
+    cost, parameters, gradients = relu_network((5, 7, 6, 1), 300, seed=100)
+    W = parameters["W1"]
+    jumps = []
+    for index in np.ndindex(*W.shape):
+        plus, minus = W.copy(), W.copy()
+        plus[index] += 1e-2
+        minus[index] -= 1e-2
+        central = (cost(parameters | {"W1": plus}) - cost(parameters | {"W1": minus})) / 2e-2
+        jumps.append(abs(central - gradients["dW1"][index]))
+    assert max(jumps) > 1e-5
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_small_networks_of_many_seeds(seed):
+    cost, parameters, gradients = relu_network((3, 4, 3, 1), 5 + seed, seed, lambd=seed / 10)
+    assert check(cost, parameters, gradients).verdict is Verdict.PASS
+
+
+# --- kinks at θ itself --------------------------------------------------------------------------------------
+
+
+def relu_cost(x):
+    return np.sum(np.maximum(x, 0) * np.array([3.0, 1.0, 1.0]))
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("epsilon", STEPS)
+@pytest.mark.parametrize(
+    ("share", "right"),
+    [(0, True), (0.5, True), (0.3, True), (1, True), (-0.01, False), (1.01, False), (2, False)],
+)
+def test_relu_at_zero(share, right, epsilon, method):
+    x = np.array([0.0, 1.3, -0.7])
+    report = check(relu_cost, x, np.array([3.0 * share, 1, 0]), epsilon=epsilon, method=method)
+    assert report.passed is right
+    assert report.verdict is (Verdict.PASS if right else Verdict.FAIL)
+
+
+@pytest.mark.parametrize("epsilon", STEPS)
+@pytest.mark.parametrize(
+    ("slope", "right"), [(-1, True), (0, True), (0.7, True), (1, True), (1.01, False), (-2, False)]
+)
+def test_absolute_value_at_zero(slope, right, epsilon):
+    x = np.array([0.0, 1.3, -0.7])
+    report = check(lambda x: np.sum(np.abs(x)), x, np.array([slope, 1.0, -1.0]), epsilon=epsilon)
+    assert report.verdict is (Verdict.PASS if right else Verdict.FAIL)
+
+
+@pytest.mark.parametrize("epsilon", STEPS)
+@pytest.mark.parametrize(
+    ("claim", "right"),
+    [
+        ([1, 0, 0], True),
+        ([0, 1, 0], True),
+        ([0.5, 0.5, 0], True),
+        ([0, 0, 1], False),
+        ([1.5, 0, 0], False),
+        ([-0.5, 0, 0], False),
+    ],
+)
+def test_ties_of_a_maximum(claim, right, epsilon):
+    x = np.array([1.0, 1.0, 0.2])
+    report = check(lambda x: np.max(x), x, np.array(claim, float), epsilon=epsilon)
+    assert report.verdict is (Verdict.PASS if right else Verdict.FAIL)
+
+
+@pytest.mark.parametrize("at_zero", [0.0, 0.5, 1.0, -0.5, 1.5])
+@pytest.mark.parametrize("epsilon", STEPS)
+def test_an_empty_sample_leaves_units_exactly_at_zero(at_zero, epsilon):
+    """Biases of zero and an input of zeros, as a blank image: every ReLU of the sample stands at its kink."""
+    rng = np.random.default_rng(8)
+    X, Y = rng.standard_normal((4, 12)), (rng.random((1, 12)) < 0.5).astype(float)
+    X[:, 3] = 0
+    _, parameters, _ = relu_network((4, 5, 1), 12, seed=8)
+    parameters["b1"] *= 0
+    gradients = relu_backward(X, Y, relu_forward(X, Y, parameters)[1], at_zero=at_zero)
+    report = check(lambda p: relu_forward(X, Y, p)[0], parameters, gradients, epsilon=epsilon)
+    right = 0 <= at_zero <= 1
+    assert report.blocks["b1"].verdict is (Verdict.PASS if right else Verdict.FAIL)
+    assert all(report.blocks[name].verdict is Verdict.PASS for name in ("W1", "W2", "b2"))
+
+
+@pytest.mark.parametrize("distance", [1e-3, 1e-5, 1e-6, 1e-7])
+@pytest.mark.parametrize("side", [-1, 1])
+@pytest.mark.parametrize("epsilon", STEPS)
+def test_a_kink_close_by_does_not_excuse_a_wrong_slope(side, distance, epsilon):
+    x = np.array([side * distance])
+    right, wrong = np.array([1.0 if side > 0 else 0.0]), np.array([1.2 if side > 0 else -0.2])
+
+    def cost(x):
+        return np.maximum(x[0], 0)
+
+    assert check(cost, x, right, epsilon=epsilon).verdict is Verdict.PASS
+    assert check(cost, x, wrong, epsilon=epsilon).verdict is Verdict.FAIL
+
+
+# --- no influence -------------------------------------------------------------------------------------------
+
+
+def dead_network(shift):
+    rng = np.random.default_rng(9)
+    X, Y = rng.standard_normal((4, 20)), (rng.random((1, 20)) < 0.5).astype(float)
+    _, parameters, _ = relu_network((4, 5, 3, 1), 20, seed=9)
+    parameters["b1"] -= shift
+    gradients = relu_backward(X, Y, relu_forward(X, Y, parameters)[1])
+    return lambda p: relu_forward(X, Y, p)[0], parameters, gradients
+
+
+@pytest.mark.parametrize("epsilon", STEPS)
+@pytest.mark.parametrize("shift", [20.0, 1000.0])
+def test_dead_units_have_a_gradient_of_zero(shift, epsilon):
+    cost, parameters, gradients = dead_network(shift)
+    assert not gradients["dW1"].any()
+    report = check(cost, parameters, gradients, epsilon=epsilon)
+    assert report.verdict is Verdict.PASS
+    assert report.blocks["W1"].difference == 0
+
+
+def test_a_claim_for_a_dead_unit_is_wrong():
+    cost, parameters, gradients = dead_network(1000.0)
+    gradients["dW1"][2, 1] = 1e-6
+    report = check(cost, parameters, gradients)
+    assert report.blocks["W1"].verdict is Verdict.FAIL
+    assert [c.name for c in report.blocks["W1"].worst if c.error] == ["W1[2, 1]"]
+
+
+@pytest.mark.parametrize("value", [0.0, 3.0, -1e9])
+def test_a_constant_cost(value):
+    theta = [np.ones(3), np.zeros((2, 2))]
+    assert check(lambda p: value, theta, [np.zeros(3), np.zeros((2, 2))]).passed
+    assert not check(lambda p: value, theta, [np.zeros(3), np.eye(2)]).passed
+
+
+# --- the size of the cost -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("epsilon", STEPS)
+@pytest.mark.parametrize("factor", [1e-300, 1e-200, 1e-12, 1e12, 1e200])
+def test_large_and_small_costs(factor, epsilon):
+    cost, parameters, gradients = relu_network((4, 5, 3, 1), 10, seed=1)
+    scaled = {name: factor * g for name, g in gradients.items()}
+    assert check(lambda p: factor * cost(p), parameters, scaled, epsilon=epsilon).verdict is Verdict.PASS
+    wrong = scaled | {"dW2": scaled["dW2"] * (1 + 1e-5)}
+    report = check(lambda p: factor * cost(p), parameters, wrong, epsilon=epsilon)
+    assert [n for n, b in report.blocks.items() if b.verdict is Verdict.FAIL] == ["W2"]
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("epsilon", [None, 1e-3, 1e-4, 1e-7])
+@pytest.mark.parametrize("constant", [1e4, -1e6, 1e9, 1e14])
+def test_a_large_constant_in_the_cost_makes_it_hard_to_tell_not_wrong(constant, epsilon, method):
+    cost, parameters, gradients = relu_network((4, 5, 3, 1), 50, seed=3)
+    report = check(lambda p: cost(p) + constant, parameters, gradients, epsilon=epsilon, method=method)
+    assert report.verdict is Verdict.INCONCLUSIVE
+    assert not any(block.wrong for block in report.blocks.values())
+    undecided = [b for b in report.blocks.values() if b.verdict is Verdict.INCONCLUSIVE]
+    assert all("is known to ±" in b.cause for b in undecided)
+
+
+@pytest.mark.parametrize("constant", [1e6, 1e-9, -1e6])
+def test_a_large_constant_with_a_large_step(constant):
+    """Truncation shows at first sight, and noise hides it where the step shrinks."""
+    cost, parameters, gradients = relu_network((4, 5, 3, 1), 50, seed=3)
+    report = check(lambda p: cost(p) + constant, parameters, gradients, epsilon=1e-2)
+    assert report.verdict is not Verdict.FAIL
+
+
+@pytest.mark.parametrize("constant", [1e3, 1e6])
+def test_a_gross_mistake_is_found_beside_a_large_constant(constant):
+    cost, parameters, gradients = relu_network((4, 5, 3, 1), 50, seed=3)
+    wrong = gradients | {"dW2": 2 * gradients["dW2"]}
+    report = check(lambda p: cost(p) + constant, parameters, wrong)
+    assert [n for n, b in report.blocks.items() if b.verdict is Verdict.FAIL] == ["W2"]
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("size", [1e-6, 1.0, 1e3, 1e6])
+def test_parameters_of_any_size(size, method):
+    x = size * np.array([0.3, -1.0, 2.0])
+    gradient = 2 * (x - 1)
+    report = check(lambda v: np.sum((v - 1) ** 2), x, gradient, method=method)
+    assert report.verdict is not Verdict.FAIL
+    wrong = gradient * np.array([1, 1, 1 + 1e-3])
+    assert check(lambda v: np.sum((v - 1) ** 2), x, wrong, method=method).verdict is Verdict.FAIL
+
+
+def rounded_cost(cost):
+    return lambda p: float(np.float32(cost(p)))
+
+
+def float32_inside(cost):
+    return lambda p: float(cost({name: array.astype(np.float32) for name, array in p.items()}))
+
+
+@pytest.mark.parametrize("coarse", [rounded_cost, float32_inside])
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("seed", range(5))
+def test_a_cost_in_single_precision_makes_it_hard_to_tell_not_wrong(coarse, seed, method):
+    """Its rounding errors are a million times larger, and invisible to small steps."""
+    cost, parameters, gradients = relu_network((4, 5, 3, 1), 50, seed)
+    report = check(coarse(cost), parameters, gradients, method=method)
+    assert report.verdict is Verdict.INCONCLUSIVE
+    gross = gradients | {"dW3": gradients["dW3"] + 1e4}
+    report = check(coarse(cost), parameters, gross, method=method)
+    assert [n for n, b in report.blocks.items() if b.verdict is Verdict.FAIL] == ["W3"]

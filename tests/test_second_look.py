@@ -1,0 +1,165 @@
+import numpy as np
+import pytest
+
+from fastcheck.engines import Estimates
+from fastcheck.engines.plain import PlainEngine
+from fastcheck.execution import Execution
+from fastcheck.plan import make_plan
+from fastcheck.problem import pose
+from fastcheck.second_look import Value, best_agreement, extrapolated, kink_errors, look_again
+
+
+def looked_at(cost, theta, claimed, epsilon=None, tolerance=1e-7):
+    """The estimates before and after the second look, and the number of calls it made."""
+    calls = []
+
+    def counted(p):
+        calls.append(1)
+        return cost(p)
+
+    problem = pose(counted, np.array(theta, float), np.array(claimed, float))
+    plan = make_plan(problem.layout, problem.theta, "all", epsilon, 0)
+    before = PlainEngine().estimate(problem, plan, Execution())
+    made = len(calls)
+    after = look_again(problem, plan, before, tolerance)
+    assert after.forward_passes - before.forward_passes == len(calls) - made
+    return before, after, len(calls) - made
+
+
+def test_what_is_right_at_first_sight_is_not_looked_at():
+    x = np.array([0.3, -1.2, 2.0])
+    before, after, calls = looked_at(lambda v: np.sum(np.sin(v)), x, np.cos(x))
+    assert calls == 0
+    assert np.array_equal(before.numerical, after.numerical)
+    assert after.notes == ()
+
+
+def test_a_straddled_kink_is_resolved():
+    before, after, calls = looked_at(lambda v: max(v[0], 0.0), [1e-5], [1.0], epsilon=1e-3)
+    assert before.numerical[0] == pytest.approx(0.505)
+    assert after.numerical[0] == pytest.approx(1.0, abs=after.bound[0])
+    assert after.bound[0] < 1e-7
+    assert 0 < calls <= 16
+
+
+def test_a_kink_at_the_point_gives_both_slopes():
+    _, after, _ = looked_at(lambda v: 3 * abs(v[0]) + v[0], [0.0], [-2.0])
+    assert (after.lower[0], after.upper[0]) == (pytest.approx(-2), pytest.approx(4))
+    _, after, _ = looked_at(lambda v: -abs(v[0]), [0.0], [1.0])
+    assert (after.lower[0], after.upper[0]) == (pytest.approx(-1), pytest.approx(1))
+
+
+def test_truncation_is_removed():
+    x = 0.7
+    before, after, _ = looked_at(lambda v: np.sin(3 * v[0]), [x], [3 * np.cos(3 * x)], epsilon=1e-2)
+    assert abs(before.numerical[0] - 3 * np.cos(3 * x)) > 1e-4
+    assert abs(after.numerical[0] - 3 * np.cos(3 * x)) <= after.bound[0] + 1e-8
+    assert after.lower[0] == after.upper[0] == after.numerical[0]
+
+
+def test_a_wrong_claim_is_not_excused_by_curvature():
+    x = 0.7
+    _, after, _ = looked_at(lambda v: np.sin(3 * v[0]), [x], [3 * np.cos(3 * x) + 1e-3], epsilon=1e-2)
+    assert after.lower[0] == after.upper[0]
+    assert abs(after.numerical[0] - 3 * np.cos(3 * x)) < 1e-6
+
+
+def test_noise_of_a_small_step_is_replaced_by_a_better_step_and_noted():
+    x = np.array([0.3, -1.2, 2.0])
+    before, after, calls = looked_at(lambda v: 10 + np.sum(np.sin(v)), x, np.cos(x), epsilon=1e-9)
+    assert calls > 0
+    assert after.bound.max() < before.bound.max() / 100
+    assert np.array_equal(after.numerical, before.numerical)  # the report shows the step that was asked for
+    assert np.all(np.abs(after.lower - np.cos(x)) <= after.bound + 1e-10)
+    (note,) = after.notes
+    assert "at ε = 1e-09 rounding noise hides more than the tolerance in 3 coordinates" in note
+
+
+def test_the_note_where_no_step_was_asked_for():
+    """A loop with the same step everywhere is too noisy for large parameters."""
+    from fastcheck import check
+
+    x = np.array([3e3, 1e3, 5e3])
+    report = check(lambda v: np.sum((v - 1) ** 2), x, 2 * (x - 1), method="reference")
+    assert report.passed
+    assert "rounding noise hides more than the tolerance in 3 coordinates" in report.notes[0]
+    assert "Leave epsilon out" not in report.notes[0]
+
+
+def test_a_coordinate_without_influence_is_proved_silent():
+    before, after, calls = looked_at(lambda v: 1.7 + max(v[0], 0.0), [-3.0], [0.0])
+    assert before.bound[0] > 0
+    assert after.bound[0] == 0
+    assert calls == 2
+
+
+def test_influence_that_only_a_larger_step_shows_is_not_called_silent():
+    def cost(v):
+        return 1.7 + 1e-18 * v[0] + 1e-10 * max(v[0] - 1e-4, 0)
+
+    before, after, _ = looked_at(cost, [0.0], [0.0])
+    assert before.numerical[0] == 0
+    assert after.bound[0] == before.bound[0] > 0
+
+
+def test_one_confirmed_suspect_is_enough():
+    x = np.linspace(0.1, 2, 500)
+    _, _, calls = looked_at(lambda v: np.sum(np.sin(v)), x, 2 * np.cos(x))
+    assert calls <= 16 * 16
+
+
+def test_a_cost_undefined_for_larger_steps_is_named():
+    from fastcheck import EvaluationError
+
+    with pytest.raises(EvaluationError, match=r"at theta\[0\] ± "):
+        looked_at(lambda v: np.nan if v[0] < 0.99997 else v[0] ** 2, [1.0], [2.1])
+
+
+# --- the arithmetic -----------------------------------------------------------------------------------------
+
+
+def test_extrapolation_removes_what_is_proportional_to_the_step():
+    slopes = [Value(2.0 + 5.0 * h, 1e-3) for h in (1.0, 1 / 8, 1 / 64)]
+    first, second = extrapolated(slopes)
+    assert first.slope == pytest.approx(2.0, abs=1e-12)
+    assert second.slope == pytest.approx(2.0, abs=1e-12)
+    assert first.bound == pytest.approx(1e-3 * 9 / 7)
+
+
+def test_agreement_takes_the_best_confirmed_value():
+    values = [Value(1.5, 1e-9), Value(1.0, 1e-8), Value(1.00000001, 1e-7), Value(1.0, 1e-6)]
+    assert best_agreement(values, 1e-9) == Value(1.00000001, 1e-7)
+    assert best_agreement([Value(1.0, 1e-9), Value(2.0, 1e-9)], 1e-9) is None
+
+
+def test_agreement_never_takes_the_larger_step():
+    """Noise may hide a truncation error of the larger step as large as the bound of the smaller."""
+    assert best_agreement([Value(1.0, 1e-8), Value(1.00000005, 1e-7)], 0.0) == Value(1.00000005, 1e-7)
+
+
+def test_errors_from_kinks_are_added():
+    curved = [Value(1 - 8.0, 0), Value(1 - 1.0, 0)], [Value(1 + 8.0, 0), Value(1 + 1.0, 0)]
+    assert kink_errors(*curved) == [0.0, 0.0]
+    kinked = [Value(0.0, 0), Value(0.0, 0)], [Value(1.0, 0), Value(1.0, 0)]
+    assert kink_errors(*kinked)[1] == pytest.approx(7 / 16)
+    values = [Value(1.0, 0.1), Value(1.0, 0.2)]
+    assert best_agreement(values, 0.0, [0.0, 0.5]) == Value(1.0, 0.7)
+
+
+def test_estimates_of_engines_that_need_no_second_look_are_kept():
+    problem = pose(lambda v: v[0] ** 2, np.array([1.0]), np.array([3.0]))
+    plan = make_plan(problem.layout, problem.theta, "all", None, 0)
+    two = np.array([2.0])
+    exact = Estimates(
+        method="difference",
+        numerical=two,
+        lower=two,
+        upper=two,
+        bound=np.zeros(1),
+        noise=0.0,
+        plain=np.empty(0, np.intp),
+        forward_passes=1,
+    )
+    after = look_again(problem, plan, exact, 1e-7)
+    assert after.forward_passes == 1
+    assert np.array_equal(after.numerical, two)

@@ -1,0 +1,175 @@
+import itertools
+
+import hypothesis.extra.numpy as arrays_of
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fastcheck import InvalidProblemError, Verdict
+from fastcheck.engines import Estimates
+from fastcheck.plan import make_plan
+from fastcheck.problem import pose
+from fastcheck.verdict import Standing, judge, relative_difference, standings_of, validate_tolerance
+
+VECTORS = arrays_of.arrays(float, 5, elements=st.floats(-1e6, 1e6).filter(lambda v: v == 0 or abs(v) > 1e-6))
+
+
+def question(claimed, numerical, bound=0.0, lower=None, upper=None, tolerance=1e-7):
+    """The judgement of a claim against estimates with a given bound, in one block or in a dict of blocks."""
+    blocks = claimed if isinstance(claimed, dict) else {"w": claimed}
+    blocks = {
+        name: np.asarray(g) if hasattr(g, "dtype") else np.array(g, float) for name, g in blocks.items()
+    }
+    problem = pose(lambda p: 1.0, {name: np.zeros(g.shape) for name, g in blocks.items()}, blocks)
+    plan = make_plan(problem.layout, problem.theta, "all", None, 0)
+    numerical = np.array(numerical, float)
+    estimates = Estimates(
+        method="plain",
+        numerical=numerical,
+        lower=numerical if lower is None else np.array(lower, float),
+        upper=numerical if upper is None else np.array(upper, float),
+        bound=np.broadcast_to(np.array(bound, float), numerical.shape),
+        noise=0.0,
+        plain=np.arange(numerical.size),
+        forward_passes=0,
+    )
+    return judge(problem, plan, estimates, tolerance), standings_of(problem, plan, estimates, tolerance)
+
+
+@given(VECTORS, VECTORS)
+def test_the_difference_is_symmetric_and_between_0_and_1(a, b):
+    difference = relative_difference(a, b)
+    assert difference == relative_difference(b, a)
+    assert 0 <= difference <= 1 + 1e-15
+    assert (difference == 0) is np.array_equal(a, b)
+
+
+@given(VECTORS, VECTORS, st.integers(-400, 400))
+def test_the_difference_does_not_depend_on_the_scale(a, b, power):
+    assert relative_difference(a * 2.0**power, b * 2.0**power) == relative_difference(a, b)
+    assert relative_difference(3 * a, 3 * b) == pytest.approx(relative_difference(a, b), rel=1e-12)
+
+
+def test_the_difference_is_that_of_the_courses():
+    a, b = np.array([1.0, 2.0, 2.0]), np.array([2.0, 4.0, 4.0])
+    assert relative_difference(a, b) == pytest.approx(3 / 9)
+    assert relative_difference(a, -a) == 1
+    assert relative_difference(np.zeros(3), np.zeros(3)) == 0
+    assert relative_difference(np.zeros(3), a) == 1
+    assert relative_difference(np.array([1e300, 0]), np.array([-1e300, 0])) == 1
+    assert relative_difference(np.empty(0), np.empty(0)) == 0
+
+
+@pytest.mark.parametrize(
+    ("claimed", "bound", "standing"),
+    [
+        (1.0, 0.0, Standing.RIGHT),
+        (1.0 + 0.9e-7, 0.0, Standing.RIGHT),
+        (1.0 + 1.1e-7, 0.0, Standing.WRONG),
+        (1.0 + 1.1e-7, 0.5e-7, Standing.RIGHT),  # within u plus the tolerance
+        (1.0 + 1.6e-7, 0.5e-7, Standing.WRONG),
+        (1.0, 1e-6, Standing.UNDECIDED),  # u alone is above the tolerance
+        (1.0 + 1e-6, 1e-6, Standing.UNDECIDED),
+        (1.0 + 2e-6, 1e-6, Standing.WRONG),
+        (-1.0, 1e-6, Standing.WRONG),
+        (2.0, 10.0, Standing.UNDECIDED),
+    ],
+)
+def test_each_standing(claimed, bound, standing):
+    _, standings = question([claimed], [1.0], bound)
+    assert standings.tolist() == [standing]
+
+
+def test_the_tolerance_is_relative_to_the_block_not_to_the_network():
+    judgement, standings = question({"big": [1e6], "tiny": [1.00001e-6, 1e-12]}, [1e6, 1e-6, 2e-12])
+    assert standings.tolist() == [Standing.RIGHT, Standing.WRONG, Standing.WRONG]
+    assert [b.verdict for b in judgement.blocks] == [Verdict.PASS, Verdict.FAIL]
+
+
+def test_zeros_in_a_block_are_held_to_its_typical_entry():
+    _, standings = question([1.0, 1e-9], [1.0, 0.0])
+    assert standings.tolist() == [Standing.RIGHT, Standing.RIGHT]
+    _, standings = question([1.0, 1e-6], [1.0, 0.0])
+    assert standings.tolist() == [Standing.RIGHT, Standing.WRONG]
+
+
+@pytest.mark.parametrize("size", [1e-200, 1e200])
+def test_tiny_and_huge_gradients_keep_their_tolerance(size):
+    _, standings = question([size, size * (1 + 1e-3)], [size, size])
+    assert standings.tolist() == [Standing.RIGHT, Standing.WRONG]
+
+
+@pytest.mark.parametrize(
+    ("claim", "standing"),
+    [(0.0, 0), (0.3, 0), (1.0, 0), (1.00000001, 0), (-1e-3, 1), (1.001, 1)],
+)
+def test_at_a_kink_all_between_the_slopes_is_right(claim, standing):
+    judgement, standings = question([claim], [0.5], lower=[0.0], upper=[1.0])
+    assert standings.tolist() == [standing]
+    assert judgement.error[0] == pytest.approx(max(0, claim - 1, -claim), abs=1e-12)
+
+
+def test_float32_claims_have_their_own_tolerance():
+    off = np.array([1 + 5e-6], np.float32)
+    assert question(off, [1.0])[1].tolist() == [Standing.RIGHT]
+    assert question(off.astype(float), [1.0])[1].tolist() == [Standing.WRONG]
+    assert question(np.array([1 + 5e-5], np.float32), [1.0])[1].tolist() == [Standing.WRONG]
+
+
+def test_one_wrong_coordinate_fails_its_block():
+    right = np.ones(1000)
+    wrong = right.copy()
+    wrong[700] = 1 + 1e-5
+    judgement, _ = question({"a": right, "b": wrong, "c": right}, np.ones(3000))
+    assert [b.verdict for b in judgement.blocks] == [Verdict.PASS, Verdict.FAIL, Verdict.PASS]
+    assert [b.wrong for b in judgement.blocks] == [0, 1, 0]
+    assert judgement.verdict is Verdict.FAIL
+    assert judgement.difference < 1e-6
+
+
+def test_undecided_blocks_are_inconclusive_and_say_why():
+    judgement, _ = question([1.0, 1.0], [1.0, 1.0], bound=1e-3)
+    (block,) = judgement.blocks
+    assert block.verdict is judgement.verdict is Verdict.INCONCLUSIVE
+    assert block.undecided == 2
+    assert "w is known to ± 1.0e-03 only" in block.cause
+    assert "1.0e+00" in block.cause
+
+
+def test_a_few_that_could_hide_nothing_together_do_not_count():
+    bound = np.zeros(100)
+    bound[:3] = 3e-7
+    judgement, _ = question(np.ones(100), np.ones(100), bound)
+    assert (judgement.verdict, judgement.blocks[0].undecided) == (Verdict.PASS, 3)
+    bound[:] = 3e-7  # all of them together could
+    assert question(np.ones(100), np.ones(100), bound)[0].verdict is Verdict.INCONCLUSIVE
+    bound[:] = 0
+    bound[7] = 2e-6  # and one alone, if it is far off
+    assert question(np.ones(100), np.ones(100), bound)[0].verdict is Verdict.INCONCLUSIVE
+
+
+def test_the_worst_verdict_is_that_of_the_whole():
+    parts = {"pass": (1.0, 0.0), "fail": (2.0, 0.0), "inconclusive": (1.0, 1e-3)}
+    for verdicts in itertools.permutations(parts):
+        claimed = {f"w{i}": [parts[v][0]] for i, v in enumerate(verdicts)}
+        judgement, _ = question(claimed, [1.0] * 3, [parts[v][1] for v in verdicts])
+        assert [b.verdict for b in judgement.blocks] == list(verdicts)
+        assert judgement.verdict is Verdict.FAIL
+    judgement, _ = question({"a": [1.0], "b": [1.0]}, [1.0, 1.0], [0.0, 1e-3])
+    assert judgement.verdict is Verdict.INCONCLUSIVE
+
+
+@pytest.mark.parametrize("tolerance", [0, -1e-7, 1, float("nan"), "1e-7", None])
+def test_impossible_tolerances(tolerance):
+    with pytest.raises(InvalidProblemError, match="tolerance: expected a relative error between 0 and 1"):
+        validate_tolerance(tolerance)
+
+
+@pytest.mark.parametrize("tolerance", [1e-7, np.float32(1e-3), 0.5])
+def test_tolerances(tolerance):
+    assert validate_tolerance(tolerance) == float(tolerance)
+
+
+def test_verdicts_read_like_words():
+    assert f"{Verdict.PASS} {Verdict.FAIL} {Verdict.INCONCLUSIVE}" == "pass fail inconclusive"
