@@ -172,7 +172,7 @@ def _call_gradients(gradients: Any, layout: Layout, theta: Vector) -> Any:
     if not callable(gradients):
         return gradients
     work = theta.copy()
-    result = map_copy(gradients(layout.build(work)))
+    result = gradients(layout.build(work))
     check_unchanged(layout, theta, work, "gradients")
     return result
 

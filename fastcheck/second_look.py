@@ -135,7 +135,7 @@ class _Look:
             self.lower[row], self.upper[row] = sorted((before.slope, after.slope))
             self.bound[row] = max(before.bound, after.bound)
             return
-        across = best_agreement(central, allowed, kink_errors(left, right))
+        across = best_agreement(central, allowed)
         agreed = [value for value in (across, before, after) if value]
         apart = abs(central[-1].slope - central[-2].slope)
         unsettled = Value(central[-1].slope, central[-1].bound + apart)
@@ -183,28 +183,10 @@ def extrapolated(slopes: Sequence[Value]) -> list[Value]:
     ]
 
 
-def kink_errors(left: Sequence[Value], right: Sequence[Value]) -> list[float]:
-    """Return what kinks between the ends of each central difference may do to it.
-
-    That is half the jump between the slopes of the sides, less an eighth of the jump one step before: a jump
-    that comes from curvature is proportional to h. Nothing is known of the first.
-    """
-    jumps = [abs(after.slope - before.slope) for before, after in zip(left, right, strict=True)]
-    return [0.0, *(max(0.0, b - a / SHRINK) / 2 for a, b in pairwise(jumps))]
-
-
-def best_agreement(
-    values: Sequence[Value], allowed: float, errors: Sequence[float] | None = None
-) -> Value | None:
+def best_agreement(values: Sequence[Value], allowed: float) -> Value | None:
     """Return the value with the smallest bound among those that the next larger step agrees with, or None.
 
     Never the one with the larger step: noise may hide a truncation error as large as the bound of the other.
-    ``errors`` are added to the bounds of the values returned.
     """
-    errors = errors or [0.0] * len(values)
-    confirmed = [
-        Value(b.slope, b.bound + error)
-        for (a, b), error in zip(pairwise(values), errors[1:], strict=True)
-        if abs(a.slope - b.slope) <= a.bound + b.bound + allowed
-    ]
+    confirmed = [b for a, b in pairwise(values) if abs(a.slope - b.slope) <= a.bound + b.bound + allowed]
     return min(confirmed, key=lambda value: value.bound, default=None)

@@ -53,6 +53,11 @@ def test_another_seed_draws_another_sample():
     assert len(samples) == 5
 
 
+def test_blocks_of_one_size_get_samples_of_their_own():
+    first, second = np.split(plan(5, shapes={"a": (50,), "b": (50,)}), 2)
+    assert list(first) != list(second - 50)
+
+
 def test_every_coordinate_is_equally_likely():
     counts = np.zeros(10)
     for seed in range(400):
@@ -137,5 +142,9 @@ def test_a_step_must_change_every_parameter_it_is_added_to():
     layout, theta = read_parameters({"small": np.array([1e-9]), "large": np.array([1.0, 3e9])})
     with pytest.raises(InvalidProblemError, match=r"1e-07 is too small for large\[1\] = 3e\+09"):
         make_plan(layout, theta, "all", 1e-7, 0)
+    for value in (1.0, -1.0):  # below a power of two the numbers lie closer: only one side is stuck
+        layout_of_one, theta_of_one = read_parameters(np.array([value]))
+        with pytest.raises(InvalidProblemError, match="too small"):
+            make_plan(layout_of_one, theta_of_one, "all", 1e-16, 0)
     assert make_plan(layout, theta, {"small": "all"}, 1e-7, 0).epsilon == 1e-7
     assert make_plan(layout, theta, "all", 1e-6, 0).coordinates.size == 3

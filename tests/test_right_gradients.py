@@ -7,16 +7,25 @@ from scenarios import relu_backward, relu_forward, relu_network, scenarios
 from fastcheck import Verdict, check
 
 STEPS = [None, 1e-2, 1e-4, 1e-7]
-METHODS = ["plain", "reference"]
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.fixture(params=["auto", "plain", "reference"])
+def method(request):
+    return request.param
+
+
+@pytest.fixture(params=["plain", "reference"])
+def noisy_method(request):
+    """Those that subtract costs, and cannot tell where these are large."""
+    return request.param
+
+
 @pytest.mark.parametrize("epsilon", STEPS)
 @pytest.mark.parametrize("scenario", scenarios(), ids=str)
 def test_every_scenario(scenario, epsilon, method):
     report = check(scenario.cost, scenario.parameters, scenario.gradients, epsilon=epsilon, method=method)
     assert report.verdict is Verdict.PASS
-    assert report.method == method
+    assert method in ("auto", report.method)
     assert report.passed
     assert report.checked == report.size
     assert report.difference < {None: 2e-6 if scenario.name == "float32" else 1e-8}.get(epsilon, 1)
@@ -24,9 +33,9 @@ def test_every_scenario(scenario, epsilon, method):
 
 @pytest.mark.parametrize("epsilon", STEPS)
 @pytest.mark.parametrize("seed", range(100, 106))
-def test_hundreds_of_samples_put_kinks_everywhere(seed, epsilon):
+def test_hundreds_of_samples_put_kinks_everywhere(seed, epsilon, method):
     cost, parameters, gradients = relu_network((5, 7, 6, 1), 300, seed)
-    assert check(cost, parameters, gradients, epsilon=epsilon).verdict is Verdict.PASS
+    assert check(cost, parameters, gradients, epsilon=epsilon, method=method).verdict is Verdict.PASS
 
 
 def test_a_step_of_a_hundredth_really_straddles_kinks_there():
@@ -43,9 +52,9 @@ def test_a_step_of_a_hundredth_really_straddles_kinks_there():
 
 
 @pytest.mark.parametrize("seed", range(30))
-def test_small_networks_of_many_seeds(seed):
+def test_small_networks_of_many_seeds(seed, method):
     cost, parameters, gradients = relu_network((3, 4, 3, 1), 5 + seed, seed, lambd=seed / 10)
-    assert check(cost, parameters, gradients).verdict is Verdict.PASS
+    assert check(cost, parameters, gradients, method=method).verdict is Verdict.PASS
 
 
 # --- kinks at θ itself --------------------------------------------------------------------------------------
@@ -55,7 +64,6 @@ def relu_cost(x):
     return np.sum(np.maximum(x, 0) * np.array([3.0, 1.0, 1.0]))
 
 
-@pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("epsilon", STEPS)
 @pytest.mark.parametrize(
     ("share", "right"),
@@ -72,9 +80,11 @@ def test_relu_at_zero(share, right, epsilon, method):
 @pytest.mark.parametrize(
     ("slope", "right"), [(-1, True), (0, True), (0.7, True), (1, True), (1.01, False), (-2, False)]
 )
-def test_absolute_value_at_zero(slope, right, epsilon):
+def test_absolute_value_at_zero(slope, right, epsilon, method):
     x = np.array([0.0, 1.3, -0.7])
-    report = check(lambda x: np.sum(np.abs(x)), x, np.array([slope, 1.0, -1.0]), epsilon=epsilon)
+    report = check(
+        lambda x: np.sum(np.abs(x)), x, np.array([slope, 1.0, -1.0]), epsilon=epsilon, method=method
+    )
     assert report.verdict is (Verdict.PASS if right else Verdict.FAIL)
 
 
@@ -90,15 +100,15 @@ def test_absolute_value_at_zero(slope, right, epsilon):
         ([-0.5, 0, 0], False),
     ],
 )
-def test_ties_of_a_maximum(claim, right, epsilon):
+def test_ties_of_a_maximum(claim, right, epsilon, method):
     x = np.array([1.0, 1.0, 0.2])
-    report = check(lambda x: np.max(x), x, np.array(claim, float), epsilon=epsilon)
+    report = check(lambda x: np.max(x), x, np.array(claim, float), epsilon=epsilon, method=method)
     assert report.verdict is (Verdict.PASS if right else Verdict.FAIL)
 
 
 @pytest.mark.parametrize("at_zero", [0.0, 0.5, 1.0, -0.5, 1.5])
 @pytest.mark.parametrize("epsilon", STEPS)
-def test_an_empty_sample_leaves_units_exactly_at_zero(at_zero, epsilon):
+def test_an_empty_sample_leaves_units_exactly_at_zero(at_zero, epsilon, method):
     """Biases of zero and an input of zeros, as a blank image: every ReLU of the sample stands at its kink."""
     rng = np.random.default_rng(8)
     X, Y = rng.standard_normal((4, 12)), (rng.random((1, 12)) < 0.5).astype(float)
@@ -106,7 +116,7 @@ def test_an_empty_sample_leaves_units_exactly_at_zero(at_zero, epsilon):
     _, parameters, _ = relu_network((4, 5, 1), 12, seed=8)
     parameters["b1"] *= 0
     gradients = relu_backward(X, Y, relu_forward(X, Y, parameters)[1], at_zero=at_zero)
-    report = check(lambda p: relu_forward(X, Y, p)[0], parameters, gradients, epsilon=epsilon)
+    report = check(lambda p: relu_forward(X, Y, p)[0], parameters, gradients, epsilon=epsilon, method=method)
     right = 0 <= at_zero <= 1
     assert report.blocks["b1"].verdict is (Verdict.PASS if right else Verdict.FAIL)
     assert all(report.blocks[name].verdict is Verdict.PASS for name in ("W1", "W2", "b2"))
@@ -115,15 +125,15 @@ def test_an_empty_sample_leaves_units_exactly_at_zero(at_zero, epsilon):
 @pytest.mark.parametrize("distance", [1e-3, 1e-5, 1e-6, 1e-7])
 @pytest.mark.parametrize("side", [-1, 1])
 @pytest.mark.parametrize("epsilon", STEPS)
-def test_a_kink_close_by_does_not_excuse_a_wrong_slope(side, distance, epsilon):
+def test_a_kink_close_by_does_not_excuse_a_wrong_slope(side, distance, epsilon, method):
     x = np.array([side * distance])
     right, wrong = np.array([1.0 if side > 0 else 0.0]), np.array([1.2 if side > 0 else -0.2])
 
     def cost(x):
         return np.maximum(x[0], 0)
 
-    assert check(cost, x, right, epsilon=epsilon).verdict is Verdict.PASS
-    assert check(cost, x, wrong, epsilon=epsilon).verdict is Verdict.FAIL
+    assert check(cost, x, right, epsilon=epsilon, method=method).verdict is Verdict.PASS
+    assert check(cost, x, wrong, epsilon=epsilon, method=method).verdict is Verdict.FAIL
 
 
 # --- no influence -------------------------------------------------------------------------------------------
@@ -140,49 +150,51 @@ def dead_network(shift):
 
 @pytest.mark.parametrize("epsilon", STEPS)
 @pytest.mark.parametrize("shift", [20.0, 1000.0])
-def test_dead_units_have_a_gradient_of_zero(shift, epsilon):
+def test_dead_units_have_a_gradient_of_zero(shift, epsilon, method):
     cost, parameters, gradients = dead_network(shift)
     assert not gradients["dW1"].any()
-    report = check(cost, parameters, gradients, epsilon=epsilon)
+    report = check(cost, parameters, gradients, epsilon=epsilon, method=method)
     assert report.verdict is Verdict.PASS
     assert report.blocks["W1"].difference == 0
 
 
-def test_a_claim_for_a_dead_unit_is_wrong():
+def test_a_claim_for_a_dead_unit_is_wrong(method):
     cost, parameters, gradients = dead_network(1000.0)
     gradients["dW1"][2, 1] = 1e-6
-    report = check(cost, parameters, gradients)
+    report = check(cost, parameters, gradients, method=method)
     assert report.blocks["W1"].verdict is Verdict.FAIL
     assert [c.name for c in report.blocks["W1"].worst if c.error] == ["W1[2, 1]"]
 
 
 @pytest.mark.parametrize("value", [0.0, 3.0, -1e9])
-def test_a_constant_cost(value):
+def test_a_constant_cost(value, method):
     theta = [np.ones(3), np.zeros((2, 2))]
-    assert check(lambda p: value, theta, [np.zeros(3), np.zeros((2, 2))]).passed
-    assert not check(lambda p: value, theta, [np.zeros(3), np.eye(2)]).passed
+    assert check(lambda p: value, theta, [np.zeros(3), np.zeros((2, 2))], method=method).passed
+    assert not check(lambda p: value, theta, [np.zeros(3), np.eye(2)], method=method).passed
 
 
 # --- the size of the cost -----------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("epsilon", STEPS)
-@pytest.mark.parametrize("factor", [1e-300, 1e-200, 1e-12, 1e12, 1e200])
-def test_large_and_small_costs(factor, epsilon):
+@pytest.mark.parametrize("factor", [1e-250, 1e-12, 1e12, 1e200])
+def test_large_and_small_costs(factor, epsilon, method):
     cost, parameters, gradients = relu_network((4, 5, 3, 1), 10, seed=1)
     scaled = {name: factor * g for name, g in gradients.items()}
-    assert check(lambda p: factor * cost(p), parameters, scaled, epsilon=epsilon).verdict is Verdict.PASS
+    assert (
+        check(lambda p: factor * cost(p), parameters, scaled, epsilon=epsilon, method=method).verdict
+        is Verdict.PASS
+    )
     wrong = scaled | {"dW2": scaled["dW2"] * (1 + 1e-5)}
-    report = check(lambda p: factor * cost(p), parameters, wrong, epsilon=epsilon)
+    report = check(lambda p: factor * cost(p), parameters, wrong, epsilon=epsilon, method=method)
     assert [n for n, b in report.blocks.items() if b.verdict is Verdict.FAIL] == ["W2"]
 
 
-@pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("epsilon", [None, 1e-3, 1e-4, 1e-7])
 @pytest.mark.parametrize("constant", [1e4, -1e6, 1e9, 1e14])
-def test_a_large_constant_in_the_cost_makes_it_hard_to_tell_not_wrong(constant, epsilon, method):
+def test_a_large_constant_in_the_cost_makes_it_hard_to_tell_not_wrong(constant, epsilon, noisy_method):
     cost, parameters, gradients = relu_network((4, 5, 3, 1), 50, seed=3)
-    report = check(lambda p: cost(p) + constant, parameters, gradients, epsilon=epsilon, method=method)
+    report = check(lambda p: cost(p) + constant, parameters, gradients, epsilon=epsilon, method=noisy_method)
     assert report.verdict is Verdict.INCONCLUSIVE
     assert not any(block.wrong for block in report.blocks.values())
     undecided = [b for b in report.blocks.values() if b.verdict is Verdict.INCONCLUSIVE]
@@ -190,22 +202,21 @@ def test_a_large_constant_in_the_cost_makes_it_hard_to_tell_not_wrong(constant, 
 
 
 @pytest.mark.parametrize("constant", [1e6, 1e-9, -1e6])
-def test_a_large_constant_with_a_large_step(constant):
+def test_a_large_constant_with_a_large_step(constant, noisy_method):
     """Truncation shows at first sight, and noise hides it where the step shrinks."""
     cost, parameters, gradients = relu_network((4, 5, 3, 1), 50, seed=3)
-    report = check(lambda p: cost(p) + constant, parameters, gradients, epsilon=1e-2)
+    report = check(lambda p: cost(p) + constant, parameters, gradients, epsilon=1e-2, method=noisy_method)
     assert report.verdict is not Verdict.FAIL
 
 
 @pytest.mark.parametrize("constant", [1e3, 1e6])
-def test_a_gross_mistake_is_found_beside_a_large_constant(constant):
+def test_a_gross_mistake_is_found_beside_a_large_constant(constant, method):
     cost, parameters, gradients = relu_network((4, 5, 3, 1), 50, seed=3)
     wrong = gradients | {"dW2": 2 * gradients["dW2"]}
-    report = check(lambda p: cost(p) + constant, parameters, wrong)
+    report = check(lambda p: cost(p) + constant, parameters, wrong, method=method)
     assert [n for n, b in report.blocks.items() if b.verdict is Verdict.FAIL] == ["W2"]
 
 
-@pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("size", [1e-6, 1.0, 1e3, 1e6])
 def test_parameters_of_any_size(size, method):
     x = size * np.array([0.3, -1.0, 2.0])
@@ -225,13 +236,12 @@ def float32_inside(cost):
 
 
 @pytest.mark.parametrize("coarse", [rounded_cost, float32_inside])
-@pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("seed", range(5))
-def test_a_cost_in_single_precision_makes_it_hard_to_tell_not_wrong(coarse, seed, method):
+def test_a_cost_in_single_precision_makes_it_hard_to_tell_not_wrong(coarse, seed, noisy_method):
     """Its rounding errors are a million times larger, and invisible to small steps."""
     cost, parameters, gradients = relu_network((4, 5, 3, 1), 50, seed)
-    report = check(coarse(cost), parameters, gradients, method=method)
+    report = check(coarse(cost), parameters, gradients, method=noisy_method)
     assert report.verdict is Verdict.INCONCLUSIVE
     gross = gradients | {"dW3": gradients["dW3"] + 1e4}
-    report = check(coarse(cost), parameters, gross, method=method)
+    report = check(coarse(cost), parameters, gross, method=noisy_method)
     assert [n for n, b in report.blocks.items() if b.verdict is Verdict.FAIL] == ["W3"]

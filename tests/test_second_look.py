@@ -6,7 +6,7 @@ from fastcheck.engines.plain import PlainEngine
 from fastcheck.execution import Execution
 from fastcheck.plan import make_plan
 from fastcheck.problem import pose
-from fastcheck.second_look import Value, best_agreement, extrapolated, kink_errors, look_again
+from fastcheck.second_look import Value, best_agreement, extrapolated, look_again
 
 
 def looked_at(cost, theta, claimed, epsilon=None, tolerance=1e-7):
@@ -135,15 +135,6 @@ def test_agreement_takes_the_best_confirmed_value():
 def test_agreement_never_takes_the_larger_step():
     """Noise may hide a truncation error of the larger step as large as the bound of the smaller."""
     assert best_agreement([Value(1.0, 1e-8), Value(1.00000005, 1e-7)], 0.0) == Value(1.00000005, 1e-7)
-
-
-def test_errors_from_kinks_are_added():
-    curved = [Value(1 - 8.0, 0), Value(1 - 1.0, 0)], [Value(1 + 8.0, 0), Value(1 + 1.0, 0)]
-    assert kink_errors(*curved) == [0.0, 0.0]
-    kinked = [Value(0.0, 0), Value(0.0, 0)], [Value(1.0, 0), Value(1.0, 0)]
-    assert kink_errors(*kinked)[1] == pytest.approx(7 / 16)
-    values = [Value(1.0, 0.1), Value(1.0, 0.2)]
-    assert best_agreement(values, 0.0, [0.0, 0.5]) == Value(1.0, 0.7)
 
 
 def test_estimates_of_engines_that_need_no_second_look_are_kept():

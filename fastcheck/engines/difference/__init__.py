@@ -8,7 +8,7 @@ perturbation makes. `sweep` does so for all coordinates of a block. The rules ar
 from fastcheck.engines.difference import methods, products, reductions, structure
 from fastcheck.engines.difference.state import Memory, TracingError
 from fastcheck.engines.difference.sweep import Batches, Swept, batches, sweep
-from fastcheck.engines.difference.trace import Traced, trace, trace_directions
+from fastcheck.engines.difference.trace import Traced, trace, trace_directions, trace_mixed
 
 __all__ = [
     "Batches",
@@ -20,6 +20,7 @@ __all__ = [
     "sweep",
     "trace",
     "trace_directions",
+    "trace_mixed",
 ]
 
 _RULES = (methods, products, reductions, structure)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fastcheck.engines.difference.forms import Array, Form
-from fastcheck.engines.difference.state import Trace, TracingError, running
+from fastcheck.engines.difference.state import Trace, TracingError, called_function, running
 
 UFUNCS: dict[np.ufunc, Callable[..., Any]] = {}
 """Ufunc → rule, a function of the operands that returns the result."""
@@ -267,13 +267,6 @@ class DifferenceArray:
 
     def __contains__(self, item: Any) -> bool:
         return bool((self == item).any())
-
-
-def called_function() -> str:
-    """Return how the user's line that is running reads, for want of the C function's name."""
-    from fastcheck.engines.difference.state import blame
-
-    return blame()[2] or "a function"
 
 
 def taken(x: Any) -> tuple[Any, Form | None]:

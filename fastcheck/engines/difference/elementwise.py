@@ -22,6 +22,7 @@ from fastcheck.engines.difference.forms import (
     shared_places,
     spend,
 )
+from fastcheck.engines.difference.linear import to_the_last_bit
 from fastcheck.engines.difference.state import running
 
 Operand = tuple[Any, Form | None]
@@ -58,6 +59,9 @@ def aligned(operands: Sequence[Operand], shape: Shape) -> tuple[list[Array], lis
 
 def smooth(name: str, operands: Sequence[Operand], shape: Shape) -> Form:
     """Apply an identity of `fastcheck.differences` to the part that changes."""
+    form = to_the_last_bit(name, operands, shape)
+    if form is not None:
+        return form
     values, differences, at, size = aligned(operands, shape)
     rule = rule_for(name, size)
     pairs = [part for pair in zip(values, differences, strict=True) for part in pair]

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import linecache
 import sys
 import threading
+import types
 from pathlib import Path
 from typing import Any
 
@@ -143,12 +145,24 @@ def is_running() -> bool:
     return bool(_running.stack)
 
 
-def blame() -> tuple[str, int, str]:
-    """Return file, line number and text of the innermost line outside NumPy and fastcheck."""
-    import linecache
-
-    frame = sys._getframe(1)
+def users_frame() -> tuple[types.FrameType, types.FrameType]:
+    """Return the innermost frame outside NumPy, SciPy and this package, and the frame that it called."""
+    frame = inner = sys._getframe(1)
     while frame.f_back is not None and frame.f_code.co_filename.startswith(INTERNAL):
-        frame = frame.f_back
+        inner, frame = frame, frame.f_back
+    return frame, inner
+
+
+def blame() -> tuple[str, int, str]:
+    """Return file, line number and text of the user's line that is running."""
+    frame, _ = users_frame()
     filename, lineno = frame.f_code.co_filename, frame.f_lineno
     return filename, lineno, linecache.getline(filename, lineno, frame.f_globals).strip()
+
+
+def called_function() -> str:
+    """Return the name of the library function that the user's line called, or "a C extension"."""
+    _, inner = users_frame()
+    if inner.f_code.co_filename.startswith(INTERNAL[0]):
+        return "a C extension"
+    return f"{inner.f_globals.get('__name__', '')}.{inner.f_code.co_name}"

@@ -76,6 +76,29 @@ def trace(
     return run(cost, build, leaves, forms, len(steps), memory=memory, compiled=compiled)
 
 
+def trace_mixed(
+    cost: Cost,
+    build: Build,
+    leaves: Sequence[Vector],
+    which: NDArray[np.intp],
+    flat_indices: NDArray[np.intp],
+    steps: Vector,
+    *,
+    memory: Memory | None = None,
+) -> Traced:
+    """Run the cost once, for B perturbations of one coordinate each, of any leaf: ``which``, shape (B,).
+
+    Differences of several leaves have less structure in common: this is for a few coordinates of each.
+    """
+    forms = [
+        one_hot(leaf.shape, np.where(which == k, flat_indices, 0), np.where(which == k, steps, 0.0))
+        if (which == k).any()
+        else None
+        for k, leaf in enumerate(leaves)
+    ]
+    return run(cost, build, leaves, forms, len(steps), memory=memory, compiled=False)
+
+
 def trace_directions(
     cost: Cost,
     build: Build,

@@ -61,15 +61,16 @@ def ends(value, form):
 
 def agree(function, values, forms, rtol=1e-11, scale=1.0):
     """Assert that the traced differences of ``function`` are those of plain evaluation; return the trace."""
-    with substituted(function), Trace(MEMBERS) as trace:
+    with substituted(function), Trace(MEMBERS) as trace, np.errstate(all="ignore"):
         arrays = [DifferenceArray(v.copy(), f) for v, f in zip(values, forms, strict=True)]
         result = function(*arrays)
-        traced = type(result) is DifferenceArray
-        base = np.asarray(result.value if traced else result)
-        difference = np.zeros((MEMBERS, *base.shape))
-        if traced and result.form is not None:
-            assert result.form.shape == base.shape
-            difference[...] = result.form.dense()
+        value, form = (result.value, result.form) if type(result) is DifferenceArray else (result, None)
+        dense = None if form is None else form.dense()
+    base = np.asarray(value)
+    difference = np.zeros((MEMBERS, *base.shape))
+    if form is not None:
+        assert form.shape == base.shape
+        difference[...] = dense
     plain = np.asarray(function(*(v.copy() for v in values)))
     assert base.shape == plain.shape
     assert base.dtype == plain.dtype

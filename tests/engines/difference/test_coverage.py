@@ -353,3 +353,14 @@ def test_directions(name):
     good = ~traced.unsupported
     np.testing.assert_allclose(traced.difference[good], expected[good], rtol=1e-11, atol=1e-12)
     assert traced.value == pytest.approx(cost([POINT]), rel=1e-13)
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_slopes_at_the_default_step(name):
+    """At a tiny step smooth functions are linear: the slopes must be those of a small step all the same."""
+    cost = cost_of(FUNCTIONS[name])
+    tiny, small = (sweep(cost, list, [POINT], 0, np.arange(12), step) for step in (2.0**-80, 1e-5))
+    good = ~(tiny.unsupported | small.unsupported | tiny.kinked | small.kinked)
+    assert good.sum() >= 6
+    slopes = ((tiny.plus - tiny.minus) / 2.0**-79)[good]
+    np.testing.assert_allclose(slopes, ((small.plus - small.minus) / 2e-5)[good], rtol=1e-6, atol=1e-8)
