@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fastcheck.engines.difference.forms import Array, Form
-from fastcheck.engines.difference.state import Trace, TracingError, called_function, running
+from fastcheck.engines.difference.state import Trace, TracingError, called_function, is_running, running
 
 UFUNCS: dict[np.ufunc, Callable[..., Any]] = {}
 """Ufunc → rule, a function of the operands that returns the result."""
@@ -45,7 +45,7 @@ class DifferenceArray:
     that would read its memory raises. A view keeps its parent, and reads it again after any write to the family.
     """
 
-    __slots__ = ("_form", "_lens", "_owned", "_parent", "_seen", "_trace", "_value", "_version")
+    __slots__ = ("_form", "_given", "_lens", "_owned", "_parent", "_seen", "_trace", "_value", "_version")
 
     __array_priority__ = 1000.0
 
@@ -58,6 +58,7 @@ class DifferenceArray:
         self._lens: Lens | None = None
         self._version = 0
         self._seen = 0
+        self._given = False
 
     def view_by(self, lens: Lens) -> DifferenceArray:
         """Return a view that shares this array's memory."""
@@ -67,6 +68,7 @@ class DifferenceArray:
         view._version = 0
         view._seen = -1
         view._owned = True
+        view._given = False
         view._refresh()
         return view
 
@@ -104,6 +106,9 @@ class DifferenceArray:
     def writable(self) -> Any:
         """Return the values for writing into; leaves of the parameters are copied first."""
         root = self._root()
+        if root._given:
+            why = "it writes into an array of which a plain copy was made before."
+            raise TracingError("assignment", why, trace=self._trace)
         if not root._owned:
             root._value, root._owned = root._value.copy(), True
             root._version += 1
@@ -143,6 +148,7 @@ class DifferenceArray:
     def __array__(self, dtype: Any = None, copy: Any = None) -> Array:
         """Return a read-only copy of unperturbed values; perturbed ones have no plain memory."""
         if self.form is None:
+            self._root()._given = True
             plain = np.array(self.value, dtype=dtype)
             plain.flags.writeable = False
             return plain
@@ -209,10 +215,24 @@ class DifferenceArray:
         return (self[i] for i in range(len(self)))
 
     def __repr__(self) -> str:
-        return f"<perturbed array of shape {self.shape}>"
+        return self._text(repr(self.value))
+
+    def __str__(self) -> str:
+        return self._text(str(self.value))
 
     def __format__(self, spec: str) -> str:
-        return repr(self)
+        return self._text(format(self.value, spec))
+
+    def _text(self, text: str) -> str:
+        """Return the text of unperturbed values: that of perturbed ones may be read, compared, or be a key."""
+        if self.form is not None:
+            raise TracingError("str", "it writes a perturbed array as text.")
+        return text
+
+    def __getattr__(self, name: str) -> Any:
+        if not name.startswith("_") and hasattr(np.ndarray, name):
+            raise TracingError(f"ndarray.{name}", "difference propagation has no rule for it.")
+        raise AttributeError(f"{type(self.value).__name__!r} object has no attribute {name!r}")
 
     def __hash__(self) -> int:
         if isinstance(self.value, np.ndarray):
@@ -233,7 +253,7 @@ class DifferenceArray:
     def __float__(self) -> float:
         number = float(self.value)
         why = "it turns a perturbed array into a Python float that the cost then computes with."
-        self._trace.escapes.append((number, self, TracingError("float", why)))
+        self._trace.escapes.append((number, self, TracingError("float", why, final=False)))
         return number
 
     def __int__(self) -> int:
@@ -272,8 +292,9 @@ class DifferenceArray:
 def taken(x: Any) -> tuple[Any, Form | None]:
     """Return an operand's values and differences."""
     if type(x) is DifferenceArray:
-        if x._trace is not running():
-            raise TracingError("a perturbed array", "it was kept from an earlier evaluation of the cost.")
+        if not is_running() or x._trace is not running():
+            why = "it was kept from an earlier evaluation of the cost, or given to another thread."
+            raise TracingError("a perturbed array", why, trace=x._trace)
         return x.value, x.form
     if isinstance(x, (np.ndarray, np.generic, int, float)):
         return x, None

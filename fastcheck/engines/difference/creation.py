@@ -163,9 +163,14 @@ def as_strided(x: Any, shape: Any = None, strides: Any = None, **_: Any) -> Any:
     return np.reshape(x, -1)[entries]
 
 
-@functools.cache
 def stand_ins() -> dict[int, tuple[Any, Any]]:
-    """Return id of the original → original, stand-in."""
+    """Return id of the original → original, stand-in; SciPy's once it has been imported."""
+    return known_stand_ins("scipy.special" in sys.modules)
+
+
+@functools.cache
+def known_stand_ins(scipy: bool) -> dict[int, tuple[Any, Any]]:
+    """Return the table, made once."""
     pairs = [(getattr(np, name), fresh) for name in FRESH] + [
         (getattr(np, name), converting) for name in CONVERTING
     ]
@@ -177,14 +182,14 @@ def stand_ins() -> dict[int, tuple[Any, Any]]:
     table[math.log] = arithmetic(math.log, logarithm)
     table[math.fsum] = arithmetic(math.fsum, np.sum)
     table[np_as_strided] = arithmetic(np_as_strided, as_strided)
-    if "scipy.special" in sys.modules:
+    if scipy:
         for name, rule in SCIPY.items():
             original = getattr(sys.modules["scipy.special"], name)
             table[original] = arithmetic(original, cast(Any, rule))
-    for module in (np, math, sys.modules.get("scipy.special")):
+    for module in (np, math, sys.modules["scipy.special"] if scipy else None):
         if module is not None:
             table[module] = StandIn(module, table)
-    if "scipy.special" in sys.modules:
+    if scipy:
         table[sys.modules["scipy"]] = StandIn(sys.modules["scipy"], table)
     return {id(original): (original, replacement) for original, replacement in table.items()}
 
@@ -195,7 +200,7 @@ class StandIn(types.ModuleType):
     def __init__(self, original: types.ModuleType, table: dict[Any, Any]) -> None:
         super().__init__(original.__name__)
         replaced = {k: table[v] for k, v in vars(original).items() if isinstance(v, Hashable) and v in table}
-        self.__dict__.update({**vars(original), **replaced, "_original": original})
+        self.__dict__.update({**replaced, "_original": original})
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.__dict__["_original"], name)
@@ -279,6 +284,10 @@ def namespaces(cost: Any) -> Iterator[dict[str, Any]]:
             yield module.__dict__
 
 
+PLAIN = (types.ModuleType, type, np.ndarray, np.generic, str, bytes, int, float, complex, type(None))
+"""What holds no functions."""
+
+
 def reachable(cost: Any) -> Iterator[types.FunctionType]:
     """Yield the Python functions found in the cost, its closures, defaults and attributes."""
     waiting, seen = [cost], set()
@@ -300,10 +309,10 @@ def reachable(cost: Any) -> Iterator[types.FunctionType]:
         elif isinstance(thing, functools.partial):
             waiting += [thing.func, *thing.args, *thing.keywords.values()]
         elif isinstance(thing, (list, tuple)):
-            waiting += thing
+            waiting += [item for item in thing if not isinstance(item, PLAIN)]
         elif isinstance(thing, dict):
-            waiting += thing.values()
-        elif not isinstance(thing, (types.ModuleType, type, np.ndarray, str, bytes, int, float)):
+            waiting += [item for item in thing.values() if not isinstance(item, PLAIN)]
+        elif not isinstance(thing, PLAIN):
             waiting += vars(thing).values() if hasattr(thing, "__dict__") else ()
             waiting += [f for cls in type(thing).__mro__[:-1] for f in vars(cls).values() if callable(f)]
 
@@ -325,7 +334,7 @@ def installed_folders() -> tuple[str, ...]:
 @functools.lru_cache(maxsize=4096)
 def belongs_to_user(name: str, module: types.ModuleType) -> bool:
     """Whether a module is the user's own, not an installed package."""
-    file = getattr(module, "__file__", None)
+    file = vars(module).get("__file__")
     if name == "__main__":
         return True
-    return file is not None and not file.startswith(installed_folders())
+    return isinstance(file, str) and not file.startswith(installed_folders())

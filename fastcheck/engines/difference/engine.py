@@ -16,6 +16,7 @@ from fastcheck.engines import Estimates
 from fastcheck.engines.difference import Memory, Swept, TracingError, sweep, trace_mixed
 from fastcheck.engines.difference.creation import substituted
 from fastcheck.engines.difference.lifting import LiftedCost
+from fastcheck.engines.difference.restoring import holders_kept
 from fastcheck.engines.difference.state import INTERNAL, BatchTooLargeError
 from fastcheck.engines.noise import POINTS, noise_level, root_mean_square, rounding_bound
 from fastcheck.engines.plain import default_steps, differences, explained
@@ -29,6 +30,9 @@ from fastcheck.problem import Problem
 STEP = 2.0**-80
 """Default ε: nothing is subtracted, so it can be tiny. Kinks are straddled only in their place, and smooth functions
 are linear over it to the last bit (`linear`), which makes a run many times faster."""
+
+UNDERFLOW = 2.0**-900
+"""Differences below this may come from numbers too small for full precision."""
 
 SMALL = 2.0**-24
 """A step of the user's above this has a truncation error: a run with the default step tells the slopes."""
@@ -47,6 +51,9 @@ JITTER = 2.0**-48
 
 BATCH_SECONDS = 2e-3
 """What one batch takes at least: workers start where there are more than a few dozen."""
+
+SAME_VALUE = 64.0
+"""J(θ) of a traced run may differ from the cost's by this many times its noise and rounding units."""
 
 VERIFIED = 3
 """Random coordinates of each block that are computed again by the reference loop."""
@@ -67,18 +74,18 @@ class DifferenceEngine:
         Raises `TracingError` where the cost cannot be followed, and `DisagreementError` where the reference
         loop finds something else for the coordinates that it computes again.
         """
-        cost = problem.evaluator.cost
-        with substituted(cost):
+        cost, noise = problem.evaluator.cost, noise_level(problem)
+        with substituted(cost), holders_kept(cost):
             try:
-                return self._estimate(_Runner(problem, execution, cost), plan)
+                return self._estimate(_Runner(problem, execution, cost, noise), plan)
             except TracingError as first:
                 try:
-                    return self._estimate(_Runner(problem, execution, LiftedCost(cost)), plan)
+                    return self._estimate(_Runner(problem, execution, LiftedCost(cost), noise), plan)
                 except TracingError:
                     raise first from None
 
     def _estimate(self, runner: _Runner, plan: Plan) -> Estimates:
-        problem, execution = runner.problem, runner.execution
+        problem, execution, noise = runner.problem, runner.execution, runner.noise
         epsilons = [STEP, *({plan.epsilon} - {None, STEP})]
         with execution.tracking(len(epsilons) * plan.coordinates.size) as advance:
             runs = [runner.run(plan.coordinates, epsilon, advance) for epsilon in epsilons if epsilon]
@@ -87,7 +94,6 @@ class DifferenceEngine:
         numerical, bound = coarse.central, self._bounds(runner, plan, best)
         lower = np.where(best.kinked, np.minimum(best.left, best.right), best.central)
         upper = np.where(best.kinked, np.maximum(best.left, best.right), best.central)
-        noise = noise_level(problem)
         plain = np.flatnonzero(fine.unsupported | coarse.unsupported)
         if plain.size:
             coordinates = plan.coordinates[plain]
@@ -140,11 +146,13 @@ class _Slopes:
 class _Runner:
     """Runs the cost for the coordinates of all blocks, and counts its runs."""
 
-    def __init__(self, problem: Problem, execution: Execution, cost: Callable[[Any], Any]) -> None:
+    def __init__(
+        self, problem: Problem, execution: Execution, cost: Callable[[Any], Any], noise: float
+    ) -> None:
         execution = dataclasses.replace(execution, backend="threads")
         if not getattr(problem.evaluator.cost, "threads", True):
             execution = execution.without_threads()
-        self.problem, self.execution, self.cost = problem, execution, cost
+        self.problem, self.execution, self.cost, self.noise = problem, execution, cost, noise
         self.memory = Memory()
         self.passes = 0
 
@@ -160,7 +168,7 @@ class _Runner:
             np.concatenate([getattr(part, name) for part in parts])
             for name in ("plus", "minus", "kinked", "unsupported")
         )
-        unsupported = unsupported | ~np.isfinite(plus) | ~np.isfinite(minus)
+        unsupported = unsupported | unusable(plus) | unusable(minus)
         return _Slopes(plus / step, -minus / step, kinked, unsupported)
 
     def sample(self, coordinates: Coordinates, step: float, *, jitter: bool = False) -> _Slopes:
@@ -184,7 +192,9 @@ class _Runner:
             return _Slopes(
                 *(np.concatenate(pair) for pair in zip(*map(dataclasses.astuple, halves), strict=True))
             )
-        difference, unsupported = traced.difference, traced.unsupported | ~np.isfinite(traced.difference)
+        if not jitter:
+            self._confirm(np.array([traced.value]))
+        difference, unsupported = traced.difference, traced.unsupported | unusable(traced.difference)
         return _Slopes(
             difference[:n] / step,
             -difference[n:] / step,
@@ -217,7 +227,26 @@ class _Runner:
 
         build = self.problem.layout.assemble
         with _naming_the_line():
-            return sweep(self.cost, build, leaves, leaf, inside, step, memory=self.memory, mapped=mapped)
+            swept = sweep(self.cost, build, leaves, leaf, inside, step, memory=self.memory, mapped=mapped)
+        self._confirm(swept.values)
+        return swept
+
+    def _confirm(self, values: Vector) -> None:
+        """Raise `DisagreementError` unless the traced runs computed the same J(θ) as the cost itself."""
+        value = self.problem.value
+        allowed = SAME_VALUE * (self.noise + abs(value) * float(np.finfo(float).eps))
+        different = values[~(np.abs(values - value) <= allowed)]
+        if different.size:
+            raise DisagreementError(
+                f"On perturbed arrays the cost took another way: J = {different[0]:.12g} there, and {value:.12g} "
+                "when it is called."
+            )
+
+
+def unusable(difference: Vector) -> NDArray[np.bool_]:
+    """Return where a difference overflowed, is NaN, or is so small that digits were lost on the way."""
+    size = np.abs(difference)
+    return np.asarray(~np.isfinite(size) | ((size != 0) & (size < UNDERFLOW)))
 
 
 @contextlib.contextmanager
@@ -225,7 +254,7 @@ def _naming_the_line() -> Iterator[None]:
     """Turn whatever the user's code raises on perturbed arrays into a `TracingError`."""
     try:
         yield
-    except (FastcheckError, BatchTooLargeError):
+    except (TracingError, BatchTooLargeError):
         raise
     except Exception as error:
         raise _stopped_by(error) from error

@@ -149,8 +149,9 @@ class Form:
             )
         picked = gather(lift(factor, len(shape)), form.at)
         if len(picked) == 1:
-            coef = picked[0] if form.coef is None else form.coef * picked[0]
-            return form.shared(np.asarray(coef, dtype=float))
+            # A copy: the factor may be the user's memory, and written to before the form is read.
+            coef = np.array(picked[0], dtype=float) if form.coef is None else form.coef * picked[0]
+            return form.shared(coef)
         values = form.values()
         spend(len(values), longer(values.shape[1:], picked.shape[1:]))
         return Form(values * picked, shape, form.at)

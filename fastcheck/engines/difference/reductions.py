@@ -284,6 +284,8 @@ def log_softmax(x: Any, axis: Any = None) -> Any:
 
 def nan_to_num(x: Any, copy: bool = True, nan: float = 0.0, posinf: Any = None, neginf: Any = None) -> Any:
     """Rule of nan_to_num."""
+    if not copy:
+        raise TracingError("np.nan_to_num", "copy=False is not supported.")
     value = array(x).value
     plain = np.nan_to_num(value, nan=nan, posinf=posinf, neginf=neginf)
     return np.where(np.isfinite(value), x, plain)

@@ -27,12 +27,16 @@ INTERNAL = tuple(str(Path(path).parent) for path in (__file__, np.__file__) if p
 class TracingError(FastcheckError):
     """Difference propagation cannot follow the cost; the message names the function and the line."""
 
-    def __init__(self, what: str, why: str) -> None:
+    def __init__(self, what: str, why: str, *, trace: Trace | None = None, final: bool = True) -> None:
         self.what = what
         self.why = why
         self.filename, self.lineno, self.source = blame()
         code = f"\n    {self.source}" if self.source else ""
         super().__init__(f"{what}: {why}\n  at {self.filename}:{self.lineno}{code}")
+        if trace is None and _running.stack:
+            trace = _running.stack[-1]
+        if final and trace is not None and trace.stopped is None:
+            trace.stopped = self  # the user's code may catch this error and go another way
 
 
 class BatchTooLargeError(Exception):
@@ -56,6 +60,7 @@ class Trace:
         "members",
         "memory",
         "shared_work",
+        "stopped",
         "unsupported",
     )
 
@@ -69,6 +74,7 @@ class Trace:
         self.kinked = np.zeros(members, dtype=bool)
         self.unsupported = np.zeros(members, dtype=bool)
         self.escapes: list[tuple[float, Any, TracingError]] = []
+        self.stopped: TracingError | None = None
         self.member_work = 0
         self.shared_work = 0
         self.largest = 0

@@ -399,6 +399,18 @@ def has_difference(x: Any) -> bool:
     return isinstance(x, (list, tuple)) and any(has_difference(item) for item in x)
 
 
+def rot90(x: Any, k: int = 1, axes: tuple[int, int] = (0, 1)) -> Any:
+    """Rule of rot90: flips and a transposition, all of them views."""
+    first, second = (axis % np.ndim(x) for axis in axes)
+    if k % 4 == 0:
+        return x[...]
+    if k % 4 == 2:
+        return np.flip(np.flip(x, first), second)
+    flipped = np.flip(x, second) if k % 4 == 1 else x
+    turned = np.swapaxes(flipped, first, second)
+    return turned if k % 4 == 1 else np.flip(turned, second)
+
+
 def take(x: Any, indices: Any, axis: int | None = None, mode: str = "raise") -> Any:
     """Rule of take."""
     if mode != "raise":
@@ -518,7 +530,7 @@ def register() -> None:
             for f in (np.swapaxes, np.moveaxis, np.rollaxis, np.matrix_transpose, np.linalg.matrix_transpose)
         }
     )
-    FUNCTIONS.update({f: moving(f) for f in (np.tile, np.repeat, np.roll, np.rot90, np.delete, np.resize)})
+    FUNCTIONS.update({f: moving(f) for f in (np.tile, np.repeat, np.roll, np.delete, np.resize)})
     FUNCTIONS.update(
         {
             f: moving_view(f)
@@ -527,7 +539,7 @@ def register() -> None:
     )
     FUNCTIONS.update({f: filling(f) for f in (np.tril, np.triu, np.diag, np.diagflat)})
     FUNCTIONS.update({np.broadcast_to: broadcast_to, np.broadcast_arrays: broadcast_arrays, np.pad: pad})
-    FUNCTIONS.update({np.append: append})
+    FUNCTIONS.update({np.append: append, np.rot90: rot90})
     FUNCTIONS.update({np.concatenate: concatenate, np.concat: concatenate, np.stack: stack, np.block: block})
     FUNCTIONS.update({np.hstack: joining(np.atleast_1d, None), np.vstack: joining(np.atleast_2d, 0)})
     FUNCTIONS.update({np.dstack: joining(np.atleast_3d, 2), np.column_stack: joining(column, 1)})

@@ -42,13 +42,16 @@ class Batches:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Swept:
-    """Differences of n coordinates, all arrays of shape (n,): J(θ + ε·e) - J(θ), J(θ - ε·e) - J(θ), and flags."""
+    """Differences of n coordinates, all arrays of shape (n,): J(θ + ε·e) - J(θ), J(θ - ε·e) - J(θ), and flags.
+
+    ``values`` holds what each batch took for J(θ); they must all be J(θ).
+    """
 
     plus: Vector
     minus: Vector
     kinked: Flags
     unsupported: Flags
-    value: float
+    values: Vector
     work: int
 
 
@@ -91,12 +94,20 @@ def swept(
     n = len(flat_indices)
     plus, minus = np.zeros(n), np.zeros(n)
     kinked, unsupported = np.zeros(n, dtype=bool), np.zeros(n, dtype=bool)
-    value, work = float("nan"), 0
+    values, work = [], 0
     for batch, part in zip(plan.batches, mapped(evaluate, plan.batches), strict=True):
         plus[batch], minus[batch] = part.plus, part.minus
         kinked[batch], unsupported[batch] = part.kinked, part.unsupported
-        value, work = part.value, work + part.work
-    return Swept(plus=plus, minus=minus, kinked=kinked, unsupported=unsupported, value=value, work=work)
+        values.append(part.values)
+        work += part.work
+    return Swept(
+        plus=plus,
+        minus=minus,
+        kinked=kinked,
+        unsupported=unsupported,
+        values=np.concatenate(values),
+        work=work,
+    )
 
 
 def batches(
@@ -220,12 +231,16 @@ def evaluated(
             name: np.concatenate([getattr(half, name) for half in halves])
             for name in ("plus", "minus", "kinked", "unsupported")
         }
-        return Swept(**joined, value=halves[0].value, work=sum(half.work for half in halves))
+        return Swept(
+            **joined,
+            values=np.concatenate([half.values for half in halves]),
+            work=sum(half.work for half in halves),
+        )
     return Swept(
         plus=t.difference[:n],
         minus=t.difference[n:],
         kinked=t.kinked[:n] | t.kinked[n:],
         unsupported=t.unsupported[:n] | t.unsupported[n:],
-        value=t.value,
+        values=np.array([t.value]),
         work=t.work,
     )

@@ -142,7 +142,10 @@ def run(
     state = Trace(members, compiled=compiled, memory=memory, limit=limit)
     with substituted(cost), state, np.errstate(all="ignore"):
         arrays = [DifferenceArray(x, form, owned=False) for x, form in zip(leaves, forms, strict=True)]
-        value, form = outcome(cost(build(list(arrays))), state)
+        result = cost(build(list(arrays)))
+        if state.stopped is not None:
+            raise state.stopped
+        value, form = outcome(result, state)
         difference = np.zeros(members)
         if form is not None:
             difference[:] = form.dense().reshape(-1)
