@@ -55,6 +55,10 @@ BATCH_SECONDS = 2e-3
 SAME_VALUE = 64.0
 """J(θ) of a traced run may differ from the cost's by this many times its noise and rounding units."""
 
+_PLAIN_NOTE = (
+    "{:,} coordinates were evaluated plainly: a step in them sends the cost another way, or overflows."
+)
+
 VERIFIED = 3
 """Random coordinates of each block that are computed again by the reference loop."""
 
@@ -75,6 +79,8 @@ class DifferenceEngine:
         loop finds something else for the coordinates that it computes again.
         """
         cost, noise = problem.evaluator.cost, noise_level(problem)
+        if 0 < abs(problem.value) < UNDERFLOW:
+            raise DisagreementError(f"J = {problem.value:g} is too small: its differences would underflow.")
         with substituted(cost), holders_kept(cost):
             try:
                 return self._estimate(_Runner(problem, execution, cost, noise), plan)
@@ -111,6 +117,7 @@ class DifferenceEngine:
             noise=noise,
             plain=plain,
             forward_passes=runner.passes + POINTS + 2 * (plain.size + verified),
+            notes=(_PLAIN_NOTE.format(plain.size),) if plain.size else (),
         )
 
     def _bounds(self, runner: _Runner, plan: Plan, slopes: _Slopes) -> Vector:

@@ -339,3 +339,12 @@ def test_bounds_hold_and_are_not_vacuous():
     assert (error <= estimates.bound).all()
     assert np.median(estimates.bound) <= 1e5 * max(np.median(error), 1e-16)
     assert estimates.bound.max() < 1e-9
+
+
+@pytest.mark.parametrize("scale", [1e-290, 1e-300])
+def test_a_cost_too_small_for_a_tiny_step_is_evaluated_plainly(scale):
+    w = np.array([1.0, 2.0])
+    report = check(lambda w: scale * np.sum(np.tanh(w)), w, scale * (1 - np.tanh(w) ** 2))
+    assert report.method == "plain"
+    assert report.verdict != "fail"
+    assert "underflow" in report.notes[0]
