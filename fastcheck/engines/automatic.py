@@ -30,8 +30,6 @@ class AutomaticEngine:
             what = error.why if error.what in error.source else f"{error.what}: {error.why}"
             reason = f"evaluated plainly. Difference propagation stopped at {place} ({what})"
         except DisagreementError as error:
-            reason = (
-                f"evaluated plainly, for the reference loop does not confirm difference propagation. {error}"
-            )
+            reason = f"evaluated plainly. {error}"
         estimates = PlainEngine().estimate(problem, plan, execution)
         return dataclasses.replace(estimates, notes=(reason, *estimates.notes))

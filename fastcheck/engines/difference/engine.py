@@ -64,7 +64,7 @@ VERIFIED = 3
 
 
 class DisagreementError(FastcheckError):
-    """The reference loop does not confirm what difference propagation found."""
+    """The reference loop does not confirm what difference propagation found, or it cannot be trusted here."""
 
 
 class DifferenceEngine:
@@ -304,7 +304,8 @@ def _verify(runner: _Runner, plan: Plan, noise: float) -> int:
         allowed = 2 * float(rounding_bound(noise, step)) + 2 * rounded
         if not abs(loop - slope) <= allowed:
             raise DisagreementError(
-                f"For {problem.layout.coordinate_name(int(i))} with the step {step:g} it finds {slope:.12g}, "
-                f"the reference loop {loop:.12g}, and rounding explains {allowed:.1g} only."
+                "The reference loop does not confirm difference propagation: for "
+                f"{problem.layout.coordinate_name(int(i))} with the step {step:g} it finds {loop:.12g} and not "
+                f"{slope:.12g}, and rounding explains {allowed:.1g} only."
             )
     return int(chosen.size)
