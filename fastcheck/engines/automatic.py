@@ -6,7 +6,8 @@ import dataclasses
 from pathlib import Path
 
 from fastcheck.engines import Estimates
-from fastcheck.engines.difference.engine import DifferenceEngine, DisagreementError
+from fastcheck.engines.difference.engine import DifferenceEngine
+from fastcheck.engines.difference.runs import DisagreementError
 from fastcheck.engines.difference.state import TracingError
 from fastcheck.engines.plain import PlainEngine, batched_costs
 from fastcheck.execution import Execution

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fastcheck.engines.difference.forms import Array, Form
+from fastcheck.engines.difference.forms import Array, Form, Shape
 from fastcheck.engines.difference.state import Trace, TracingError, called_function, is_running, running
 
 UFUNCS: dict[np.ufunc, Callable[..., Any]] = {}
@@ -29,12 +29,12 @@ class Lens:
         """Return the view of the parent's values."""
         raise NotImplementedError
 
-    def get(self, form: Form) -> Form | None:
-        """Return the view of the parent's differences."""
+    def get(self, form: Form, shape: Shape) -> Form | None:
+        """Return the view of the parent's differences, the view's shape being given."""
         raise NotImplementedError
 
-    def put(self, old: Form | None, new: Form | None, shape: tuple[int, ...]) -> Form | None:
-        """Return the parent's differences, its shape being given, after the view's have become ``new``."""
+    def put(self, old: Form | None, new: Form | None, shape: Shape, region: Shape) -> Form | None:
+        """Return the parent's differences after the view's have become ``new``, the shapes of both being given."""
         raise NotImplementedError
 
 
@@ -86,7 +86,7 @@ class DifferenceArray:
         if self._seen != version:
             parent._refresh()
             self._value = lens.look(parent._value)
-            self._form = None if parent._form is None else lens.get(parent._form)
+            self._form = None if parent._form is None else lens.get(parent._form, self._value.shape)
             self._seen = version
 
     @property
@@ -122,7 +122,7 @@ class DifferenceArray:
             return
         parent, lens = self._parent, self._lens
         if lens is not None:
-            parent.store(lens.put(parent.form, form, parent.value.shape))
+            parent.store(lens.put(parent.form, form, parent.value.shape, self._value.shape))
 
     if TYPE_CHECKING:  # the operators and methods are set by `methods`
         copy: Callable[..., Any]
@@ -292,13 +292,20 @@ class DifferenceArray:
 def taken(x: Any) -> tuple[Any, Form | None]:
     """Return an operand's values and differences."""
     if type(x) is DifferenceArray:
-        if not is_running() or x._trace is not running():
+        if not is_running(x._trace):
             why = "it was kept from an earlier evaluation of the cost, or given to another thread."
             raise TracingError("a perturbed array", why, trace=x._trace)
-        return x.value, x.form
+        if x._parent is not None:
+            x._refresh()
+        return x._value, x._form
     if isinstance(x, (np.ndarray, np.generic, int, float)):
         return x, None
     return np.asarray(x), None
+
+
+def rank(x: Any) -> int:
+    """Return the number of axes, as np.ndim does, without a detour through NumPy's dispatch."""
+    return x.ndim if isinstance(x, np.ndarray) else int(np.ndim(x))
 
 
 def made(value: Any, form: Form | None) -> Any:

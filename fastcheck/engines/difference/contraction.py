@@ -5,8 +5,10 @@ An operand's axes carry labels, as in an einsum. A label of both operands that i
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -21,6 +23,7 @@ from fastcheck.engines.difference.forms import (
     same_position,
     spend,
 )
+from fastcheck.engines.difference.linear import within
 from fastcheck.engines.difference.state import running
 
 Labels = tuple[Any, ...]
@@ -35,7 +38,7 @@ BATCH = "batch"
 def contracted(
     x: Array, f: Form | None, lx: Labels, y: Array, g: Form | None, ly: Labels, out: Labels
 ) -> Form | None:
-    """Return the difference of Σ x·y: Σ dx·y + Σ x·dy + Σ dx·dy."""
+    """Return the difference of Σ x·y: Σ dx·y + Σ x·dy + Σ dx·dy, the last where it does not round away."""
     sizes = dict(zip(ly, y.shape, strict=True))
     for label, size in zip(lx, x.shape, strict=True):
         sizes[label] = max(size, sizes.get(label, 1))
@@ -45,7 +48,12 @@ def contracted(
         result = one_sided(f, lx, y, ly, out, shape)
     if g is not None:
         result = combined(np.add, result, one_sided(g, ly, x, lx, out, shape), shape)
-    if f is not None and g is not None:
+    if (
+        f is not None
+        and g is not None
+        and not (within(f, np.abs(x), x.shape) or within(g, np.abs(y), y.shape))
+    ):
+        running().odd = False
         result = combined(np.add, result, two_sided(f, lx, g, ly, out, shape), shape)
     return result
 
@@ -139,54 +147,105 @@ def member_slice(values: Array, axis: int, position: Position) -> Array:
 
 def product(x: Array, lx: Labels, y: Array, ly: Labels, out: Labels) -> Array:
     """Return Σ x·y by matrix products; its dims are 1 for labels along which both operands have length 1."""
-    x, lx = without_single(x, lx)
-    y, ly = without_single(y, ly)
-    x, lx = without_lone(x, lx, (*ly, *out))
-    y, ly = without_lone(y, ly, (*lx, *out))
-    summed = [label for label in lx if label in ly and label not in out]
+    plan = planned(x.shape, lx, y.shape, ly, out)
     if BATCH in out:
-        sizes = {**dict(zip(lx, x.shape, strict=True)), **dict(zip(ly, y.shape, strict=True))}
-        spend(sizes.get(BATCH, 1), [sizes.get(label, 1) for label in out if label != BATCH])
-    if not summed:
-        return np.asarray(arranged(x, lx, out) * arranged(y, ly, out))
-    if BATCH in ly and BATCH not in lx:
+        spend(1, plan.dims)
+    return plan.of(y, x) if plan.swapped else plan.of(x, y)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Product:
+    """The steps of a product of two arrays of given shapes and labels.
+
+    Both are reshaped to get rid of axes of length 1, summed along axes that nobody else has, and then multiplied: by
+    one matrix product ``left`` (..., n, k) @ ``right`` (..., k, p), or entry by entry if no axis is left to sum.
+    """
+
+    swapped: bool
+    summed: bool
+    dims: Shape
+    squeezed: tuple[Shape, Shape]
+    lone: tuple[tuple[int, ...], tuple[int, ...]]
+    orders: tuple[tuple[int, ...], tuple[int, ...]]
+    shapes: tuple[Shape, Shape]
+    per_member: Shape | None
+    work: int
+    result: Shape
+    order: tuple[int, ...]
+
+    def of(self, x: Array, y: Array) -> Array:
+        """Return the product."""
+        x, y = (
+            array.reshape(squeezed) if not lone else array.reshape(squeezed).sum(axis=lone)
+            for array, squeezed, lone in zip((x, y), self.squeezed, self.lone, strict=True)
+        )
+        x, y = (array.transpose(order) for array, order in zip((x, y), self.orders, strict=True))
+        left, right = self.shapes
+        if not self.summed:
+            return np.asarray(x.reshape(left) * y.reshape(right))
+        running().member_work += self.work // PRODUCTS_PER_ELEMENT
+        y = y.reshape(right)
+        if self.per_member is not None and not x.flags.c_contiguous:
+            # Summed axis first in memory: one product per member costs less than a transposed copy of them all.
+            left, y = self.per_member, y[..., None, :, :]
+        products: Array = np.matmul(x.reshape(left), y).reshape(self.result)
+        return products.transpose(self.order).reshape(self.dims)
+
+
+@functools.lru_cache(maxsize=4096)
+def planned(x: Shape, lx: Labels, y: Shape, ly: Labels, out: Labels) -> Product:
+    """Return the steps of a product of arrays of shapes ``x`` and ``y``."""
+    swapped = BATCH in ly and BATCH not in lx
+    if swapped:
         x, lx, y, ly = y, ly, x, lx
-    both = [label for label in out if label in lx and label in ly]
-    only_x = [label for label in out if label in lx and label not in ly]
-    only_y = [label for label in out if label in ly and label not in lx]
-    size = dict(zip(ly, y.shape, strict=True)) | dict(zip(lx, x.shape, strict=True))
-    n, p, k = (math.prod(size[label] for label in labels) for labels in (only_x, only_y, summed))
-    if BATCH in out:
-        running().member_work += n * p * k * math.prod(size[label] for label in both) // PRODUCTS_PER_ELEMENT
-    right = y.transpose([ly.index(label) for label in (*both, *summed, *only_y)])
-    right = right.reshape([*(size[label] for label in both), k, p])
-    order = [*both, *only_x, *summed]
-    left = x.transpose([lx.index(label) for label in order])
-    if BATCH in only_x and not left.flags.c_contiguous and n > 8 * len(x):
-        # Summed axis first in memory: one product per member costs less than a transposed copy of them all.
-        left = left.reshape([*(size[label] for label in both), len(x), n // len(x), k])
-        right = right[..., None, :, :]
+    squeezed, lone, labels = [], [], []
+    long_axes = [[(a, n) for a, n in zip(*pair, strict=True) if n != 1] for pair in ((lx, x), (ly, y))]
+    for long, others in (long_axes, long_axes[::-1]):
+        known = {*out, *(label for label, _ in others)}
+        squeezed.append(tuple(n for _, n in long))
+        lone.append(tuple(k for k, (label, _) in enumerate(long) if label not in known))
+        labels.append([label for label, _ in long if label in known])
+    first, second = labels
+    size = dict(zip(ly, y, strict=True)) | {a: n for a, n in zip(lx, x, strict=True) if n != 1}
+    size = {label: size[label] for label in (*first, *second)}
+    summed = [label for label in first if label in second and label not in out]
+    both = [label for label in out if label in first and label in second]
+    only_x = [label for label in out if label in first and label not in second]
+    only_y = [label for label in out if label in second and label not in first]
+    dims = tuple(size.get(label, 1) for label in out)
+    wide = tuple(size[label] for label in both)
+    n, p, k = (math.prod(size[label] for label in group) for group in (only_x, only_y, summed))
+    if summed:
+        wanted = [*both, *only_x, *summed], [*both, *summed, *only_y]
+        shapes = (*wide, n, k), (*wide, k, p)
+        ordered = [*both, *only_x, *only_y]
     else:
-        left = left.reshape([*(size[label] for label in both), n, k])
-    result = np.matmul(left, right)
-    ordered = (*both, *only_x, *only_y)
-    return arranged(result.reshape([size[label] for label in ordered]), ordered, out)
-
-
-def without_single(x: Array, labels: Labels) -> tuple[Array, Labels]:
-    """Drop the axes of length 1."""
-    if 1 not in x.shape:
-        return x, labels
-    kept = tuple(label for n, label in zip(x.shape, labels, strict=True) if n != 1)
-    return x.reshape([n for n in x.shape if n != 1]), kept
-
-
-def without_lone(x: Array, labels: Labels, known: Labels) -> tuple[Array, Labels]:
-    """Sum the axes that nobody else has."""
-    lone = tuple(k for k, label in enumerate(labels) if label not in known)
-    if not lone:
-        return x, labels
-    return x.sum(axis=lone), tuple(label for label in labels if label in known)
+        wanted = [label for label in out if label in first], [label for label in out if label in second]
+        shapes = (
+            tuple(size[label] if label in first else 1 for label in out),
+            tuple(size[label] if label in second else 1 for label in out),
+        )
+        ordered = []
+    members = size.get(BATCH, 1)
+    per_member = None
+    if BATCH in only_x and n > 8 * members:
+        per_member = (*wide, members, n // members, k)
+    return Product(
+        swapped=swapped,
+        summed=bool(summed),
+        dims=dims,
+        squeezed=(squeezed[0], squeezed[1]),
+        lone=(lone[0], lone[1]),
+        orders=(
+            tuple(first.index(label) for label in wanted[0]),
+            tuple(second.index(label) for label in wanted[1]),
+        ),
+        shapes=shapes,
+        per_member=per_member,
+        work=n * p * k * math.prod(wide) if BATCH in out else 0,
+        result=tuple(size[label] for label in ordered),
+        order=tuple(ordered.index(label) for label in out if label in ordered),
+    )
 
 
 def arranged(x: Array, labels: Labels, out: Labels) -> Array:

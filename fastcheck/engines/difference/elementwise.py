@@ -41,8 +41,10 @@ def rule_for(name: str, size: int) -> Callable[..., Any]:
 def aligned(operands: Sequence[Operand], shape: Shape) -> tuple[list[Array], list[Any], Places, int]:
     """Return values and differences of operands, ready to be broadcast: both (B or 1, *dims) or scalars.
 
-    Also where the result is sparse, and the size of an array of all the differences.
+    Also where the result is sparse, and the size of an array of all the differences. Who needs them like this does not
+    map differences linearly.
     """
+    running().odd = False
     ndim = len(shape)
     lifted = [None if form is None else form.lifted(shape) for _, form in operands]
     at = shared_places([form for form in lifted if form is not None])
@@ -98,10 +100,10 @@ def switches(s: Array, f: Form | None) -> bool:
     """Whether some member may change the sign of ``s``; entries without difference never do."""
     if f is None:
         return False
-    if not f.common:
-        return True
-    size = f.magnitude()
-    start = gather(lift(s, len(f.shape)), f.at)[0]
+    if f.peak() < 0.5 * np.min(np.abs(s), initial=np.inf):
+        return False
+    size = f.magnitude() if f.common else np.abs(f.values())
+    start = gather(lift(s, len(f.shape)), f.at)
     return not bool(((size < np.abs(start)) | (size == 0)).all())
 
 

@@ -7,6 +7,7 @@ One class covers every form. The difference of member b, in an array of shape S,
   for each (an array of shape (B,)); its dim is 1,
 * along any other axis of dim 1 the difference is constant,
 * ``coef`` (None for 1) is common to the batch, with dims of its own, 1 or the full length; 1 along ``at``.
+* ``peak`` is a number that no |difference| exceeds: rarely tight, but for free.
 
 So a one-hot difference has every axis in ``at``; a changed row or column has one; a dense one none. A change that
 all members share up to a factor, such as ``W2[:, i] * dA1[i, :]`` when every member changes row i, is a ``coef`` of
@@ -37,7 +38,7 @@ NOWHERE: Places = {}
 class Form:
     """A batch of differences of one array of shape ``shape``; see the module's text."""
 
-    __slots__ = ("_bound", "at", "coef", "data", "shape")
+    __slots__ = ("_bound", "_peak", "at", "coef", "data", "shape")
 
     def __init__(
         self,
@@ -46,12 +47,14 @@ class Form:
         at: Places = NOWHERE,
         coef: Array | None = None,
         bound: Array | None = None,
+        peak: float | None = None,
     ) -> None:
         self.data = data
         self.shape = shape
         self.at = at
         self.coef = coef
         self._bound = bound
+        self._peak = peak
 
     @property
     def common(self) -> bool:
@@ -67,6 +70,12 @@ class Form:
             self._bound = np.maximum(high, -low)
         return self._bound
 
+    def peak(self) -> float:
+        """Return a number that no |difference| exceeds; NaN or infinite if the differences may be."""
+        if self._peak is None:
+            self._peak = largest(self.bound()) * (1.0 if self.coef is None else largest(self.coef))
+        return self._peak
+
     def magnitude(self) -> Array:
         """Return the largest |difference| of any member, shape of dims: meaningful if positions are common."""
         bound: Array = self.bound()[0]
@@ -81,11 +90,11 @@ class Form:
 
     def plain(self) -> Form:
         """Return the same difference without ``coef``."""
-        return self if self.coef is None else Form(self.values(), self.shape, self.at)
+        return self if self.coef is None else Form(self.values(), self.shape, self.at, peak=self._peak)
 
-    def shared(self, coef: Array | None) -> Form:
+    def shared(self, coef: Array | None, peak: float | None = None) -> Form:
         """Return the same data with another ``coef``."""
-        return Form(self.data, self.shape, self.at, coef, self._bound)
+        return Form(self.data, self.shape, self.at, coef, self._bound, peak)
 
     def spread(self, axes: Sequence[int]) -> Form:
         """Return the same difference with these axes stored in full length."""
@@ -112,7 +121,7 @@ class Form:
             target = data.transpose(order)
             where = tuple(index[k] for k in order[: len(axes) + 1])
             target[where] = values.reshape([members, *(dims[k] for k in rest)])
-        return Form(data, self.shape, {k: p for k, p in self.at.items() if k not in axes})
+        return Form(data, self.shape, {k: p for k, p in self.at.items() if k not in axes}, peak=self._peak)
 
     def keep(self, at: Places) -> Form:
         """Return the same difference, sparse only along the axes of ``at``."""
@@ -138,27 +147,27 @@ class Form:
             coef = None if coef is None else coef.reshape(ones + coef.shape)
             bound = None if bound is None else bound.reshape(1, *ones, *bound.shape[1:])
             at = {k + extra: p for k, p in at.items()}
-        return Form(data, shape, at, coef, bound)
+        return Form(data, shape, at, coef, bound, self._peak)
 
     def scaled(self, factor: Any, shape: Shape) -> Form:
         """Return the difference of ``factor * x``, broadcast to ``shape``, for an unperturbed factor."""
         form = self.lifted(shape)
+        peak = form.peak() * largest(factor)
         if np.ndim(factor) == 0:
-            return form.shared(
-                np.full((1,) * len(shape), factor) if form.coef is None else factor * form.coef
-            )
+            coef = lift(factor, len(shape)) if form.coef is None else factor * form.coef
+            return form.shared(coef, peak)
         picked = gather(lift(factor, len(shape)), form.at)
         if len(picked) == 1:
             # A copy: the factor may be the user's memory, and written to before the form is read.
             coef = np.array(picked[0], dtype=float) if form.coef is None else form.coef * picked[0]
-            return form.shared(coef)
+            return form.shared(coef, peak)
         values = form.values()
         spend(len(values), longer(values.shape[1:], picked.shape[1:]))
-        return Form(values * picked, shape, form.at)
+        return Form(values * picked, shape, form.at, peak=peak)
 
     def selected(self, mask: Array, shape: Shape) -> Form:
         """Return the difference where ``mask`` holds, and exactly 0 elsewhere, whatever was there."""
-        if np.isfinite(self.bound()).all() and (self.coef is None or np.isfinite(self.coef).all()):
+        if math.isfinite(self.peak()):
             return self.scaled(mask, shape)
         form = self.lifted(shape)
         picked = gather(lift(mask, len(shape)), form.at)
@@ -168,13 +177,22 @@ class Form:
         """Apply a function to each part that works along untouched axes: the batch is the first axis."""
         bound = None if self._bound is None else function(self._bound)
         coef = None if self.coef is None else function(self.coef[None])[0]
-        return Form(function(self.data), shape, self.at, coef, bound)
+        return Form(function(self.data), shape, self.at, coef, bound, self._peak)
 
     def members(self) -> NDArray[np.bool_]:
         """Return which members change anything, shape (B,)."""
         values = self.values()
         changed: NDArray[np.bool_] = (values != 0).any(axis=tuple(range(1, values.ndim)))
         return changed
+
+
+def largest(x: Any) -> float:
+    """Return max |x|, 0 for no entries."""
+    if not isinstance(x, np.ndarray) or x.ndim == 0:
+        return abs(float(x))
+    if x.size == 0:
+        return 0.0
+    return max(float(x.max()), -float(x.min()))
 
 
 def spend(members: int, dims: Sequence[int]) -> None:
@@ -248,12 +266,16 @@ def combined(operation: Any, f: Form | None, g: Form | None, shape: Shape) -> Fo
         return g if operation is np.add else g.scaled(-1.0, shape)
     f, g = f.lifted(shape), g.lifted(shape)
     at = shared_places([f, g])
+    peak = f.peak() + g.peak()
     if same_data(f, g) and len(at) == len(f.at) == len(g.at):
         one = np.ones((1,) * len(shape))
-        return f.shared(operation(one if f.coef is None else f.coef, one if g.coef is None else g.coef))
-    f_values, g_values = f.keep(at).values(), g.keep(at).values()
+        coef = operation(one if f.coef is None else f.coef, one if g.coef is None else g.coef)
+        return f.shared(coef, peak)
+    f, g = f.keep(at), g.keep(at)
+    f_values, g_values = f.values(), g.values()
     spend(len(f_values), longer(f_values.shape[1:], g_values.shape[1:]))
-    return Form(operation(f_values, g_values), shape, at)
+    fresh = f.coef is not None and f_values.shape == np.broadcast_shapes(f_values.shape, g_values.shape)
+    return Form(operation(f_values, g_values, out=f_values if fresh else None), shape, at, peak=peak)
 
 
 def same_data(f: Form, g: Form) -> bool:
@@ -262,5 +284,6 @@ def same_data(f: Form, g: Form) -> bool:
     return a is b or (
         a.shape == b.shape
         and a.strides == b.strides
+        and np.may_share_memory(a, b)
         and a.__array_interface__["data"] == b.__array_interface__["data"]
     )

@@ -18,7 +18,7 @@ def transposed(f: Form, axes: Sequence[int]) -> Form:
     at = {axes.index(axis): position for axis, position in f.at.items()}
     coef = None if f.coef is None else f.coef.transpose(axes)
     bound = None if f._bound is None else f._bound.transpose(order)
-    return Form(f.data.transpose(order), shape, at, coef, bound)
+    return Form(f.data.transpose(order), shape, at, coef, bound, f._peak)
 
 
 def groups(old: Shape, new: Shape) -> list[tuple[list[int], list[int]]]:
@@ -84,7 +84,7 @@ def reshaped(f: Form, shape: Shape) -> Form | None:
 
     coef = None if f.coef is None else pour(f.coef[None])[0]
     bound = None if f._bound is None else pour(f._bound)
-    return Form(pour(f.data), shape, at, coef, bound)
+    return Form(pour(f.data), shape, at, coef, bound, f._peak)
 
 
 def full_key(key: Any, ndim: int) -> list[Any]:
@@ -166,8 +166,8 @@ def sliced(f: Form, key: Any, shape: Shape) -> Form | None:
     coef = None if f.coef is None else np.asarray(f.coef[tuple(coef_index)])
     data = f.data[(slice(None), *index)]
     if np.all(inside):
-        return Form(data, shape, at, coef)
-    return Form(data * inside.reshape([-1] + [1] * (data.ndim - 1)), shape, at, coef)
+        return Form(data, shape, at, coef, peak=f._peak)
+    return Form(data * inside.reshape([-1] + [1] * (data.ndim - 1)), shape, at, coef, peak=f._peak)
 
 
 def fancied(f: Form, key: Any, shape: Shape) -> Form | None:
@@ -205,7 +205,7 @@ def fancied(f: Form, key: Any, shape: Shape) -> Form | None:
         data = data * match.reshape(len(match), *[1] * first, *match.shape[1:], *[1] * after)
     spend(len(data), data.shape[1:])
     at = {k if k < first else k + shift: p for k, p in g.at.items() if k not in chosen}
-    return Form(data, shape, {k: p for k, p in at.items() if shape[k] != 1})
+    return Form(data, shape, {k: p for k, p in at.items() if shape[k] != 1}, peak=f._peak)
 
 
 def picked(f: Form, source: Array) -> Form:
@@ -215,7 +215,7 @@ def picked(f: Form, source: Array) -> Form:
     data = values.reshape(len(values), -1)[:, source]
     if (source < 0).any():
         data = np.where(source < 0, 0.0, data)
-    return Form(data, source.shape)
+    return Form(data, source.shape, peak=f._peak)
 
 
 def assigned(f: Form | None, key: Any, g: Form | None, shape: Shape, region: Shape) -> Form | None:
@@ -256,7 +256,7 @@ def assigned(f: Form | None, key: Any, g: Form | None, shape: Shape, region: Sha
         slice(None) if axis in at and isinstance(part, slice) else part for axis, part in enumerate(index)
     ]
     data[(slice(None), *index)] = values
-    return Form(data, shape, at)
+    return Form(data, shape, at, peak=g.peak() + (0.0 if f is None else f.peak()))
 
 
 def inner_shape(parts: list[Any], shape: Shape, region: Shape) -> Shape:
@@ -314,7 +314,7 @@ def joined(forms: Sequence[Form | None], shapes: Sequence[Shape], axis: int) -> 
     if len(present) == 1 and axis in first.at:
         offset = sum(s[axis] for s in shapes[: present[0]])
         at = {k: p + offset if k == axis else p for k, p in first.at.items()}
-        return Form(first.data, shape, at, first.coef, first._bound)
+        return Form(first.data, shape, at, first.coef, first._bound, first._peak)
     at = {
         k: p
         for k, p in first.at.items()
@@ -332,4 +332,4 @@ def joined(forms: Sequence[Form | None], shapes: Sequence[Shape], axis: int) -> 
         if part is not None:
             data[(slice(None),) * (axis + 1) + (slice(begin, begin + s[axis]),)] = part
         begin += s[axis]
-    return Form(data, shape, at)
+    return Form(data, shape, at, peak=sum(f.peak() for f in forms if f is not None))

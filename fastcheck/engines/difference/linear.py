@@ -95,6 +95,8 @@ def series(
 
 def within(f: Form, radius: Any, shape: Shape) -> bool:
     """Whether every difference is 0 or so small beside its radius that the remainder rounds away."""
+    if f.peak() <= NEGLIGIBLE * (radius if isinstance(radius, float) else np.min(radius, initial=np.inf)):
+        return True
     f = f.lifted(shape)
     limits = gather(lift(radius, len(shape)), f.at)
     limit = limits[0] if len(limits) == 1 else limits.min(axis=0)

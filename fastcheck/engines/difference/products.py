@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from fastcheck.engines.difference import contraction
-from fastcheck.engines.difference.arrays import FUNCTIONS, UFUNCS, made, taken
+from fastcheck.engines.difference.arrays import FUNCTIONS, UFUNCS, made, rank, taken
 from fastcheck.engines.difference.contraction import Labels
 from fastcheck.engines.difference.forms import Form
 from fastcheck.engines.difference.state import TracingError, running
@@ -38,7 +38,7 @@ def contract(
 
 def matmul(x: Any, y: Any) -> Any:
     """Rule of x @ y."""
-    p, q = np.ndim(x), np.ndim(y)
+    p, q = rank(x), rank(y)
     if p == 0 or q == 0:
         raise ValueError("matmul: operands must have at least one axis")
     depth = max(p, q) - 2
@@ -51,7 +51,7 @@ def matmul(x: Any, y: Any) -> Any:
 
 def dot(x: Any, y: Any) -> Any:
     """Rule of np.dot."""
-    p, q = np.ndim(x), np.ndim(y)
+    p, q = rank(x), rank(y)
     if p == 0 or q == 0:
         return np.multiply(x, y)
     lx = (*(("x", k) for k in range(p - 1)), "k")
@@ -63,7 +63,7 @@ def dot(x: Any, y: Any) -> Any:
 
 def inner(x: Any, y: Any) -> Any:
     """Rule of np.inner."""
-    if np.ndim(x) == 0 or np.ndim(y) == 0:
+    if rank(x) == 0 or rank(y) == 0:
         return np.multiply(x, y)
     return tensordot(x, y, (-1, -1))
 
@@ -85,7 +85,7 @@ def vecdot(x: Any, y: Any, axis: int = -1) -> Any:
 
 def tensordot(x: Any, y: Any, axes: Any = 2) -> Any:
     """Rule of np.tensordot."""
-    p, q = np.ndim(x), np.ndim(y)
+    p, q = rank(x), rank(y)
     if isinstance(axes, (int, np.integer)):
         first, second = list(range(p - int(axes), p)), list(range(int(axes)))
     else:
@@ -148,7 +148,7 @@ def einsum_labels(subscripts: str, operands: tuple[Any, ...]) -> tuple[list[Labe
     widest = 0
     for term, x in zip(left.split(","), operands, strict=True):
         before, dots, after = term.partition("...")
-        extra = np.ndim(x) - len(before) - len(after) if dots else 0
+        extra = rank(x) - len(before) - len(after) if dots else 0
         widest = max(widest, extra)
         terms.append((*before, *range(-extra, 0), *after))
     rest = tuple(range(-widest, 0))
@@ -178,6 +178,7 @@ def solve(a: Any, b: Any) -> Any:
         right += g.dense()
     end = a_value
     if f is not None:
+        running().odd = False
         change = f.dense()
         right -= change @ x
         end = a_value + change
@@ -199,6 +200,7 @@ def cholesky(a: Any, *, upper: bool = False) -> Any:
         return made(low.T if upper else low, None)
     if low.ndim != 2:
         raise TracingError("np.linalg.cholesky", "stacks of matrices are not supported.")
+    running().odd = False
     change = np.tril(f.dense())
     change = change + np.swapaxes(np.tril(change, -1), -1, -2)
     half = np.linalg.solve(low, change)
@@ -222,6 +224,7 @@ def slogdet(a: Any) -> Any:
         if f is not None:
             raise TracingError("np.linalg.slogdet", "stacks of matrices are not supported.")
         return base
+    running().odd = False
     e = np.linalg.solve(a_value, f.dense())
     large = np.abs(e).sum(axis=-1).max(axis=-1) >= 0.5
     running().unsupported |= large  # elimination without pivoting is safe near the identity only

@@ -97,16 +97,51 @@ def std(x: Any, axis: Any = None, ddof: float = 0, keepdims: bool = False, corre
     return np.sqrt(var(x, axis, ddof, keepdims, correction))
 
 
-def extremes(f: Form, x: Array, axes: tuple[int, ...]) -> tuple[Array, Array, Any]:
-    """Return, along the axes, how far each entry is below the largest, its difference, and the positions left."""
-    f = f.spread(axes)
+class Winners:
+    """Which entry is the largest along some axes, where no member of the batch changes that."""
+
+    def __init__(self, f: Form, x: Array, axes: tuple[int, ...]) -> None:
+        self.axes = axes
+        part = gather(x, f.at)
+        self.dims = part.shape[1:]
+        size = f.magnitude()[None] if f.common else np.abs(f.values())
+        entries, sizes = self._lined_up(part), self._lined_up(size)
+        self.index = np.argmax(entries, axis=-1)[..., None]
+        behind = np.take_along_axis(entries, self.index, -1) - entries
+        reach = np.take_along_axis(sizes, self.index, -1) + sizes
+        itself = np.arange(entries.shape[-1]) == self.index
+        safe = (reach < behind) | (reach == 0) | itself
+        self.settled = bool(safe.all())
+
+    def of(self, array: Array) -> Array:
+        """Return the entries of (B, *dims) at the winners: the length along the axes becomes 1."""
+        if all(array.shape[k + 1] == 1 for k in self.axes):
+            return array
+        picked = np.take_along_axis(self._lined_up(array), self.index, -1)
+        spend(len(picked), picked.shape[1:])
+        return picked.reshape(len(picked), *(1 if k in self.axes else n for k, n in enumerate(self.dims)))
+
+    def _lined_up(self, array: Array) -> Array:
+        """Return the array with the axes as one, the last."""
+        full = np.broadcast_to(array, (len(array), *self.dims))
+        last = np.moveaxis(full, [k + 1 for k in self.axes], range(-len(self.axes), 0))
+        return last.reshape(*last.shape[: last.ndim - len(self.axes)], -1)
+
+
+def winners(f: Form, x: Array, axes: tuple[int, ...]) -> Winners | None:
+    """Return the winners along the axes, None if some member may change them. ``f`` is stored in full there."""
+    found = Winners(f, x, axes)
+    return found if found.settled else None
+
+
+def extremes(f: Form, x: Array, axes: tuple[int, ...]) -> tuple[Array, Array]:
+    """Return, along the axes, how far each entry is below the largest, and its difference."""
+    running().odd = False
     top = np.max(x, axis=axes, keepdims=True)
     with np.errstate(invalid="ignore"):
-        below = np.where(x == top, 0.0, x - top)
-    values = f.values()
-    dims = (*values.shape[:1], *(n for n in gather(below, f.at).shape[1:]))
-    spend(dims[0], dims[1:])
-    return gather(below, f.at), values, f.at
+        below = gather(np.where(x == top, 0.0, x - top), f.at)
+    spend(len(f.data), below.shape[1:])
+    return below, f.values()
 
 
 def max_(x: Any, axis: Any = None, keepdims: bool = False, initial: Any = None, where: Any = True) -> Any:
@@ -120,14 +155,19 @@ def max_(x: Any, axis: Any = None, keepdims: bool = False, initial: Any = None, 
         result = made(value, None)
     else:
         axes = axes_of(axis, x.ndim)
-        below, change, at = extremes(f, x.value, axes)
-        along = tuple(k + 1 for k in axes)
-        data = np.max(below + change, axis=along, keepdims=True)
-        winners = below == 0
-        least = np.min(np.where(winners, change, np.inf), axis=along, keepdims=True)
-        running().kinked |= members_of(data != least)
+        f = f.spread(axes)
+        f = f if f.common else f.plain()
         shape = tuple(1 if k in axes else n for k, n in enumerate(x.shape))
-        g = Form(data, shape, at)
+        found = winners(f, x.value, axes)
+        if found is not None:
+            g = Form(found.of(f.data), shape, f.at, None if f.coef is None else found.of(f.coef[None])[0])
+        else:
+            below, change = extremes(f, x.value, axes)
+            along = tuple(k + 1 for k in axes)
+            data = np.max(below + change, axis=along, keepdims=True)
+            least = np.min(np.where(below == 0, change, np.inf), axis=along, keepdims=True)
+            running().kinked |= members_of(data != least)
+            g = Form(data, shape, f.at)
         result = made(value, g if keepdims else reshaped(g, value.shape))
     return result if initial is None else np.maximum(result, initial)
 
@@ -147,14 +187,17 @@ def argmax(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
     if x.form is None:
         return value
     axes = axes_of(axis, x.ndim)
-    below, change, at = extremes(x.form, x.value, axes)
+    f = x.form.spread(axes)
+    if winners(f, x.value, axes) is not None:
+        return value
+    below, change = extremes(f, x.value, axes)
     end = np.argmax(below + change, axis=axes[0] + 1, keepdims=True)
     moved = end - np.argmax(below, axis=axes[0] + 1, keepdims=True)
     if not moved.any():
         return value
     running().kinked |= members_of(moved != 0)
     shape = tuple(1 if k in axes else n for k, n in enumerate(x.shape))
-    form = Form(moved.astype(float), shape, at)
+    form = Form(moved.astype(float), shape, f.at)
     return made(value, form if keepdims else reshaped(form, value.shape))
 
 

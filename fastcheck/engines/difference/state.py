@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from fastcheck.errors import FastcheckError
 
-OPERATION_COST = 5000
-"""Elements whose processing takes as long as starting one operation: about 10 µs."""
+OPERATION_COST = 16_000
+"""Elements whose processing takes as long as starting one operation: about 25 µs."""
 
 LARGEST = 4_000_000
 """The most elements one array of differences may hold: 32 MB; a rule makes a few such arrays at once."""
@@ -47,7 +47,8 @@ class Trace:
     """The state of one run of the cost over a batch of B perturbations.
 
     ``kinked`` and ``unsupported`` are flags per member, ``work`` counts the elements processed:
-    ``member_work`` of them grow with B, ``shared_work`` do not. ``largest`` is the biggest array.
+    ``member_work`` of them grow with B, ``shared_work`` do not. ``largest`` is the biggest array. ``odd`` says that
+    the opposite perturbations have exactly the opposite differences, because every rule so far was linear.
     """
 
     __slots__ = (
@@ -59,6 +60,7 @@ class Trace:
         "member_work",
         "members",
         "memory",
+        "odd",
         "shared_work",
         "stopped",
         "unsupported",
@@ -75,6 +77,7 @@ class Trace:
         self.unsupported = np.zeros(members, dtype=bool)
         self.escapes: list[tuple[float, Any, TracingError]] = []
         self.stopped: TracingError | None = None
+        self.odd = True
         self.member_work = 0
         self.shared_work = 0
         self.largest = 0
@@ -146,9 +149,10 @@ def running() -> Trace:
     return _running.stack[-1]
 
 
-def is_running() -> bool:
-    """Whether this thread is tracing."""
-    return bool(_running.stack)
+def is_running(trace: Trace | None = None) -> bool:
+    """Whether this thread is tracing, and if one is given, whether this is the trace."""
+    stack = _running.stack
+    return bool(stack) and (trace is None or stack[-1] is trace)
 
 
 def users_frame() -> tuple[types.FrameType, types.FrameType]:

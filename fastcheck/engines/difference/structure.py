@@ -3,105 +3,22 @@
 from __future__ import annotations
 
 import functools
-import math
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from fastcheck.engines.difference import layout
-from fastcheck.engines.difference.arrays import FUNCTIONS, DifferenceArray, Lens, made, taken
-from fastcheck.engines.difference.forms import Array, Form, Shape
+from fastcheck.engines.difference.arrays import FUNCTIONS, DifferenceArray, made, taken
 from fastcheck.engines.difference.state import TracingError
-
-
-class IndexLens(Lens):
-    """The view ``x[key]``, the key being basic."""
-
-    __slots__ = ("key",)
-
-    def __init__(self, key: Any) -> None:
-        self.key = key
-
-    def look(self, value: Any) -> Any:
-        """Return the values."""
-        return value[self.key]
-
-    def get(self, form: Form) -> Form | None:
-        """Return the differences."""
-        region = np.broadcast_to(0, form.shape)[self.key].shape
-        return layout.sliced(form, self.key, region)
-
-    def put(self, old: Form | None, new: Form | None, shape: Shape) -> Form | None:
-        """Return the parent's differences."""
-        region = np.broadcast_to(0, shape)[self.key].shape
-        return layout.assigned(old, self.key, new, shape, region)
-
-
-class ReshapeLens(Lens):
-    """The view ``x.reshape(shape)``."""
-
-    __slots__ = ("shape",)
-
-    def __init__(self, shape: Shape) -> None:
-        self.shape = shape
-
-    def look(self, value: Any) -> Any:
-        """Return the values."""
-        return value.reshape(self.shape)
-
-    def get(self, form: Form) -> Form | None:
-        """Return the differences."""
-        return layout.reshaped(form, self.shape)
-
-    def put(self, old: Form | None, new: Form | None, shape: Shape) -> Form | None:
-        """Return the parent's differences."""
-        return None if new is None else layout.reshaped(new, shape)
-
-
-class TransposeLens(Lens):
-    """The view ``x.transpose(axes)``."""
-
-    __slots__ = ("axes",)
-
-    def __init__(self, axes: tuple[int, ...]) -> None:
-        self.axes = axes
-
-    def look(self, value: Any) -> Any:
-        """Return the values."""
-        return value.transpose(self.axes)
-
-    def get(self, form: Form) -> Form | None:
-        """Return the differences."""
-        return layout.transposed(form, self.axes)
-
-    def put(self, old: Form | None, new: Form | None, shape: Shape) -> Form | None:
-        """Return the parent's differences."""
-        return None if new is None else layout.transposed(new, [int(k) for k in np.argsort(self.axes)])
-
-
-class PickLens(Lens):
-    """A read-only view by a function that moves entries."""
-
-    __slots__ = ("function",)
-
-    def __init__(self, function: Callable[[Any], Any]) -> None:
-        self.function = function
-
-    def look(self, value: Any) -> Any:
-        """Return the values, which cannot be written."""
-        view = self.function(value).view()
-        view.flags.writeable = False
-        return view
-
-    def get(self, form: Form) -> Form | None:
-        """Return the differences."""
-        return layout.picked(form, self.function(numbers(form.shape)))
-
-
-def numbers(shape: Shape) -> Array:
-    """Return the flat number of each entry."""
-    return np.arange(math.prod(shape)).reshape(shape)
+from fastcheck.engines.difference.views import (
+    IndexLens,
+    PickLens,
+    ReshapeLens,
+    TransposeLens,
+    WindowLens,
+    numbers,
+)
 
 
 def array(x: Any) -> Any:
@@ -199,6 +116,18 @@ def moving_view(function: Callable[..., Any]) -> Callable[..., Any]:
         return array(x).view_by(PickLens(lambda value: function(value, *arguments, **keywords)))
 
     return rule
+
+
+def windows(
+    x: Any, window_shape: Any, axis: Any = None, *, subok: bool = False, writeable: bool = False
+) -> Any:
+    """Rule of sliding_window_view."""
+    x = array(x)
+    if writeable:
+        raise TracingError("sliding_window_view", "writeable=True is not supported.")
+    window = tuple(window_shape) if np.iterable(window_shape) else (int(window_shape),)
+    axes = range(x.ndim) if axis is None else axis if np.iterable(axis) else (axis,)
+    return x.view_by(WindowLens(window, tuple(int(k) % x.ndim for k in axes)))
 
 
 def broadcast_to(x: Any, shape: Any) -> Any:
@@ -531,13 +460,9 @@ def register() -> None:
         }
     )
     FUNCTIONS.update({f: moving(f) for f in (np.tile, np.repeat, np.roll, np.delete, np.resize)})
-    FUNCTIONS.update(
-        {
-            f: moving_view(f)
-            for f in (np.lib.stride_tricks.sliding_window_view, np.diagonal, np.linalg.diagonal)
-        }
-    )
+    FUNCTIONS.update({f: moving_view(f) for f in (np.diagonal, np.linalg.diagonal)})
     FUNCTIONS.update({f: filling(f) for f in (np.tril, np.triu, np.diag, np.diagflat)})
+    FUNCTIONS.update({np.lib.stride_tricks.sliding_window_view: windows})
     FUNCTIONS.update({np.broadcast_to: broadcast_to, np.broadcast_arrays: broadcast_arrays, np.pad: pad})
     FUNCTIONS.update({np.append: append, np.rot90: rot90})
     FUNCTIONS.update({np.concatenate: concatenate, np.concat: concatenate, np.stack: stack, np.block: block})

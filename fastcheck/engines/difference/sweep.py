@@ -11,16 +11,19 @@ from numpy.typing import NDArray
 
 from fastcheck.engines.difference.creation import substituted
 from fastcheck.engines.difference.state import BatchTooLargeError, Memory, TracingError
-from fastcheck.engines.difference.trace import Build, Cost, Flags, Traced, Vector, trace
+from fastcheck.engines.difference.trace import Build, Cost, Flags, Traced, Vector, trace, trace_mixed
 
-TARGET = 524_288
-"""Elements of the largest array of differences in a batch: 4 MiB; smaller batches cost more starts of operations."""
+TARGET = 262_144
+"""Elements of the largest array of differences in a batch: 2 MiB; smaller batches cost more starts of operations."""
 
 PILOT = 4
 """Coordinates in the trial run of a grouping."""
 
 SMALL = 16
 """Blocks up to this many coordinates are not worth a trial."""
+
+ALONE = 128
+"""Nor are those of one axis, which have one grouping only, up to this many."""
 
 MOST = 4096
 """Coordinates of a batch at most."""
@@ -32,10 +35,49 @@ Indices = NDArray[np.intp]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Coordinates:
+    """What is perturbed, by ±``step``: n entries, the ``flat_indices`` of the leaves number ``which``; both (n,).
+
+    ``memory`` holds products kept from one batch to the next.
+    """
+
+    cost: Cost
+    build: Build
+    leaves: Sequence[Vector]
+    which: Indices
+    flat_indices: Indices
+    step: float
+    memory: Memory
+
+    def trace(self, batch: Indices, signs: tuple[int, ...], *, compiled: bool = False) -> Traced:
+        """Trace some of them: all with the first sign, then all with the next."""
+        steps = np.repeat([self.step * sign for sign in signs], len(batch))
+        which, flat = np.tile(self.which[batch], len(signs)), np.tile(self.flat_indices[batch], len(signs))
+        common = (self.cost, self.build, self.leaves)
+        if (which == which[0]).all():
+            leaf = int(which[0])
+            return trace(*common, leaf, flat, steps, memory=self.memory, compiled=compiled)
+        return trace_mixed(*common, which, flat, steps, memory=self.memory)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Experience:
+    """What an earlier run of the cost took: starting its operations, and per member if members share nothing."""
+
+    starts: float
+    member_work: float
+    largest: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Batches:
-    """How n coordinates are cut: each batch holds positions from 0 to n - 1; together they hold each once."""
+    """How n coordinates are cut: each batch holds positions from 0 to n - 1; together they hold each once.
+
+    ``signs`` are those that a batch starts with: only +1 where the trial found opposite differences to be opposite.
+    """
 
     batches: tuple[Indices, ...]
+    signs: tuple[int, ...]
     work: float
     compiled: bool
 
@@ -53,103 +95,111 @@ class Swept:
     unsupported: Flags
     values: Vector
     work: int
+    member_work: int
+    largest: int
 
 
 def sweep(
     cost: Cost,
     build: Build,
     leaves: Sequence[Vector],
-    leaf: int,
+    leaf: int | Indices,
     flat_indices: Indices,
     step: float,
     *,
     memory: Memory | None = None,
+    experience: Experience | None = None,
     mapped: Callable[[Callable[[Indices], Swept], Iterable[Indices]], Iterable[Swept]] = map,
 ) -> Swept:
-    """Return the differences of these coordinates of one leaf, at ±step.
+    """Return the differences of these coordinates, at ±step.
 
-    The batches do not depend on ``mapped``, which may be the ``map`` of a pool of threads: neither do the results.
+    They are of one leaf, or few: with one leaf for each, they share little, and are run as one batch. The batches do
+    not depend on ``mapped``, which may be the ``map`` of a pool of threads: neither do the results.
     """
+    flat = np.asarray(flat_indices, dtype=np.intp)
+    coordinates = Coordinates(
+        cost=cost,
+        build=build,
+        leaves=leaves,
+        which=np.broadcast_to(np.asarray(leaf, dtype=np.intp), flat.shape),
+        flat_indices=flat,
+        step=step,
+        memory=Memory() if memory is None else memory,
+    )
     with substituted(cost):
-        return swept(cost, build, leaves, leaf, np.asarray(flat_indices, dtype=np.intp), step, memory, mapped)
+        plan = batches(coordinates, experience)
+        parts = mapped(lambda batch: both_ends(coordinates, batch, plan), plan.batches)
+        return joined(parts, np.concatenate(plan.batches))
 
 
-def swept(
-    cost: Cost,
-    build: Build,
-    leaves: Sequence[Vector],
-    leaf: int,
-    flat_indices: Indices,
-    step: float,
-    memory: Memory | None,
-    mapped: Any,
-) -> Swept:
-    """Run `sweep` with the stand-ins in place."""
-    memory = Memory() if memory is None else memory
-    plan = batches(cost, build, leaves, leaf, flat_indices, step, memory=memory)
+def joined(parts: Iterable[Swept], order: Indices) -> Swept:
+    """Return what the parts hold together; ``order`` holds the place of each of their coordinates."""
+    parts = list(parts)
 
-    def evaluate(batch: Indices) -> Swept:
-        return evaluated(cost, build, leaves, leaf, flat_indices[batch], step, memory, plan.compiled)
+    def column(name: str) -> Any:
+        values = np.concatenate([getattr(part, name) for part in parts])
+        result = np.empty_like(values)
+        result[order] = values
+        return result
 
-    n = len(flat_indices)
-    plus, minus = np.zeros(n), np.zeros(n)
-    kinked, unsupported = np.zeros(n, dtype=bool), np.zeros(n, dtype=bool)
-    values, work = [], 0
-    for batch, part in zip(plan.batches, mapped(evaluate, plan.batches), strict=True):
-        plus[batch], minus[batch] = part.plus, part.minus
-        kinked[batch], unsupported[batch] = part.kinked, part.unsupported
-        values.append(part.values)
-        work += part.work
     return Swept(
-        plus=plus,
-        minus=minus,
-        kinked=kinked,
-        unsupported=unsupported,
-        values=np.concatenate(values),
-        work=work,
+        plus=column("plus"),
+        minus=column("minus"),
+        kinked=column("kinked"),
+        unsupported=column("unsupported"),
+        values=np.concatenate([part.values for part in parts]),
+        work=sum(part.work for part in parts),
+        member_work=sum(part.member_work for part in parts),
+        largest=max(part.largest for part in parts),
     )
 
 
-def batches(
-    cost: Cost,
-    build: Build,
-    leaves: Sequence[Vector],
-    leaf: int,
-    flat_indices: Indices,
-    step: float,
-    *,
-    memory: Memory | None = None,
-) -> Batches:
+def batches(coordinates: Coordinates, experience: Experience | None) -> Batches:
     """Group coordinates so that the fewest elements are processed: by equal first index, last index, or not at all.
 
     Members that change the same row (or column) of a matrix share everything but a factor in all later layers. Which
-    of the two it is depends on how the cost is written, so a few coordinates of each grouping are tried.
+    of the two it is depends on how the cost is written, so a few coordinates of each grouping are tried, as long as
+    starting its batches alone costs less than the best so far. Where ``experience`` tells the answer, none is.
     """
-    n = len(flat_indices)
-    if n <= SMALL:
-        return Batches(batches=(np.arange(n),), work=0.0, compiled=False)
-    memory = Memory() if memory is None else memory
-    best: tuple[float, list[Indices], int] | None = None
-    for groups in groupings(leaves[leaf].shape, flat_indices):
-        pilot = spread_out(max(groups, key=len))
-        tried = attempt(cost, build, leaves, leaf, flat_indices[pilot], step, memory)
-        if tried is None:
+    n = len(coordinates.which)
+    shape = coordinates.leaves[coordinates.which[0]].shape
+    alone = n <= ALONE and sum(length > 1 for length in shape) < 2
+    if n <= SMALL or alone or (coordinates.which != coordinates.which[0]).any():
+        return Batches(batches=(np.arange(n),), signs=(1,), work=0.0, compiled=False)
+    candidates = groupings(shape, coordinates.flat_indices)
+    if experience is not None and all(
+        len(groups) * experience.starts >= n * experience.member_work for groups in candidates[1:]
+    ):
+        parts = tuple(cut(candidates[0][0], int(min(MOST, max(1, TARGET // max(1, experience.largest))))))
+        work = len(parts) * experience.starts + n * experience.member_work
+        return Batches(batches=parts, signs=(1,), work=work, compiled=work >= COMPILE_FROM)
+    best: tuple[float, list[Indices], int, tuple[int, ...]] | None = None
+    starts = 0
+    for groups in candidates:
+        if best is not None and len(groups) * starts >= best[0]:
             continue
-        members = 2 * len(pilot)
-        size = int(min(MOST, max(1, TARGET * members // max(1, 2 * tried.largest))))
+        pilot = spread_out(max(groups, key=len))
+        try:
+            tried = coordinates.trace(pilot, (1,))
+        except BatchTooLargeError:
+            continue
+        signs: tuple[int, ...] = (1,) if tried.odd else (1, -1)
+        size = int(min(MOST, max(1, TARGET * len(pilot) // max(1, tried.largest * len(signs)))))
         count = sum(-(-len(group) // size) for group in groups)
-        work = count * (tried.work - tried.member_work) + n * tried.member_work * 2 / members
+        starts = tried.work - tried.member_work
+        work = count * starts + n * tried.member_work * len(signs) / len(pilot)
         if best is None or work < best[0]:
-            best = work, groups, size
+            best = work, groups, size, signs
     if best is None:
-        return Batches(batches=tuple(np.arange(n).reshape(-1, 1)), work=0.0, compiled=False)
-    work, groups, size = best
+        alone = tuple(np.arange(n).reshape(-1, 1))
+        return Batches(batches=alone, signs=(1, -1), work=0.0, compiled=False)
+    work, groups, size, signs = best
     parts = tuple(part for group in groups for part in cut(group, size))
-    return Batches(batches=parts, work=work, compiled=work >= COMPILE_FROM)
+    return Batches(batches=parts, signs=signs, work=work, compiled=work >= COMPILE_FROM)
 
 
 def groupings(shape: tuple[int, ...], flat_indices: Indices) -> list[list[Indices]]:
-    """Return the candidates: lists of groups of positions in ``flat_indices``."""
+    """Return the candidates, fewest groups first: lists of groups of positions in ``flat_indices``."""
     everything = np.arange(len(flat_indices))
     wide = [axis for axis, length in enumerate(shape) if length > 1]
     candidates = [[everything]]
@@ -159,7 +209,7 @@ def groupings(shape: tuple[int, ...], flat_indices: Indices) -> list[list[Indice
             order = np.argsort(index[axis], kind="stable")
             ends = np.flatnonzero(np.diff(index[axis][order])) + 1
             candidates.append(np.split(order, ends))
-    return candidates
+    return sorted(candidates, key=len)
 
 
 def spread_out(group: Indices) -> Indices:
@@ -174,73 +224,25 @@ def cut(group: Indices, size: int) -> list[Indices]:
     return [group] if count == 1 else np.array_split(group, count)
 
 
-def attempt(
-    cost: Cost,
-    build: Build,
-    leaves: Sequence[Vector],
-    leaf: int,
-    flat: Indices,
-    step: float,
-    memory: Memory,
-) -> Traced | None:
-    """Trace a few coordinates; None if even they need too much memory."""
+def both_ends(coordinates: Coordinates, batch: Indices, plan: Batches) -> Swept:
+    """Trace a batch at +step, and at -step unless that is known to be the opposite; in halves if memory demands it."""
+    n = len(batch)
     try:
-        return both_signs(cost, build, leaves, leaf, flat, step, memory, compiled=False)
-    except BatchTooLargeError:
-        return None
-
-
-def both_signs(
-    cost: Cost,
-    build: Build,
-    leaves: Sequence[Vector],
-    leaf: int,
-    flat: Indices,
-    step: float,
-    memory: Memory,
-    *,
-    compiled: bool,
-) -> Traced:
-    """Trace a batch: members are all coordinates at +step, then all at -step."""
-    steps = np.repeat([step, -step], len(flat))
-    return trace(cost, build, leaves, leaf, np.tile(flat, 2), steps, memory=memory, compiled=compiled)
-
-
-def evaluated(
-    cost: Cost,
-    build: Build,
-    leaves: Sequence[Vector],
-    leaf: int,
-    flat: Indices,
-    step: float,
-    memory: Memory,
-    compiled: bool,
-) -> Swept:
-    """Trace a batch, in halves if it needs too much memory."""
-    n = len(flat)
-    try:
-        t = both_signs(cost, build, leaves, leaf, flat, step, memory, compiled=compiled)
+        t = coordinates.trace(batch, plan.signs, compiled=plan.compiled)
+        if plan.signs == (1,) and not t.odd:
+            t = coordinates.trace(batch, (1, -1), compiled=plan.compiled)
     except BatchTooLargeError:
         if n == 1:
             raise TracingError("the cost", "one coordinate alone needs more memory than allowed.") from None
-        halves = [
-            evaluated(cost, build, leaves, leaf, half, step, memory, compiled)
-            for half in np.array_split(flat, 2)
-        ]
-        joined = {
-            name: np.concatenate([getattr(half, name) for half in halves])
-            for name in ("plus", "minus", "kinked", "unsupported")
-        }
-        return Swept(
-            **joined,
-            values=np.concatenate([half.values for half in halves]),
-            work=sum(half.work for half in halves),
-        )
+        return joined((both_ends(coordinates, half, plan) for half in np.array_split(batch, 2)), np.arange(n))
+    two = len(t.difference) == 2 * n
     return Swept(
         plus=t.difference[:n],
-        minus=t.difference[n:],
-        kinked=t.kinked[:n] | t.kinked[n:],
-        unsupported=t.unsupported[:n] | t.unsupported[n:],
+        minus=t.difference[n:] if two else -t.difference,
+        kinked=t.kinked[:n] | t.kinked[n:] if two else t.kinked,
+        unsupported=t.unsupported[:n] | t.unsupported[n:] if two else t.unsupported,
         values=np.array([t.value]),
         work=t.work,
+        member_work=t.member_work,
+        largest=t.largest,
     )

@@ -25,14 +25,16 @@ class Traced:
     """What a batch of B perturbations does to the cost.
 
     ``difference`` holds J(θ + perturbation) - J(θ), shape (B,). ``kinked`` members cross a kink: their difference is
-    right. ``unsupported`` members take another way through the cost: their difference means nothing. ``work`` counts
-    elements processed, of which ``member_work`` grows with B; ``largest`` is the biggest array of differences.
+    right. ``unsupported`` members take another way through the cost: their difference means nothing. ``odd`` says that
+    the opposite perturbations have exactly the opposite differences. ``work`` counts elements processed, of which
+    ``member_work`` grows with B; ``largest`` is the biggest array of differences.
     """
 
     value: float
     difference: Vector
     kinked: Flags
     unsupported: Flags
+    odd: bool
     work: int
     member_work: int
     largest: int
@@ -154,6 +156,7 @@ def run(
         difference=difference,
         kinked=state.kinked,
         unsupported=state.unsupported,
+        odd=state.odd,
         work=state.work,
         member_work=state.member_work,
         largest=state.largest,

@@ -1,0 +1,164 @@
+"""Difference propagation against the reference loop: a random direction in every block."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastcheck.engines.difference.forms import Form
+from fastcheck.engines.difference.runs import DisagreementError, Runner, Slopes
+from fastcheck.engines.noise import root_mean_square, rounding_bound
+from fastcheck.engines.plain import default_steps
+from fastcheck.errors import EvaluationError
+from fastcheck.parameters import Block, Vector
+from fastcheck.plan import Coordinates, Plan, rows_by_block
+from fastcheck.problem import Problem
+
+WHOLE = 500_000
+"""Blocks of up to this many entries are verified along a direction in all of them, larger ones in a random row."""
+
+NEGLIGIBLE = 2.0**-40
+"""Slopes that differ by less than this share of the network's largest are equal but for rounding."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Direction:
+    """A random unit vector in one block: k entries at these rows of the plan, and its row of axis 0 if only one."""
+
+    block: Block
+    rows: NDArray[np.intp]
+    entries: Vector
+    row: int | None
+
+    @property
+    def size(self) -> int:
+        """Entries of the block, or of its row."""
+        return self.block.size if self.row is None else self.block.size // self.block.shape[0]
+
+    @property
+    def start(self) -> int:
+        """Where these entries start in the vector θ."""
+        return self.block.start + (self.row or 0) * self.size
+
+
+def verify(runner: Runner, plan: Plan, slopes: Slopes, bound: Vector, tiny: float) -> int:
+    """Raise `DisagreementError` unless plain evaluation confirms the slopes along a random direction in each block.
+
+    Two comparisons. The central difference along the direction, by difference propagation and by two evaluations of
+    the cost: both compute the same finite difference, kinks and truncation included, so they must agree within the
+    loop's rounding noise. And, with the step ``tiny``, the difference along the direction and the sum of the slopes of
+    its coordinates, wherever no kink is near. Returns how many directions were evaluated.
+    """
+    layout = runner.problem.layout
+    blocks = list(rows_by_block(layout, plan))
+    rng = np.random.default_rng(plan.seed)
+    directions = [chosen(block, rows, plan.coordinates, rng) for block, rows in blocks]
+    step = float(default_steps(np.zeros(1), plan.epsilon)[0])
+    scale = max(root_mean_square(slopes.central[rows]) for _, rows in blocks)
+    for group in together(directions):
+        ends = [_Ends.of(runner.problem, direction, step, tiny, plan.coordinates) for direction in group]
+        traced = runner.moved(*perturbed(runner.problem, group, ends))
+        for k, (direction, end) in enumerate(zip(group, ends, strict=True)):
+            four = slice(4 * k, 4 * k + 4)
+            if not traced.unsupported[four][:2].any():
+                _confirm_loop(runner, direction, end, traced.difference[four], step)
+            here = slopes.kinked[direction.rows] | slopes.unsupported[direction.rows]
+            if not (here.any() or traced.kinked[four][2:].any() or traced.unsupported[four][2:].any()):
+                found = (traced.difference[four][2] - traced.difference[four][3]) / (2 * tiny)
+                allowed = float(np.abs(direction.entries) @ bound[direction.rows]) + NEGLIGIBLE * scale
+                _confirm_sum(direction, slopes, found, allowed)
+    return len(directions)
+
+
+def chosen(block: Block, rows: slice, coordinates: Coordinates, rng: np.random.Generator) -> Direction:
+    """Return a random direction among the planned coordinates of a block."""
+    planned = np.arange(rows.start, rows.stop)
+    row = None
+    if block.size > WHOLE and len(block.shape) > 1:
+        at = (coordinates[planned] - block.start) // (block.size // block.shape[0])
+        row = int(rng.choice(at))
+        planned = planned[at == row]
+    entries = rng.standard_normal(planned.size)
+    return Direction(block=block, rows=planned, entries=entries / np.linalg.norm(entries), row=row)
+
+
+def together(directions: Sequence[Direction]) -> list[list[Direction]]:
+    """Return directions in groups that fit one run."""
+    groups: list[list[Direction]] = [[]]
+    for direction in directions:
+        if groups[-1] and sum(d.size for d in groups[-1] + [direction]) * (len(groups[-1]) + 1) > WHOLE:
+            groups.append([])
+        groups[-1].append(direction)
+    return groups
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Ends:
+    """Where a direction leads: θ + h·v and θ - h·v as they are rounded, and the four differences (4, size) of a run."""
+
+    plus: Vector
+    minus: Vector
+    differences: Vector
+
+    @classmethod
+    def of(
+        cls, problem: Problem, direction: Direction, step: float, tiny: float, coordinates: Coordinates
+    ) -> _Ends:
+        places, theta = coordinates[direction.rows], problem.theta
+        ends = [theta.copy(), theta.copy()]
+        differences = np.zeros((4, direction.size))
+        inside = places - direction.start
+        for end, h, found in zip(ends, (step, -step), differences, strict=False):
+            end[places] += h * direction.entries
+            found[inside] = end[places] - theta[places]
+        differences[2, inside] = tiny * direction.entries
+        differences[3] = -differences[2]
+        return cls(ends[0], ends[1], differences)
+
+
+def perturbed(
+    problem: Problem, group: Sequence[Direction], ends: Sequence[_Ends]
+) -> tuple[list[Form | None], int]:
+    """Return the differences of the leaves in a run with four members for each direction, and their number."""
+    members = 4 * len(group)
+    forms: list[Form | None] = [None] * len(problem.layout.blocks)
+    for k, (direction, end) in enumerate(zip(group, ends, strict=True)):
+        shape = direction.block.shape
+        dims = shape if direction.row is None else (1, *shape[1:])
+        data = np.zeros((members, *dims))
+        data[4 * k : 4 * k + 4] = end.differences.reshape(4, *dims)
+        forms[problem.layout.blocks.index(direction.block)] = Form(
+            data, shape, {} if direction.row is None else {0: direction.row}
+        )
+    return forms, members
+
+
+def _confirm_loop(runner: Runner, direction: Direction, ends: _Ends, found: Vector, step: float) -> None:
+    """Compare with J(θ + h·v) - J(θ - h·v), evaluated."""
+    evaluator = runner.problem.evaluator
+    try:
+        costs = evaluator(ends.plus), evaluator(ends.minus)
+    except EvaluationError as error:
+        raise DisagreementError(f"Beside θ, in {direction.block.name}: {error}") from error
+    loop, fast = (costs[0] - costs[1]) / (2 * step), float(found[0] - found[1]) / (2 * step)
+    noise = max(runner.noise, float(np.spacing(max(map(abs, costs)))))
+    allowed = 2 * float(rounding_bound(noise, step))
+    if not abs(loop - fast) <= allowed:
+        raise DisagreementError(
+            "The reference loop does not confirm difference propagation: along a random direction in "
+            f"{direction.block.name}, with the step {step:g}, it finds {loop:.12g} and not {fast:.12g}, and rounding "
+            f"explains {allowed:.1g} only."
+        )
+
+
+def _confirm_sum(direction: Direction, slopes: Slopes, found: float, allowed: float) -> None:
+    """Compare the slope along a direction with those of its coordinates."""
+    total = float(direction.entries @ slopes.central[direction.rows])
+    if not abs(total - found) <= allowed:
+        raise DisagreementError(
+            "Difference propagation contradicts itself: along a random direction in "
+            f"{direction.block.name} it finds {found:.12g}, and the slopes of the coordinates add up to {total:.12g}."
+        )
