@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from fastcheck import course
     from fastcheck.checks import check, check_backprop, check_layer, check_object, numerical_gradient
+    from fastcheck.engines.mlp.losses import Loss
+    from fastcheck.engines.mlp.model import MLP
     from fastcheck.errors import (
         EvaluationError,
         FastcheckError,
@@ -24,12 +26,14 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
+    "MLP",
     "BlockReport",
     "Coordinate",
     "EvaluationError",
     "FastcheckError",
     "GradientMismatchError",
     "InvalidProblemError",
+    "Loss",
     "Report",
     "Verdict",
     "check",
@@ -41,12 +45,14 @@ __all__ = [
 ]
 
 _HOMES = {
+    "MLP": "fastcheck.engines.mlp.model",
     "BlockReport": "fastcheck.report.result",
     "Coordinate": "fastcheck.report.result",
     "EvaluationError": "fastcheck.errors",
     "FastcheckError": "fastcheck.errors",
     "GradientMismatchError": "fastcheck.errors",
     "InvalidProblemError": "fastcheck.errors",
+    "Loss": "fastcheck.engines.mlp.losses",
     "Report": "fastcheck.report.result",
     "Verdict": "fastcheck.verdict",
     "check": "fastcheck.checks",

@@ -18,7 +18,7 @@ from rich.text import Text
 
 from fastcheck import course
 from fastcheck.checks import check
-from fastcheck.engines.mlp import ThreeLayerCost
+from fastcheck.engines.mlp.three_layer import ThreeLayerCost
 from fastcheck.execution import one_blas_thread
 from fastcheck.report.result import Report
 from fastcheck.report.text import make_console

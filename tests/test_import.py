@@ -45,8 +45,8 @@ def test_every_public_name_resolves(name):
     assert name in dir(fastcheck)
 
 
-def test_all_is_sorted_and_whole():
-    assert fastcheck.__all__ == sorted(fastcheck.__all__)
+def test_all_is_whole():
+    assert len(fastcheck.__all__) == len(set(fastcheck.__all__))
     assert set(fastcheck._HOMES) | {"course"} == set(fastcheck.__all__)
     assert {"check", "check_backprop", "numerical_gradient", "Report", "course"} <= set(fastcheck.__all__)
 

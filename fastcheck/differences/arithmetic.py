@@ -17,6 +17,11 @@ def subtract(x: Value, dx: Value, y: Value, dy: Value) -> Value:
     return dx - dy
 
 
+def positive(x: Value, dx: Value) -> Value:
+    """Return the difference of x itself: dx."""
+    return dx
+
+
 def negative(x: Value, dx: Value) -> Value:
     """Return the difference of -x: -dx."""
     return -dx

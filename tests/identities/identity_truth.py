@@ -97,6 +97,7 @@ VALUES: dict[str, Callable[..., mpf]] = {
     "minimum": min,
     "multiply": lambda x, y: x * y,
     "ndtr": normal,
+    "positive": lambda x: x,
     "negative": lambda x: -x,
     "power": real_power,
     "reciprocal": lambda x: 1 / x,

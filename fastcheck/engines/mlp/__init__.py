@@ -1,5 +1,4 @@
-"""Multilayer perceptrons whose cost is evaluated by numba, many parameter vectors at once."""
+"""Multilayer perceptrons: the model in NumPy, and what numba compiles of it.
 
-from fastcheck.engines.mlp.model import ThreeLayerCost
-
-__all__ = ["ThreeLayerCost"]
+`model`, `arrangement`, `activations` and `losses` need NumPy only; `three_layer` and `kernels` load numba.
+"""

@@ -5,7 +5,8 @@ import pytest
 
 from fastcheck import InvalidProblemError, check, course, numerical_gradient
 from fastcheck.bench import Network
-from fastcheck.engines.mlp import ThreeLayerCost, kernels
+from fastcheck.engines.mlp import kernels
+from fastcheck.engines.mlp.three_layer import ThreeLayerCost
 
 SIZES = [(4, 5, 3, 1), (1, 1, 1, 1), (7, 6, 9, 2), (20, 25, 15, 1)]
 
