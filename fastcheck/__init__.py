@@ -11,7 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from fastcheck import course
-    from fastcheck.checks import check, check_backprop, check_layer, check_object, numerical_gradient
+    from fastcheck.checks import (
+        check,
+        check_backprop,
+        check_layer,
+        check_mlp,
+        check_object,
+        numerical_gradient,
+    )
     from fastcheck.engines.mlp.losses import Loss
     from fastcheck.engines.mlp.model import MLP
     from fastcheck.errors import (
@@ -39,6 +46,7 @@ __all__ = [
     "check",
     "check_backprop",
     "check_layer",
+    "check_mlp",
     "check_object",
     "course",
     "numerical_gradient",
@@ -58,6 +66,7 @@ _HOMES = {
     "check": "fastcheck.checks",
     "check_backprop": "fastcheck.checks",
     "check_layer": "fastcheck.checks",
+    "check_mlp": "fastcheck.checks",
     "check_object": "fastcheck.checks",
     "numerical_gradient": "fastcheck.checks",
 }

@@ -107,7 +107,7 @@ def check(
         plan = make_plan(problem.layout, problem.theta, coordinates, epsilon, seed)
         estimates = engine.estimate(problem, plan, execution)
         estimates = look_again(problem, plan, estimates, tolerance)
-    judgement = judge(problem, plan, estimates, tolerance)
+        judgement = judge(problem, plan, estimates, tolerance)
     return Report(
         verdict=judgement.verdict,
         difference=judgement.difference,
@@ -169,6 +169,72 @@ def check_backprop(
     claim = functools.partial(cost.gradients, backward, (X, Y))
     report = check(cost, parameters, claim, **options)
     return dataclasses.replace(report, forward_passes=report.forward_passes + 1)
+
+
+def check_mlp(
+    parameters: Any,
+    gradients: Any,
+    X: Any,
+    Y: Any,
+    *,
+    activations: Any,
+    loss: Any = None,
+    l2: float = 0.0,
+    dropout_masks: Any = None,
+    layout: Any = "features_first",
+    cost: Any = None,
+    **options: Any,
+) -> Report:
+    """Check the gradient of a multilayer perceptron, every coordinate in a few forward passes' time.
+
+    Parameters
+    ----------
+    parameters
+        A dict with W1, b1, W2, b2, …; shapes as for `MLP`.
+    gradients
+        The claim, as for `check`.
+    X, Y
+        Inputs and targets, as for `MLP`; copies are used.
+    activations, loss, l2, dropout_masks, layout
+        The model; see `MLP`.
+    cost
+        Your own cost, a function of the parameters or the number that it returned: the model must compute the same.
+        A function is also what the result is verified against.
+    **options
+        The keyword arguments of `check`.
+
+    Returns
+    -------
+    Report
+        Costs about three dozen forward passes, however many parameters there are.
+
+    Raises
+    ------
+    InvalidProblemError
+        As `check` and `MLP`; also if ``cost`` is not that of the model, with what explains the difference.
+    EvaluationError
+        As `check`.
+
+    Examples
+    --------
+    >>> import numpy as np, fastcheck
+    >>> model = fastcheck.MLP(("relu", "sigmoid"))
+    >>> parameters = model.initialize((4, 5, 1), seed=0)
+    >>> X, Y = np.random.default_rng(0).standard_normal((4, 6)), np.array([0, 1, 1, 0, 1, 0])
+    >>> gradients = model.gradients(parameters, X, Y)
+    >>> gradients["W1"][2] *= 1.01
+    >>> report = fastcheck.check_mlp(parameters, gradients, X, Y, activations=("relu", "sigmoid"))
+    >>> report.blocks["W1"].verdict, report.blocks["W1"].wrong
+    (<Verdict.FAIL: 'fail'>, 4)
+    """
+    from fastcheck.engines.mlp.model import MLP
+    from fastcheck.engines.mlp.model_cost import ModelCost, expect_same_cost
+
+    model = MLP(activations, loss=loss, l2=l2, dropout_masks=dropout_masks, layout=layout)
+    if cost is not None:
+        expect_same_cost(model, parameters, X, Y, cost)
+    own = cost if callable(cost) else None
+    return check(ModelCost(model, X, Y, own), parameters, gradients, **options)
 
 
 def check_layer(

@@ -52,6 +52,8 @@ def look_again(problem: Problem, plan: Plan, estimates: Estimates, tolerance: fl
     their block is confirmed; those left undecided by the noise of a step smaller than the default one; and,
     where nothing else decides, those where claim and ĝ are both zero. Costs 2 to 16 forward passes for each.
     """
+    if not estimates.plain.size:
+        return estimates
     look = _Look(problem, plan, estimates, tolerance)
     standings = np.full(plan.coordinates.size, Standing.RIGHT, np.int8)
     standings[estimates.plain] = standings_of(problem, plan, estimates, tolerance)[estimates.plain]

@@ -82,13 +82,12 @@ class Judgement:
 def judge(problem: Problem, plan: Plan, estimates: Estimates, tolerance: float) -> Judgement:
     """Judge every coordinate, block and the whole."""
     claimed = claims(problem, plan)
-    standings = standings_of(problem, plan, estimates, tolerance)
     allowed = allowances(problem, plan, estimates, tolerance)
-    compared = np.where(
-        estimates.lower < estimates.upper,
-        np.clip(claimed, estimates.lower, estimates.upper),
-        estimates.numerical,
-    )
+    standings = _standings(problem, estimates, claimed, allowed)
+    compared = estimates.numerical
+    if estimates.lower is not estimates.upper:
+        clipped = np.clip(claimed, estimates.lower, estimates.upper)
+        compared = np.where(estimates.lower < estimates.upper, clipped, compared)
     error = np.abs(claimed - compared)
     blocks = tuple(
         _judge_block(
@@ -110,8 +109,11 @@ def judge(problem: Problem, plan: Plan, estimates: Estimates, tolerance: float) 
 
 def standings_of(problem: Problem, plan: Plan, estimates: Estimates, tolerance: float) -> NDArray[np.int8]:
     """Return the `Standing` of each coordinate, shape (k,)."""
-    claimed = claims(problem, plan)
     allowed = allowances(problem, plan, estimates, tolerance)
+    return _standings(problem, estimates, claims(problem, plan), allowed)
+
+
+def _standings(problem: Problem, estimates: Estimates, claimed: Vector, allowed: Vector) -> NDArray[np.int8]:
     outside = np.maximum(estimates.lower - claimed, claimed - estimates.upper)
     standings = np.full(claimed.shape, Standing.RIGHT, np.int8)
     standings[estimates.bound > allowed] = Standing.UNDECIDED
@@ -149,7 +151,8 @@ def claims(problem: Problem, plan: Plan) -> Vector:
     """Return the claimed gradient of the coordinates of the plan, shape (k,)."""
     if problem.claimed is None:
         raise InvalidProblemError("gradients: expected a claimed gradient to judge, got None.")
-    return problem.claimed[plan.coordinates]
+    whole = plan.coordinates.size == problem.claimed.size
+    return problem.claimed if whole else problem.claimed[plan.coordinates]
 
 
 def relative_difference(claimed: Vector, numerical: Vector) -> float:

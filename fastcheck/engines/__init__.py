@@ -9,7 +9,7 @@ import importlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
-from fastcheck.errors import InvalidProblemError
+from fastcheck.errors import FastcheckError, InvalidProblemError
 
 if TYPE_CHECKING:
     from fastcheck.execution import Execution
@@ -40,6 +40,10 @@ class Estimates:
     notes: tuple[str, ...] = ()
 
 
+class DisagreementError(FastcheckError):
+    """The reference loop does not confirm what a fast engine found, or the engine cannot be trusted here."""
+
+
 class Engine(Protocol):
     """What the rest of fastcheck knows of an engine."""
 
@@ -54,6 +58,7 @@ class Engine(Protocol):
 ENGINES = {
     "auto": "fastcheck.engines.automatic:AutomaticEngine",
     "difference": "fastcheck.engines.difference.engine:DifferenceEngine",
+    "mlp": "fastcheck.engines.mlp.engine:MLPEngine",
     "reference": "fastcheck.engines.loop:ReferenceEngine",
     "plain": "fastcheck.engines.plain:PlainEngine",
 }

@@ -5,10 +5,10 @@ from __future__ import annotations
 import dataclasses
 from pathlib import Path
 
-from fastcheck.engines import Estimates
+from fastcheck.engines import DisagreementError, Estimates
 from fastcheck.engines.difference.engine import DifferenceEngine
-from fastcheck.engines.difference.runs import DisagreementError
 from fastcheck.engines.difference.state import TracingError
+from fastcheck.engines.mlp.engine import estimate, known_network
 from fastcheck.engines.plain import PlainEngine, batched_costs
 from fastcheck.execution import Execution
 from fastcheck.plan import Plan
@@ -24,6 +24,17 @@ class AutomaticEngine:
         """Return the estimates of the engine that could do it; their notes say why, if it was plain."""
         if batched_costs(problem):
             return PlainEngine().estimate(problem, plan, execution)
+        notes: tuple[str, ...] = ()
+        recognition = known_network(problem)
+        if recognition is not None:
+            try:
+                return estimate(recognition, problem, plan, execution)
+            except DisagreementError as error:
+                notes = (f"the kernels for multilayer perceptrons were not used. {error}",)
+        estimates = self._general(problem, plan, execution)
+        return dataclasses.replace(estimates, notes=(*notes, *estimates.notes))
+
+    def _general(self, problem: Problem, plan: Plan, execution: Execution) -> Estimates:
         try:
             return DifferenceEngine().estimate(problem, plan, execution)
         except TracingError as error:

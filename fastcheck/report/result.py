@@ -9,9 +9,10 @@ from types import MappingProxyType
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from fastcheck.errors import GradientMismatchError
-from fastcheck.parameters import coordinate_name
+from fastcheck.parameters import Vector, coordinate_name
 from fastcheck.verdict import BlockJudgement, Judgement, Verdict
 
 WORST = 10
@@ -147,7 +148,7 @@ def block_report(judged: BlockJudgement, judgement: Judgement) -> BlockReport:
     """Return the report of one block, with its worst coordinates."""
     rows, block = judged.rows, judged.block
     error = judgement.error[rows]
-    order = np.argsort(-error, kind="stable")[:WORST]
+    order = largest_first(error, WORST)
     positions = judgement.coordinates[rows][order] - block.start
     indices = zip(*np.unravel_index(positions, block.shape), strict=True) if block.shape else [()]
     worst = []
@@ -175,6 +176,16 @@ def block_report(judged: BlockJudgement, judgement: Judgement) -> BlockReport:
         worst=tuple(worst),
         cause=judged.cause,
     )
+
+
+def largest_first(values: Vector, count: int) -> NDArray[np.intp]:
+    """Return the positions of the largest values, the largest first and equal ones in their order."""
+    if values.size > 4 * count:
+        least = np.partition(values, values.size - count)[-count]
+        candidates = np.flatnonzero(values >= least)
+    else:
+        candidates = np.arange(values.size)
+    return candidates[np.argsort(-values[candidates], kind="stable")[:count]]
 
 
 def _block_from_dict(plain: Mapping[str, Any]) -> BlockReport:

@@ -6,27 +6,21 @@ import contextlib
 import dataclasses
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from fastcheck.engines import DisagreementError
 from fastcheck.engines.difference.forms import Form
 from fastcheck.engines.difference.state import INTERNAL, BatchTooLargeError, Memory, TracingError
 from fastcheck.engines.difference.sweep import Experience, Swept, sweep
 from fastcheck.engines.difference.trace import Traced, run
-from fastcheck.errors import FastcheckError
+from fastcheck.engines.slopes import Slopes, jittered, unusable
 from fastcheck.execution import Execution, one_blas_thread
 from fastcheck.parameters import Vector
 from fastcheck.plan import Coordinates
 from fastcheck.problem import Problem
-
-UNDERFLOW = 2.0**-900
-"""Differences below this may come from numbers too small for full precision."""
-
-JITTER = 2.0**-48
-"""Relative change of θ that makes all roundings fall differently, and changes hardly anything else."""
 
 BATCH_SECONDS = 2e-3
 """What one batch takes at least: workers start where there are more than a few dozen."""
@@ -36,31 +30,6 @@ SAME_VALUE = 64.0
 
 FEW = 64
 """Blocks of at most this many coordinates may be run together with others."""
-
-
-class DisagreementError(FastcheckError):
-    """The reference loop does not confirm what difference propagation found, or it cannot be trusted here."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Slopes:
-    """One-sided slopes of k coordinates, and which of them are kinks or could not be followed."""
-
-    right: Vector
-    left: Vector
-    kinked: NDArray[np.bool_]
-    unsupported: NDArray[np.bool_]
-
-    @property
-    def central(self) -> Vector:
-        """The central differences."""
-        return np.asarray((self.right + self.left) / 2)
-
-    @classmethod
-    def of(cls, swept: Swept, step: float) -> Slopes:
-        """Return the slopes that differences with this step show."""
-        unsupported = swept.unsupported | unusable(swept.plus) | unusable(swept.minus)
-        return cls(swept.plus / step, -swept.minus / step, swept.kinked, unsupported)
 
 
 class Runner:
@@ -94,10 +63,9 @@ class Runner:
         }
         return Slopes(**joined)
 
-    def jittered(self, coordinates: Coordinates, step: float) -> Slopes:
+    def beside(self, coordinates: Coordinates, step: float) -> Slopes:
         """Return the slopes of a few coordinates of all blocks beside θ, where all roundings fall differently."""
-        theta = self.problem.theta
-        theta = theta * (1 + JITTER * np.random.default_rng(0).standard_normal(theta.size))
+        theta = jittered(self.problem.theta)
         which = self._block_of(coordinates)
         flat = coordinates - self.starts[which]
         self.passes += 1
@@ -109,7 +77,7 @@ class Runner:
             member_work=swept.member_work / k,
             largest=swept.largest / k,
         )
-        return Slopes.of(swept, step)
+        return slopes_of(swept, step)
 
     def moved(self, forms: Sequence[Form | None], members: int) -> Traced:
         """Return what B perturbations of the leaves do, given as their differences."""
@@ -177,7 +145,7 @@ class Runner:
                 mapped=mapped,
             )
         self._confirm(swept.values)
-        return Slopes.of(swept, step)
+        return slopes_of(swept, step)
 
     def _confirm(self, values: Vector) -> None:
         """Raise `DisagreementError` unless the traced runs computed the same J(θ) as the cost itself."""
@@ -191,10 +159,10 @@ class Runner:
             )
 
 
-def unusable(difference: Vector) -> NDArray[np.bool_]:
-    """Return where a difference overflowed, is NaN, or is so small that digits were lost on the way."""
-    size = np.abs(difference)
-    return np.asarray(~np.isfinite(size) | ((size != 0) & (size < UNDERFLOW)))
+def slopes_of(swept: Swept, step: float) -> Slopes:
+    """Return the slopes that differences with this step show."""
+    unsupported = swept.unsupported | unusable(swept.plus) | unusable(swept.minus)
+    return Slopes(swept.plus / step, -swept.minus / step, swept.kinked, unsupported)
 
 
 @contextlib.contextmanager

@@ -9,19 +9,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastcheck.engines.difference.forms import Form
-from fastcheck.engines.difference.runs import DisagreementError, Runner, Slopes
-from fastcheck.engines.noise import root_mean_square, rounding_bound
+from fastcheck.engines.difference.runs import Runner
+from fastcheck.engines.noise import root_mean_square
 from fastcheck.engines.plain import default_steps
-from fastcheck.errors import EvaluationError
+from fastcheck.engines.slopes import Slopes
+from fastcheck.engines.verification import NEGLIGIBLE, confirm_loop, confirm_sum
 from fastcheck.parameters import Block, Vector
 from fastcheck.plan import Coordinates, Plan, rows_by_block
 from fastcheck.problem import Problem
 
 WHOLE = 500_000
 """Blocks of up to this many entries are verified along a direction in all of them, larger ones in a random row."""
-
-NEGLIGIBLE = 2.0**-40
-"""Slopes that differ by less than this share of the network's largest are equal but for rounding."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -64,12 +62,16 @@ def verify(runner: Runner, plan: Plan, slopes: Slopes, bound: Vector, tiny: floa
         for k, (direction, end) in enumerate(zip(group, ends, strict=True)):
             four = slice(4 * k, 4 * k + 4)
             if not traced.unsupported[four][:2].any():
-                _confirm_loop(runner, direction, end, traced.difference[four], step)
+                found = (traced.difference[four][0] - traced.difference[four][1]) / (2 * step)
+                confirm_loop(
+                    runner.problem, direction.block, (end.plus, end.minus), step, found, runner.noise
+                )
             here = slopes.kinked[direction.rows] | slopes.unsupported[direction.rows]
             if not (here.any() or traced.kinked[four][2:].any() or traced.unsupported[four][2:].any()):
                 found = (traced.difference[four][2] - traced.difference[four][3]) / (2 * tiny)
                 allowed = float(np.abs(direction.entries) @ bound[direction.rows]) + NEGLIGIBLE * scale
-                _confirm_sum(direction, slopes, found, allowed)
+                total = float(direction.entries @ slopes.central[direction.rows])
+                confirm_sum(direction.block, total, found, allowed)
     return len(directions)
 
 
@@ -134,31 +136,3 @@ def perturbed(
             data, shape, {} if direction.row is None else {0: direction.row}
         )
     return forms, members
-
-
-def _confirm_loop(runner: Runner, direction: Direction, ends: _Ends, found: Vector, step: float) -> None:
-    """Compare with J(θ + h·v) - J(θ - h·v), evaluated."""
-    evaluator = runner.problem.evaluator
-    try:
-        costs = evaluator(ends.plus), evaluator(ends.minus)
-    except EvaluationError as error:
-        raise DisagreementError(f"Beside θ, in {direction.block.name}: {error}") from error
-    loop, fast = (costs[0] - costs[1]) / (2 * step), float(found[0] - found[1]) / (2 * step)
-    noise = max(runner.noise, float(np.spacing(max(map(abs, costs)))))
-    allowed = 2 * float(rounding_bound(noise, step))
-    if not abs(loop - fast) <= allowed:
-        raise DisagreementError(
-            "The reference loop does not confirm difference propagation: along a random direction in "
-            f"{direction.block.name}, with the step {step:g}, it finds {loop:.12g} and not {fast:.12g}, and rounding "
-            f"explains {allowed:.1g} only."
-        )
-
-
-def _confirm_sum(direction: Direction, slopes: Slopes, found: float, allowed: float) -> None:
-    """Compare the slope along a direction with those of its coordinates."""
-    total = float(direction.entries @ slopes.central[direction.rows])
-    if not abs(total - found) <= allowed:
-        raise DisagreementError(
-            "Difference propagation contradicts itself: along a random direction in "
-            f"{direction.block.name} it finds {found:.12g}, and the slopes of the coordinates add up to {total:.12g}."
-        )

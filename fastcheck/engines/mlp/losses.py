@@ -115,7 +115,7 @@ class Loss:
             terms = Y * ((top - Z) + np.log1p(others))
         else:
             terms = np.square(Z - Y)
-        return np.sum(terms, axis=(-2, -1)) * self._weight(Z)
+        return np.sum(terms, axis=(-2, -1)) * self.weight(Z)
 
     def gradient(self, Z: Array, Y: ArrayLike) -> Array:
         """Return dJ/dZ, of the shape (…, n_out, m) of the logits Z; Y is as for `targets`."""
@@ -127,7 +127,7 @@ class Loss:
             slope = _cross_entropy_slope(Z, Y)
         else:
             slope = 2.0 * (Z - Y)
-        return slope * self._weight(Z)
+        return slope * self.weight(Z)
 
     def targets(self, Y: ArrayLike, *, outputs: int, samples: int, samples_first: bool = False) -> Array:
         """Return the targets as the loss wants them, float64 of shape (n_out, m).
@@ -167,7 +167,7 @@ class Loss:
             return np.asarray(np.arange(outputs)[:, None] == turned.reshape(samples), dtype=np.float64)
         return turned.astype(np.float64, copy=False)
 
-    def _weight(self, Z: Array) -> float:
+    def weight(self, Z: Array) -> float:
         """Return the number that multiplies the sum of all terms."""
         outputs, samples = map(int, Z.shape[-2:])
         count = {"samples": samples, "entries": outputs * samples, "sum": 1}[self.reduction]

@@ -10,8 +10,8 @@ import pytest
 
 from fastcheck import check, check_backprop, course, numerical_gradient
 from fastcheck.bench import Network
+from fastcheck.engines import DisagreementError
 from fastcheck.engines.difference import engine as engine_module
-from fastcheck.engines.difference.runs import DisagreementError
 from fastcheck.engines.difference.state import TracingError
 from fastcheck.engines.reference import central_differences
 from fastcheck.execution import Execution

@@ -1,0 +1,73 @@
+"""Differences of the loss when one unit's z changes in one sample, by the identities: the general path.
+
+A column is one such change: unit i of a layer, sample s, and δ. Perturbing W[i, j] by ε is the sum over the samples of
+the columns (i, s) with δ = ε·a[j, s], and perturbing b[i] the same with a = 1.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastcheck.differences import interpreted
+from fastcheck.engines.mlp.losses import Loss
+from fastcheck.engines.mlp.network import Array, Network
+
+Indices = NDArray[np.intp]
+Flags = NDArray[np.bool_]
+
+
+def column_differences(
+    network: Network, layer: int, units: Indices, samples: Indices, delta: Array, *, compiled: bool = False
+) -> tuple[Array, Flags]:
+    """Return what columns do to J, and which of them change the sign of a unit that has a kink; both (P,).
+
+    ``units``, ``samples`` and ``delta`` have shape (P,); ``compiled`` asks for compiled identities.
+    Cost: P samples' way through the later layers.
+    """
+    arranged, last = network.arranged, len(network.Zs) - 1
+    crossed = np.zeros(len(delta), dtype=bool)
+    if layer == last:
+        dZ = np.zeros((len(network.Zs[last]), len(delta)))
+        dZ[units, np.arange(len(delta))] = delta
+    else:
+        mask = arranged.masks[layer]
+        Z = network.Zs[layer][units, samples]
+        crossed |= straddles(network, layer, Z, delta)
+        dA = network.difference(
+            layer, Z, delta, None if mask is None else mask[units, samples], compiled=compiled
+        )
+        dZ = arranged.weights[layer + 1][:, units] * dA
+        for k in range(layer + 1, last):
+            Z, mask = network.Zs[k][:, samples], arranged.masks[k]
+            crossed |= straddles(network, k, Z, dZ).any(axis=0)
+            dA = network.difference(k, Z, dZ, None if mask is None else mask[:, samples], compiled=compiled)
+            dZ = arranged.weights[k + 1] @ dA
+    weight = network.loss.weight(network.Zs[last])
+    Z, output, Y = (array[:, samples] for array in (network.Zs[last], network.output, arranged.Y))
+    return weight * loss_differences(network.loss, Z, output, dZ, Y), crossed
+
+
+def straddles(network: Network, layer: int, Z: Array, dZ: Array) -> Flags:
+    """Return where z and z + dz are on different sides of a kink, or z is on it."""
+    if not network.hidden[layer].kinked:
+        return np.zeros(Z.shape, dtype=bool)
+    return np.asarray((np.sign(Z + dZ) != np.sign(Z)) & (dZ != 0))
+
+
+def loss_differences(loss: Loss, Z: Array, output: Array, dZ: Array, Y: Array) -> Array:
+    """Return the differences of each sample's loss, unweighted: broadcastable (n_out, …) arrays to (…)."""
+    identity: Any
+    if loss.kind == "binary_cross_entropy":
+        identity = interpreted("softplus")
+        return np.asarray((Y * identity(-Z, -dZ) + (1.0 - Y) * identity(Z, dZ)).sum(axis=0))
+    if loss.kind == "mean_squared_error":
+        return np.asarray(interpreted("square")(Z - Y, dZ).sum(axis=0))
+    # With Σ y = t: t·(log Σ exp(z + d) - log Σ exp z) - Σ y d = t·log1p(Σ p·expm1(d - Σ y d / t)).
+    total = Y.sum(axis=0)
+    mean = (Y * dZ).sum(axis=0) / np.where(total == 0, 1.0, total)
+    with np.errstate(all="ignore"):
+        relative = (output * np.expm1(dZ - mean)).sum(axis=0)
+        return np.asarray(total * np.log1p(relative))

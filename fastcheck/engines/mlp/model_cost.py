@@ -1,0 +1,117 @@
+"""The cost of a model on its data, and the comparison with the cost of the user's own code."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from fastcheck.engines.mlp.arrangement import Arranged
+from fastcheck.engines.mlp.model import MLP
+from fastcheck.engines.mlp.placement import Layer, Recognition
+from fastcheck.errors import InvalidProblemError
+from fastcheck.parameters import Layout
+from fastcheck.problem import read_cost, structure_copy
+
+SAME = 1e-11
+"""Relative difference between two ways of computing the same J."""
+
+ALIKE = 1e-9
+"""How closely a guessed reason must explain a difference."""
+
+
+class ModelCost:
+    """J of a model on fixed data, as a function of the parameters; or the user's own, if that is the same.
+
+    Parameters
+    ----------
+    model, X, Y
+        The model and its data, of which copies are kept.
+    cost
+        None, or a function of the parameters that must return what the model computes.
+    """
+
+    def __init__(
+        self, model: MLP, X: ArrayLike, Y: ArrayLike, cost: Callable[[Any], Any] | None = None
+    ) -> None:
+        self.model = model
+        self.X, self.Y = structure_copy(np.asarray(X)), structure_copy(np.asarray(Y))
+        self.cost = cost
+
+    def __call__(self, parameters: Any) -> Any:
+        """Return J. Cost: one forward pass."""
+        if self.cost is not None:
+            return self.cost(parameters)
+        return self.model.cost(parameters, self.X, self.Y)
+
+    def recognition(self, layout: Layout, parameters: Any) -> Recognition:
+        """Return which network this is, and where its parameters are."""
+        numbers = {block.name: k for k, block in enumerate(layout.blocks)}
+        turned = self.model.layout == "samples_first"
+        layers = tuple(
+            Layer(weight=numbers[f"W{k}"], bias=numbers[f"b{k}"], turned=turned)
+            for k in range(1, len(self.model.activations) + 1)
+        )
+        return Recognition(
+            arranged=self.model.arrange(parameters, self.X, self.Y),
+            hidden=self.model.hidden,
+            loss=self.model.loss,
+            l2=self.model.l2,
+            layers=layers,
+        )
+
+
+def expect_same_cost(model: MLP, parameters: Any, X: ArrayLike, Y: ArrayLike, given: Any) -> None:
+    """Raise `InvalidProblemError` unless the model computes the user's cost: a function of θ, or its value.
+
+    A check against another cost would mislead; the message says by how much they differ, and names what explains it.
+    Cost: one forward pass of each.
+    """
+    yours = read_cost(given(parameters) if callable(given) else given)
+    arranged = model.arrange(parameters, X, Y)
+    loss = float(model.loss.value(model.forward(arranged)[0][-1], arranged.Y))
+    squares = sum(float(np.vdot(W, W)) for W in arranged.weights)
+    ours = loss + model.l2 / (2 * arranged.samples) * squares
+    if abs(yours - ours) <= SAME * max(abs(yours), abs(ours)):
+        return
+    reasons = explanations(yours, loss, ours - loss, squares, arranged)
+    raise InvalidProblemError(
+        f"cost: yours is {yours:.12g}, that of the model {ours:.12g}: they differ by {yours - ours:.3g}, and a check "
+        f"against another cost would mislead. {reasons}"
+    )
+
+
+def explanations(yours: float, loss: float, penalty: float, squares: float, arranged: Arranged) -> str:
+    """Return the sentence that says what could explain the difference; what does explain it first."""
+    m, outputs = arranged.samples, arranged.sizes[-1]
+    exact = {
+        "the sum over the samples instead of their mean: loss=Loss(…, reduction='sum')": m * loss + penalty,
+        "the sum over the samples, penalty included": m * (loss + penalty),
+        "the mean over the outputs too: loss=Loss(…, reduction='entries')": loss / outputs + penalty,
+        "half of the loss: loss=Loss(…, factor=0.5)": loss / 2 + penalty,
+        "twice the loss: loss=Loss(…, factor=2)": 2 * loss + penalty,
+        "logarithms to base 2: loss=Loss(…, factor=1/log 2)": loss / math.log(2) + penalty,
+        "logarithms to base 10": loss / math.log(10) + penalty,
+        "no L2 penalty: l2=0": loss,
+    }
+    if penalty:
+        exact |= {
+            "an L2 penalty λ/m instead of λ/2m: twice the l2": loss + 2 * penalty,
+            "an L2 penalty λ/2 instead of λ/2m: m times the l2": loss + m * penalty,
+            "an L2 penalty λ instead of λ/2m: 2m times the l2": loss + 2 * m * penalty,
+            "an L2 penalty of norms instead of their squares": loss + penalty / math.sqrt(squares),
+        }
+    found = [reason for reason, J in exact.items() if abs(yours - J) <= ALIKE * max(abs(yours), abs(J))]
+    if found:
+        return f"What explains it: {', or '.join(found)}."
+    extra = ""
+    if yours > loss and squares and not penalty:
+        extra = f" As an L2 penalty the rest would be l2={2 * m * (yours - loss) / squares:.6g}."
+    return (
+        "Likely reasons: mean or sum over the samples or outputs, another L2 convention (here λ/2m times the "
+        "squares of all weights, no biases), another base of the logarithm, clipped probabilities or "
+        f"log(a + 1e-8), other activations, masks or data.{extra}"
+    )

@@ -1,0 +1,237 @@
+"""The differences of J for the coordinates of a layer, from columns: linear, a short series, or one by one.
+
+Let φ(δ) be what column (unit i, sample s, δ) does to J. Perturbing W[i, j] by ±ε needs (φ(εa) - φ(-εa)) / 2ε with
+a = a[j, s], summed over the samples. The reach of the column (`reach`) tells how that is had for all j at once:
+
+* linear, φ(δ) = c·δ to the last bit: c comes from one finite difference, and the sum is the matrix product C @ Aᵀ;
+* a series of q ≤ 16 odd terms, exact but for less than the rounding of φ: its coefficients come from q pairs of finite
+  differences, and the sum is q matrix products, with polynomials of A;
+* neither, because a kink is near or the step is large: φ(±εa) for each j.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastcheck.engines.mlp.columns import column_differences, loss_differences
+from fastcheck.engines.mlp.network import Array, Network
+from fastcheck.engines.mlp.reach import inverse_radii, sharper
+
+Indices = NDArray[np.intp]
+Flags = NDArray[np.bool_]
+Mapped = Callable[[Callable[[Any], Any], Iterable[Any]], Iterable[Any]]
+
+NEGLIGIBLE = 2.0**-56
+"""A remainder relative to the slope that rounds away."""
+
+TERMS = (1, 2, 4, 8, 16)
+"""Numbers of odd terms that a series may have."""
+
+COMPILE_FROM = 20_000_000
+"""Activations whose differences take longer to interpret than to compile and run."""
+
+CHUNK = 262_144
+"""Entries of the largest array of a chunk: 2 MiB."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class LayerDifferences:
+    """What ±ε does to J through a layer, divided by ε; arrays (n_out, n_in + 1), the last column that of the bias.
+
+    ``central`` holds (J₊ - J₋) / 2ε without the penalty. ``right - central`` and ``central - left`` are both ``bend``
+    wherever a kink is crossed (``kinked``), and not computed elsewhere.
+    """
+
+    central: Array
+    bend: Array
+    kinked: Flags
+
+
+def layer_differences(network: Network, step: float, mapped: Mapped = map) -> list[LayerDifferences]:
+    """Return the differences of all coordinates of all layers at ±step.
+
+    ``mapped`` may be the ``map`` of a pool of threads; the pieces, and so the results, do not depend on it.
+    Cost: a few forward passes, and one sample's way through the later layers for each entry of W and each sample
+    that is computed one by one.
+    """
+    Q = inverse_radii(network)
+    linear = linear_columns(network, step, Q)
+    slopes = linear_slopes(network, step) if any(flags.any() for flags in linear) else None
+    found = []
+    for layer in range(len(Q)):
+        n_out, n_in = network.arranged.weights[layer].shape
+        if slopes is not None and linear[layer].all():
+            central = with_bias(slopes[layer], network.inputs[layer])
+            nothing = np.broadcast_to(0.0, central.shape)
+            found.append(LayerDifferences(central=central, bend=nothing, kinked=nothing != 0))
+            continue
+        central, bend = np.zeros((n_out, n_in + 1)), np.zeros((n_out, n_in + 1))
+        kinked = np.zeros((n_out, n_in + 1), dtype=bool)
+        if slopes is not None:
+            central += with_bias(np.where(linear[layer], slopes[layer], 0.0), network.inputs[layer])
+        terms = np.where(
+            linear[layer], 0, terms_needed(step * largest(network, layer) * sharper(network, layer, Q))
+        )
+        for count in TERMS:
+            if (terms == count).any():
+                central += series(network, layer, step, terms == count, count, mapped)
+        rest = terms > TERMS[-1]
+        if rest.any():
+            one_by_one(network, layer, step, rest, mapped, central, bend, kinked)
+        found.append(LayerDifferences(central=central, bend=bend, kinked=kinked))
+    return found
+
+
+def linear_columns(network: Network, step: float, Q: Sequence[Array]) -> list[Flags]:
+    """Return which columns are linear to the last bit for all inputs of their layer; Q is that of `reach`."""
+    return [np.asarray(step * largest(network, layer) * q <= NEGLIGIBLE) for layer, q in enumerate(Q)]
+
+
+def terms_needed(t: Array) -> NDArray[Any]:
+    """Return which number of `TERMS` leaves a negligible remainder, more than the last if none; so for NaN."""
+    terms = np.full(t.shape, TERMS[-1] + 1)
+    for q in reversed(TERMS):
+        terms[t <= NEGLIGIBLE ** (1 / (2 * q))] = q
+    return terms
+
+
+def largest(network: Network, layer: int) -> Array:
+    """Return the largest |a[j, s]| that a layer multiplies, the 1 of the bias included; (m,)."""
+    return np.asarray(np.maximum(1.0, np.abs(network.inputs[layer]).max(axis=0)))
+
+
+def with_bias(C: Array, A: Array) -> Array:
+    """Return C @ [A; 1]ᵀ."""
+    result = np.empty((C.shape[0], A.shape[0] + 1))
+    np.matmul(C, A.T, out=result[:, :-1])
+    np.sum(C, axis=1, out=result[:, -1])
+    return result
+
+
+def linear_slopes(network: Network, step: float) -> list[Array]:
+    """Return c of every column, arrays (n_{l+1}, m), where φ(δ) = c·δ to the last bit; elsewhere they mean nothing.
+
+    The differences of later layers are linear too there, so that what unit i does to the logits is a product of
+    matrices and secant slopes, taken by the identities at the very step. Cost: n_out backward passes.
+    """
+    m, last = network.arranged.samples, len(network.Zs) - 1
+    slopes = [np.empty_like(Z) for Z in network.Zs]
+    widest = max(len(Z) for Z in network.Zs) * len(network.Zs[last])
+    size = max(1, 16 * CHUNK // widest)
+    secants = [secant(network, layer, step) for layer in range(last)]
+    for start in range(0, m, size):
+        some = slice(start, min(m, start + size))
+        Z, output, Y = (a[:, some, None] for a in (network.Zs[last], network.output, network.arranged.Y))
+        outputs, count, _ = Z.shape
+        # moves[s, k, i]: what z[i, s] moving by 1 does to logit k.
+        moves = np.broadcast_to(np.eye(outputs), (count, outputs, outputs))
+        for layer in range(last, -1, -1):
+            if layer < last:
+                product = moves.reshape(count * outputs, -1) @ network.arranged.weights[layer + 1]
+                moves = product.reshape(count, outputs, -1) * secants[layer][:, some].T[:, None, :]
+            dZ = np.moveaxis(moves, 1, 0) * step
+            change = loss_differences(network.loss, Z, output, dZ, Y)
+            slopes[layer][:, some] = change.T * (network.loss.weight(network.Zs[last]) / step)
+    return slopes
+
+
+def secant(network: Network, layer: int, step: float) -> Array:
+    """Return (f(z + step) - f(z)) / step of a hidden layer's units, times its mask."""
+    Z = network.Zs[layer]
+    return network.difference(layer, Z, np.asarray(step), network.arranged.masks[layer]) / step
+
+
+def series(network: Network, layer: int, step: float, short: Flags, terms: int, mapped: Mapped) -> Array:
+    """Return the part of the columns in ``short``, whose odd part is a polynomial of ``terms`` odd terms.
+
+    It is interpolated at Chebyshev nodes, over the steps from 0 to that of the largest input, by odd polynomials T_k.
+    """
+    A = network.inputs[layer]
+    scale = largest(network, layer)
+    nodes = np.cos((2 * np.arange(terms) + 1) * np.pi / (4 * terms))
+    units, samples = np.nonzero(short)
+    size = max(1, CHUNK // (2 * terms * widest_after(network, layer)))
+    compiled = worth_compiling(network, layer, 2 * terms * len(units))
+
+    def coefficients(part: slice) -> Array:
+        i, s = units[part], samples[part]
+        delta = step * scale[s] * nodes[:, None]
+        both = np.concatenate([delta, -delta]).ravel()
+        i, s = np.tile(i, 2 * terms), np.tile(s, 2 * terms)
+        change, _ = column_differences(network, layer, i, s, both, compiled=compiled)
+        plus, minus = change.reshape(2, terms, -1)
+        odd = np.array(list(odd_chebyshev(nodes, terms)))
+        return np.asarray(2 / terms * odd @ ((plus - minus) / (2 * step)))
+
+    parts = [slice(k, k + size) for k in range(0, len(units), size)]
+    found = np.concatenate(list(mapped(coefficients, parts)), axis=1)
+    central = np.zeros((len(network.Zs[layer]), A.shape[0] + 1))
+    weights = odd_chebyshev(A / scale, terms), odd_chebyshev(1 / scale, terms)
+    for coefficient, of_inputs, of_bias in zip(found, *weights, strict=True):
+        C = np.zeros(short.shape)
+        C[units, samples] = coefficient
+        central[:, :-1] += C @ of_inputs.T
+        central[:, -1] += C @ of_bias
+    return central
+
+
+def odd_chebyshev(x: Array, terms: int) -> Iterator[Array]:
+    """Yield the Chebyshev polynomials T_1(x), T_3(x), … of |x| ≤ 1, each right relative to |x|."""
+    before, now = x, x
+    double = 4 * x * x - 2
+    for _ in range(terms):
+        yield now
+        before, now = now, double * now - before
+
+
+def worth_compiling(network: Network, layer: int, columns: int) -> bool:
+    """Whether columns are so many that compiling the identities pays."""
+    return columns * sum(len(Z) for Z in network.Zs[layer:-1]) >= COMPILE_FROM
+
+
+def one_by_one(
+    network: Network,
+    layer: int,
+    step: float,
+    rest: Flags,
+    mapped: Mapped,
+    central: Array,
+    bend: Array,
+    kinked: Flags,
+) -> None:
+    """Add the columns in ``rest`` to the results, evaluated at both ends for every input."""
+    A = np.concatenate([network.inputs[layer], np.ones((1, rest.shape[1]))])
+    units = np.flatnonzero(rest.any(axis=1))
+    size = max(1, CHUNK // (2 * widest_after(network, layer) * rest.shape[1]))
+    compiled = worth_compiling(network, layer, 2 * len(A) * int(rest.sum()))
+    pieces = [(int(i), slice(k, k + size)) for i in units for k in range(0, len(A), size)]
+
+    def ends(piece: tuple[int, slice]) -> tuple[Array, Array, Flags]:
+        i, some = piece
+        samples = np.flatnonzero(rest[i])
+        a = A[some][:, samples]
+        inputs, which = np.nonzero(a)
+        delta = step * a[inputs, which]
+        both = np.concatenate([delta, -delta])
+        s = np.tile(samples[which], 2)
+        change, crossed = column_differences(
+            network, layer, np.full(len(both), i), s, both, compiled=compiled
+        )
+        plus, minus = (np.bincount(inputs, half, minlength=len(a)) for half in np.split(change, 2))
+        flags = np.bincount(np.tile(inputs, 2), crossed, minlength=len(a)) > 0
+        return plus / step, -minus / step, flags
+
+    for (i, some), (right, left, flags) in zip(pieces, mapped(ends, pieces), strict=True):
+        central[i, some] += (right + left) / 2
+        bend[i, some] += (right - left) / 2
+        kinked[i, some] |= flags
+
+
+def widest_after(network: Network, layer: int) -> int:
+    """Return the largest number of units of this and the later layers."""
+    return max(len(Z) for Z in network.Zs[layer:])
