@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import math
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -47,12 +48,12 @@ def make_plan(layout: Layout, theta: Vector, coordinates: Any, epsilon: float | 
     return Plan(coordinates=chosen, epsilon=None if epsilon is None else float(epsilon), seed=int(seed))
 
 
-def rows_by_block(layout: Layout, plan: Plan) -> Iterator[tuple[Block, slice]]:
-    """Yield each block that the plan touches, with the rows of the plan that lie in it."""
-    for block in layout.blocks:
-        first, last = np.searchsorted(plan.coordinates, [block.start, block.stop])
-        if first < last:
-            yield block, slice(int(first), int(last))
+@functools.lru_cache(maxsize=1)
+def rows_by_block(layout: Layout, plan: Plan) -> tuple[tuple[Block, slice], ...]:
+    """Return each block that the plan touches, with the rows of the plan that lie in it."""
+    ends = np.searchsorted(plan.coordinates, [0, *(block.stop for block in layout.blocks)])
+    pairs = zip(layout.blocks, ends[:-1], ends[1:], strict=True)
+    return tuple((block, slice(int(first), int(last))) for block, first, last in pairs if first < last)
 
 
 def _choose(layout: Layout, coordinates: Any, seed: int) -> Coordinates:
@@ -67,6 +68,8 @@ def _choose(layout: Layout, coordinates: Any, seed: int) -> Coordinates:
         wishes = _by_block(layout, coordinates)
     else:
         raise InvalidProblemError(_not_a_wish("coordinates", coordinates))
+    if isinstance(coordinates, str):
+        return np.arange(layout.size)
     streams = np.random.SeedSequence(seed).spawn(len(layout.blocks))
     parts = [
         block.start + _choose_in(block, wishes[block.name], np.random.default_rng(stream))

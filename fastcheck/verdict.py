@@ -36,6 +36,10 @@ VANISHING = 64 * float(np.finfo(float).eps)
 """A claim this small beside the network's largest is zero, where ĝ is zero."""
 
 
+SAFE = 1e-100
+"""Norms from here to its reciprocal can be squared without overflow, and parts of 1e-50 of them without loss."""
+
+
 class Verdict(enum.StrEnum):
     """The three answers."""
 
@@ -114,11 +118,15 @@ def standings_of(problem: Problem, plan: Plan, estimates: Estimates, tolerance: 
 
 
 def _standings(problem: Problem, estimates: Estimates, claimed: Vector, allowed: Vector) -> NDArray[np.int8]:
-    outside = np.maximum(estimates.lower - claimed, claimed - estimates.upper)
+    if estimates.lower is estimates.upper:
+        outside = np.abs(claimed - estimates.lower)
+    else:
+        outside = np.maximum(estimates.lower - claimed, claimed - estimates.upper)
     standings = np.full(claimed.shape, Standing.RIGHT, np.int8)
     standings[estimates.bound > allowed] = Standing.UNDECIDED
     standings[outside > estimates.bound + allowed] = Standing.WRONG
-    standings[_vanishing(problem, claimed, estimates)] = Standing.RIGHT
+    if standings.any():
+        standings[_vanishing(problem, claimed, estimates)] = Standing.RIGHT
     return standings
 
 
@@ -160,11 +168,16 @@ def relative_difference(claimed: Vector, numerical: Vector) -> float:
 
     Below 1e-7 is usually right and above 1e-3 usually wrong.
     """
-    scale = max(float(np.max(np.abs(claimed), initial=0)), float(np.max(np.abs(numerical), initial=0)))
-    if scale == 0:
-        return 0.0
-    g, n = claimed / scale, numerical / scale
-    return float(np.linalg.norm(g - n) / (np.linalg.norm(g) + np.linalg.norm(n)))
+    g, n = claimed, numerical
+    total = float(np.linalg.norm(g) + np.linalg.norm(n))
+    if not SAFE < total < 1 / SAFE:
+        scale = max(float(np.max(np.abs(g), initial=0)), float(np.max(np.abs(n), initial=0)))
+        if scale == 0:
+            return 0.0
+        exponent = -math.frexp(scale)[1]  # a power of two: the ratio stays the same to the last bit
+        g, n = np.ldexp(g, exponent), np.ldexp(n, exponent)
+        total = float(np.linalg.norm(g) + np.linalg.norm(n))
+    return float(np.linalg.norm(g - n)) / total
 
 
 def validate_tolerance(tolerance: Any) -> float:

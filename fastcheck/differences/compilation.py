@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
+import sys
 from collections.abc import Callable
 from types import ModuleType
 from typing import Any
@@ -144,10 +145,31 @@ def njit_scalar(name: str) -> Any:
 
 
 @functools.cache
+def announce_compilation() -> None:
+    """Say on a terminal, the first time that numba compiles in this process, why it takes a moment."""
+    from numba.core import event
+
+    class Notice(event.Listener):
+        said = False
+
+        def on_start(self, event: Any) -> None:
+            if not self.said and sys.stderr.isatty():
+                print("fastcheck: compiling, once, for a few seconds …", file=sys.stderr)
+            Notice.said = True
+
+        def on_end(self, event: Any) -> None:
+            """Say nothing more."""
+
+    register: Any = event.register  # untyped
+    register("numba:compile", Notice())
+
+
+@functools.cache
 def teach_numba() -> None:
     """Let compiled code call the identities and their building blocks, which stay plain functions."""
     from numba.extending import overload, register_jitable
 
+    announce_compilation()
     for module in (exact, *MODULES):
         for function in vars(module).values():
             if getattr(function, "__module__", None) == module.__name__ and function not in SCALAR_FORMS:

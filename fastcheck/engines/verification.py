@@ -7,7 +7,8 @@ import numpy as np
 from fastcheck.engines import DisagreementError
 from fastcheck.engines.noise import rounding_bound
 from fastcheck.errors import EvaluationError
-from fastcheck.parameters import Block, Vector
+from fastcheck.parameters import Vector
+from fastcheck.plan import Coordinates
 from fastcheck.problem import Problem
 
 NEGLIGIBLE = 2.0**-40
@@ -15,31 +16,43 @@ NEGLIGIBLE = 2.0**-40
 
 
 def confirm_loop(
-    problem: Problem, block: Block, ends: tuple[Vector, Vector], step: float, found: float, noise: float
+    problem: Problem,
+    where: str,
+    theta: Vector,
+    places: Coordinates | slice,
+    ends: tuple[Vector, Vector],
+    step: float,
+    found: float,
+    noise: float,
 ) -> None:
     """Raise `DisagreementError` unless (J₊ - J₋) / 2h, evaluated at two ends, is what a fast engine found.
 
-    Both compute the same finite difference, kinks and truncation included, so they must agree within the loop's
-    rounding noise. Cost: two forward passes.
+    The ends are what ``theta``, a vector to write into, holds at its ``places``. Both compute the same finite
+    difference, kinks and truncation included, so they must agree within the loop's rounding noise. ``where`` names
+    the blocks. Cost: two forward passes.
     """
-    try:
-        plus, minus = problem.evaluator(ends[0]), problem.evaluator(ends[1])
-    except EvaluationError as error:
-        raise DisagreementError(f"Beside θ, in {block.name}: {error}") from error
+    costs = []
+    for end in ends:
+        theta[places] = end
+        try:
+            costs.append(problem.evaluator(theta))
+        except EvaluationError as error:
+            raise DisagreementError(f"Beside θ, in {where}: {error}") from error
+    plus, minus = costs
     loop = (plus - minus) / (2 * step)
     allowed = 2 * float(rounding_bound(max(noise, float(np.spacing(max(abs(plus), abs(minus))))), step))
     if not abs(loop - found) <= allowed:
         raise DisagreementError(
             "The reference loop does not confirm the fast engine: along a random direction in "
-            f"{block.name}, with the step {step:g}, it finds {loop:.12g} and not {found:.12g}, and rounding explains "
+            f"{where}, with the step {step:g}, it finds {loop:.12g} and not {found:.12g}, and rounding explains "
             f"{allowed:.1g} only."
         )
 
 
-def confirm_sum(block: Block, total: float, found: float, allowed: float) -> None:
+def confirm_sum(where: str, total: float, found: float, allowed: float) -> None:
     """Raise `DisagreementError` unless the slopes of the coordinates add up to the slope along a direction."""
     if not abs(total - found) <= allowed:
         raise DisagreementError(
-            f"The fast engine contradicts itself: along a random direction in {block.name} it finds {found:.12g}, "
+            f"The fast engine contradicts itself: along a random direction in {where} it finds {found:.12g}, "
             f"and the slopes of the coordinates add up to {total:.12g}."
         )

@@ -56,6 +56,7 @@ def verify(runner: Runner, plan: Plan, slopes: Slopes, bound: Vector, tiny: floa
     directions = [chosen(block, rows, plan.coordinates, rng) for block, rows in blocks]
     step = float(default_steps(np.zeros(1), plan.epsilon)[0])
     scale = max(root_mean_square(slopes.central[rows]) for _, rows in blocks)
+    work = runner.problem.theta.copy()
     for group in together(directions):
         ends = [_Ends.of(runner.problem, direction, step, tiny, plan.coordinates) for direction in group]
         traced = runner.moved(*perturbed(runner.problem, group, ends))
@@ -63,15 +64,15 @@ def verify(runner: Runner, plan: Plan, slopes: Slopes, bound: Vector, tiny: floa
             four = slice(4 * k, 4 * k + 4)
             if not traced.unsupported[four][:2].any():
                 found = (traced.difference[four][0] - traced.difference[four][1]) / (2 * step)
-                confirm_loop(
-                    runner.problem, direction.block, (end.plus, end.minus), step, found, runner.noise
-                )
+                name, noise = direction.block.name, runner.noise
+                confirm_loop(runner.problem, name, work, end.places, end.values, step, found, noise)
+                work[end.places] = runner.problem.theta[end.places]
             here = slopes.kinked[direction.rows] | slopes.unsupported[direction.rows]
             if not (here.any() or traced.kinked[four][2:].any() or traced.unsupported[four][2:].any()):
                 found = (traced.difference[four][2] - traced.difference[four][3]) / (2 * tiny)
                 allowed = float(np.abs(direction.entries) @ bound[direction.rows]) + NEGLIGIBLE * scale
                 total = float(direction.entries @ slopes.central[direction.rows])
-                confirm_sum(direction.block, total, found, allowed)
+                confirm_sum(direction.block.name, total, found, allowed)
     return len(directions)
 
 
@@ -99,26 +100,28 @@ def together(directions: Sequence[Direction]) -> list[list[Direction]]:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Ends:
-    """Where a direction leads: θ + h·v and θ - h·v as they are rounded, and the four differences (4, size) of a run."""
+    """Where a direction leads: what θ + h·v and θ - h·v, as they are rounded, hold at its places; both (k,).
 
-    plus: Vector
-    minus: Vector
+    ``differences`` (4, size) are those of a run: of these two, and of the tiny step there and back.
+    """
+
+    places: Coordinates
+    values: tuple[Vector, Vector]
     differences: Vector
 
     @classmethod
     def of(
         cls, problem: Problem, direction: Direction, step: float, tiny: float, coordinates: Coordinates
     ) -> _Ends:
-        places, theta = coordinates[direction.rows], problem.theta
-        ends = [theta.copy(), theta.copy()]
+        places = coordinates[direction.rows]
+        values = problem.theta[places]
+        ends = values + step * direction.entries, values - step * direction.entries
         differences = np.zeros((4, direction.size))
         inside = places - direction.start
-        for end, h, found in zip(ends, (step, -step), differences, strict=False):
-            end[places] += h * direction.entries
-            found[inside] = end[places] - theta[places]
+        differences[0, inside], differences[1, inside] = ends[0] - values, ends[1] - values
         differences[2, inside] = tiny * direction.entries
         differences[3] = -differences[2]
-        return cls(ends[0], ends[1], differences)
+        return cls(places, ends, differences)
 
 
 def perturbed(

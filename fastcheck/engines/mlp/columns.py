@@ -6,8 +6,6 @@ the columns (i, s) with δ = ε·a[j, s], and perturbing b[i] the same with a = 
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -59,10 +57,8 @@ def straddles(network: Network, layer: int, Z: Array, dZ: Array) -> Flags:
 
 def loss_differences(loss: Loss, Z: Array, output: Array, dZ: Array, Y: Array) -> Array:
     """Return the differences of each sample's loss, unweighted: broadcastable (n_out, …) arrays to (…)."""
-    identity: Any
     if loss.kind == "binary_cross_entropy":
-        identity = interpreted("softplus")
-        return np.asarray((Y * identity(-Z, -dZ) + (1.0 - Y) * identity(Z, dZ)).sum(axis=0))
+        return np.asarray(entropy_differences(Z, dZ, Y).sum(axis=0))
     if loss.kind == "mean_squared_error":
         return np.asarray(interpreted("square")(Z - Y, dZ).sum(axis=0))
     # With Σ y = t: t·(log Σ exp(z + d) - log Σ exp z) - Σ y d = t·log1p(Σ p·expm1(d - Σ y d / t)).
@@ -71,3 +67,30 @@ def loss_differences(loss: Loss, Z: Array, output: Array, dZ: Array, Y: Array) -
     with np.errstate(all="ignore"):
         relative = (output * np.expm1(dZ - mean)).sum(axis=0)
         return np.asarray(total * np.log1p(relative))
+
+
+def loss_secants(network: Network, step: float) -> Array:
+    """Return (loss at z + step - loss at z) / step for each logit by itself, weighted; (n_out, m)."""
+    loss, Z, Y, P = network.loss, network.Zs[-1], network.arranged.Y, network.output
+    moved = np.asarray(step)
+    if loss.kind == "binary_cross_entropy":
+        change = entropy_differences(Z, moved, Y)
+    elif loss.kind == "mean_squared_error":
+        change = interpreted("square")(Z - Y, moved)
+    else:
+        # The formula of `loss_differences`, where only one d is not 0.
+        total = Y.sum(axis=0)
+        share = Y / np.where(total == 0, 1.0, total)
+        winner = np.arange(len(P))[:, None] == np.argmax(P, axis=0)
+        others = np.where(winner, np.where(winner, 0.0, P).sum(axis=0), 1.0 - P)
+        change = total * np.log1p(P * np.expm1(step * (1.0 - share)) + others * np.expm1(-step * share))
+    return np.asarray(change * (loss.weight(Z) / step))
+
+
+def entropy_differences(Z: Array, dZ: Array, Y: Array) -> Array:
+    """Return the differences of -y·log σ(z) - (1 - y)·log σ(-z), entry by entry."""
+    identity = interpreted("softplus")
+    if np.isin(Y, (0.0, 1.0)).all():
+        sign = 1.0 - 2.0 * Y
+        return np.asarray(identity(sign * Z, sign * dZ))
+    return np.asarray(Y * identity(-Z, -dZ) + (1.0 - Y) * identity(Z, dZ))

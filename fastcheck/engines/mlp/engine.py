@@ -14,7 +14,6 @@ from fastcheck.engines.mlp.network import Network
 from fastcheck.engines.mlp.placement import Recognition
 from fastcheck.engines.mlp.reach import inverse_radii
 from fastcheck.engines.mlp.slopes import (
-    LayerDifferences,
     Mapped,
     layer_differences,
     linear_columns,
@@ -30,15 +29,17 @@ from fastcheck.engines.slopes import (
     picked_rows,
     steps_to_run,
     to_judge_by,
-    unusable,
 )
 from fastcheck.errors import InvalidProblemError
 from fastcheck.execution import Execution
 from fastcheck.plan import Coordinates, Plan, rows_by_block
 from fastcheck.problem import Problem
 
-SAME_VALUE = 64.0
-"""J(θ) of the model may differ from the cost's by this many times its noise and rounding units."""
+SAME_VALUE = 1e-11
+"""J(θ) of the model may differ from the cost's by this much, relatively."""
+
+ULPS = 8.0
+"""Rounding noise of J in units of its last place, as long as plain evaluation agrees with that."""
 
 CHUNK_SECONDS = 5e-3
 """What a chunk of columns takes, about: workers start where there are many."""
@@ -76,9 +77,9 @@ def estimate(recognition: Recognition, problem: Problem, plan: Plan, execution: 
 
     Raises `DisagreementError` where the model is not the cost, or plain evaluation does not confirm the result.
     """
-    layout, noise = problem.layout, noise_level(problem)
+    layout = problem.layout
     network = recognition.network(layout, problem.theta)
-    _expect_value(network, problem, noise)
+    _expect_value(network, problem)
     blocks = [rows for _, rows in rows_by_block(layout, plan)]
     picked = picked_rows(blocks)
     epsilons = steps_to_run(plan.epsilon)
@@ -98,7 +99,12 @@ def estimate(recognition: Recognition, problem: Problem, plan: Plan, execution: 
     best = to_judge_by(runs, plan.epsilon)
     beside = _beside(recognition, problem, plan.coordinates[np.concatenate(picked)])
     bound = bounds(blocks, picked, beside, best)
-    verified = verify(recognition, network, problem, plan, runs[0], bound, noise)
+    noise = ULPS * float(np.spacing(abs(problem.value)))
+    try:
+        passes = verify(recognition, network, problem, plan, runs[0], bound, noise)
+    except DisagreementError:
+        noise = max(noise, noise_level(problem))
+        passes = POINTS + 2 * verify(recognition, network, problem, plan, runs[0], bound, noise)
     lower, upper = best.interval()
     return Estimates(
         method=MLPEngine.name,
@@ -108,16 +114,15 @@ def estimate(recognition: Recognition, problem: Problem, plan: Plan, execution: 
         bound=bound,
         noise=noise,
         plain=np.empty(0, dtype=np.intp),
-        forward_passes=RUNS * (len(epsilons) + 1) + POINTS + 2 * verified,
+        forward_passes=RUNS * (len(epsilons) + 1) + passes,
         notes=(),
     )
 
 
-def _expect_value(network: Network, problem: Problem, noise: float) -> None:
+def _expect_value(network: Network, problem: Problem) -> None:
     """Raise `DisagreementError` unless the model computes the cost's J(θ)."""
     J = network.cost()
-    allowed = SAME_VALUE * (noise + abs(problem.value) * float(np.finfo(float).eps))
-    if not abs(J - problem.value) <= allowed:
+    if not abs(J - problem.value) <= SAME_VALUE * abs(problem.value):
         raise DisagreementError(
             f"The network was recognised, but it has J = {J:.12g} and the cost {problem.value:.12g}."
         )
@@ -128,7 +133,6 @@ def _slopes(
 ) -> Slopes:
     """Return the slopes of the plan's coordinates."""
     layers = layer_differences(network, step, mapped)
-    _expect_usable(layers, step)
     if network.decay:
         for layer, W in zip(layers, network.arranged.weights, strict=True):
             layer.central[:, :-1] += network.decay * W
@@ -160,13 +164,6 @@ def _beside(recognition: Recognition, problem: Problem, coordinates: Coordinates
             found[k] += network.decay * network.arranged.weights[layer][unit, source]
         ignored[k] = not linear[layer][unit].all()
     return Slopes(found, found, ignored, ignored)
-
-
-def _expect_usable(layers: list[LayerDifferences], step: float) -> None:
-    """Raise `DisagreementError` for differences that overflowed, or are too small for full precision."""
-    for layer in layers:
-        if unusable(layer.central * step).any():
-            raise DisagreementError("Some differences are too small or too large for the kernels.")
 
 
 def _chosen(vector: NDArray[Any], coordinates: Coordinates) -> NDArray[Any]:

@@ -18,9 +18,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fastcheck.engines.mlp.columns import column_differences, loss_differences
+from fastcheck.engines import DisagreementError
+from fastcheck.engines.mlp.columns import column_differences, loss_secants
 from fastcheck.engines.mlp.network import Array, Network
 from fastcheck.engines.mlp.reach import inverse_radii, sharper
+from fastcheck.engines.slopes import unusable
 
 Indices = NDArray[np.intp]
 Flags = NDArray[np.bool_]
@@ -116,28 +118,22 @@ def with_bias(C: Array, A: Array) -> Array:
 def linear_slopes(network: Network, step: float) -> list[Array]:
     """Return c of every column, arrays (n_{l+1}, m), where φ(δ) = c·δ to the last bit; elsewhere they mean nothing.
 
-    The differences of later layers are linear too there, so that what unit i does to the logits is a product of
-    matrices and secant slopes, taken by the identities at the very step. Cost: n_out backward passes.
+    There everything that follows is linear to the last bit, too: c is a product of weights and secant slopes, taken
+    by the identities at the very step. Cost: one backward pass.
     """
-    m, last = network.arranged.samples, len(network.Zs) - 1
-    slopes = [np.empty_like(Z) for Z in network.Zs]
-    widest = max(len(Z) for Z in network.Zs) * len(network.Zs[last])
-    size = max(1, 16 * CHUNK // widest)
-    secants = [secant(network, layer, step) for layer in range(last)]
-    for start in range(0, m, size):
-        some = slice(start, min(m, start + size))
-        Z, output, Y = (a[:, some, None] for a in (network.Zs[last], network.output, network.arranged.Y))
-        outputs, count, _ = Z.shape
-        # moves[s, k, i]: what z[i, s] moving by 1 does to logit k.
-        moves = np.broadcast_to(np.eye(outputs), (count, outputs, outputs))
-        for layer in range(last, -1, -1):
-            if layer < last:
-                product = moves.reshape(count * outputs, -1) @ network.arranged.weights[layer + 1]
-                moves = product.reshape(count, outputs, -1) * secants[layer][:, some].T[:, None, :]
-            dZ = np.moveaxis(moves, 1, 0) * step
-            change = loss_differences(network.loss, Z, output, dZ, Y)
-            slopes[layer][:, some] = change.T * (network.loss.weight(network.Zs[last]) / step)
-    return slopes
+    slopes = [loss_secants(network, step)]
+    for layer in range(len(network.hidden) - 1, -1, -1):
+        later = network.arranged.weights[layer + 1].T @ slopes[-1]
+        slopes.append(later * secant(network, layer, step))
+    for c in slopes:
+        expect_usable(c * step)
+    return slopes[::-1]
+
+
+def expect_usable(differences: Array) -> None:
+    """Raise `DisagreementError` for differences that overflowed, or are too small for full precision."""
+    if unusable(differences).any():
+        raise DisagreementError("Some differences are too small or too large for the kernels.")
 
 
 def secant(network: Network, layer: int, step: float) -> Array:
@@ -164,6 +160,7 @@ def series(network: Network, layer: int, step: float, short: Flags, terms: int, 
         both = np.concatenate([delta, -delta]).ravel()
         i, s = np.tile(i, 2 * terms), np.tile(s, 2 * terms)
         change, _ = column_differences(network, layer, i, s, both, compiled=compiled)
+        expect_usable(change)
         plus, minus = change.reshape(2, terms, -1)
         odd = np.array(list(odd_chebyshev(nodes, terms)))
         return np.asarray(2 / terms * odd @ ((plus - minus) / (2 * step)))
@@ -222,6 +219,7 @@ def one_by_one(
         change, crossed = column_differences(
             network, layer, np.full(len(both), i), s, both, compiled=compiled
         )
+        expect_usable(change)
         plus, minus = (np.bincount(inputs, half, minlength=len(a)) for half in np.split(change, 2))
         flags = np.bincount(np.tile(inputs, 2), crossed, minlength=len(a)) > 0
         return plus / step, -minus / step, flags

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
+from numpy.typing import NDArray
 
 from fastcheck.engines.mlp.columns import column_differences
 from fastcheck.engines.mlp.network import Array, Network
@@ -27,66 +30,146 @@ def verify(
 ) -> int:
     """Raise `DisagreementError` unless the cost confirms the kernels along a random direction in each block.
 
-    The direction lies in the weights of one unit. The columns must give the same finite difference as two
-    evaluations of the cost, and with the tiny step the sum of the slopes of the coordinates.
+    The direction lies in the weights and the bias of one unit. The columns must give the same finite difference as
+    two evaluations of the cost, and with the tiny step the sum of the slopes of the coordinates.
     Returns how many directions were evaluated.
     """
     rng = np.random.default_rng(plan.seed)
     step = float(default_steps(np.zeros(1), plan.epsilon)[0])
     blocks = list(rows_by_block(problem.layout, plan))
     scale = max(root_mean_square(slopes.right[rows]) for _, rows in blocks)
-    for block, rows in blocks:
-        number = problem.layout.blocks.index(block)
-        coordinates = plan.coordinates[rows]
-        layer, unit, _ = recognition.unit(problem.layout, number, int(rng.choice(coordinates)))
-        inside, A, W = _of_unit(recognition, network, problem, number, coordinates, unit)
-        v = rng.standard_normal(inside.size)
+    directions = [
+        direction
+        for layer in range(len(recognition.layers))
+        for direction in _directions(recognition, network, problem, plan, layer, rng)
+    ]
+    work = problem.theta.copy()
+    for direction in directions:
+        places, A, W = plan.coordinates[direction.rows], direction.inputs, direction.weights
+        v = rng.standard_normal(places.size)
         v /= np.linalg.norm(v)
-        places = coordinates[inside]
-        ends = problem.theta.copy(), problem.theta.copy()
-        ends[0][places] += step * v
-        ends[1][places] -= step * v
-        plus, minus = (end[places] - problem.theta[places] for end in ends)
-        penalty = network.decay * float(W @ (plus - minus) + (plus @ plus - minus @ minus) / 2)
-        loop, _ = _ends(network, layer, unit, plus @ A, minus @ A)
-        confirm_loop(problem, block, ends, step, (loop + penalty) / (2 * step), noise)
-        found, kinked = _ends(network, layer, unit, STEP * (v @ A), -STEP * (v @ A))
+        values = problem.theta[places]
+        ends = values + step * v, values - step * v
+        plus, minus = ends[0] - values, ends[1] - values
+        penalty = network.decay * float(W @ (plus - minus) + direction.penalised @ (plus**2 - minus**2) / 2)
+        loop, found, kinked = _differences(network, direction, plus @ A, minus @ A, STEP * (v @ A))
+        confirm_loop(problem, direction.name, work, places, ends, step, (loop + penalty) / (2 * step), noise)
+        work[places] = values
         found = found / (2 * STEP) + network.decay * float(W @ v)
-        here = rows.start + inside
-        if not (kinked or slopes.kinked[here].any()):
-            allowed = float(np.abs(v) @ bound[here]) + NEGLIGIBLE * scale
-            confirm_sum(block, float(v @ slopes.central[here]), found, allowed)
-    return len(blocks)
+        if not (kinked or slopes.kinked[direction.rows].any()):
+            allowed = float(np.abs(v) @ bound[direction.rows]) + NEGLIGIBLE * scale
+            confirm_sum(direction.name, float(v @ slopes.central[direction.rows]), found, allowed)
+    return len(directions)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Direction:
+    """The planned coordinates of one unit: their rows (k,), inputs (k, m), 1 for the bias, and weights, 0 for it."""
+
+    name: str
+    layer: int
+    unit: int
+    rows: Coordinates
+    inputs: Array
+    weights: Array
+    penalised: NDArray[np.bool_]
+
+
+def _directions(
+    recognition: Recognition,
+    network: Network,
+    problem: Problem,
+    plan: Plan,
+    layer: int,
+    rng: np.random.Generator,
+) -> list[_Direction]:
+    """Return a random unit's planned coordinates, or two if weights and biases of no unit are both planned."""
+    placed, found = recognition.layers[layer], []
+    planned = {
+        problem.layout.blocks.index(block): rows for block, rows in rows_by_block(problem.layout, plan)
+    }
+    parts = [(number, planned[number]) for number in (placed.weight, placed.bias) if number in planned]
+    units = [_units(recognition, problem, plan, layer, *part) for part in parts]
+    common = set(map(int, units[0])) & set(map(int, units[-1])) if units else set()
+    groups = [list(range(len(parts)))] if common else [[k] for k in range(len(parts))]
+    for group in groups:
+        unit = int(rng.choice(sorted(common))) if common else int(rng.choice(units[group[0]]))
+        rows, inputs, weights, names = [], [], [], []
+        members = [parts[k] for k in group]
+        for number, part in members:
+            inside, A, W = _of_unit(recognition, network, problem, plan, layer, number, part, unit)
+            rows.append(inside)
+            inputs.append(A)
+            weights.append(W)
+            names.append(problem.layout.blocks[number].name)
+        found.append(
+            _Direction(
+                name=" and ".join(names),
+                layer=layer,
+                unit=unit,
+                rows=np.concatenate(rows),
+                inputs=np.concatenate(inputs),
+                weights=np.concatenate(weights),
+                penalised=np.repeat(
+                    [part[0] == placed.weight for part in members], [len(part) for part in rows]
+                ),
+            )
+        )
+    return found
+
+
+def _units(
+    recognition: Recognition, problem: Problem, plan: Plan, layer: int, number: int, rows: slice
+) -> NDArray[np.intp]:
+    """Return the units of a layer of which coordinates of this block are planned."""
+    block, placed = problem.layout.blocks[number], recognition.layers[layer]
+    n_out = len(recognition.arranged.weights[layer])
+    if rows.stop - rows.start == block.size:
+        return np.arange(n_out)
+    offsets = plan.coordinates[rows] - block.start
+    if number == placed.bias:
+        return offsets
+    return np.unique(offsets % n_out if placed.turned else offsets // block.shape[1])
 
 
 def _of_unit(
     recognition: Recognition,
     network: Network,
     problem: Problem,
+    plan: Plan,
+    layer: int,
     number: int,
-    coordinates: Coordinates,
+    rows: slice,
     unit: int,
 ) -> tuple[Coordinates, Array, Array]:
-    """Return which coordinates of a block belong to the unit, and the inputs (k, m) and weights (k,) of these."""
-    layout = problem.layout
-    block = layout.blocks[number]
-    layer, _, _ = recognition.unit(layout, number, block.start)
-    offsets = coordinates - block.start
-    if number == recognition.layers[layer].bias:
-        inside = np.flatnonzero(offsets == unit)
-        return inside, np.ones((1, network.arranged.samples)), np.zeros(1)
-    rows, columns = np.divmod(offsets, block.shape[1])
-    units, sources = (columns, rows) if recognition.layers[layer].turned else (rows, columns)
-    inside = np.flatnonzero(units == unit)
-    sources = sources[inside]
-    W: Array = network.arranged.weights[layer][unit, sources]
-    return inside, network.inputs[layer][sources], W
+    """Return which rows of the plan belong to the unit, and the inputs (k, m) and weights (k,) of these."""
+    block, placed = problem.layout.blocks[number], recognition.layers[layer]
+    n_out, n_in = network.arranged.weights[layer].shape
+    if number == placed.bias:
+        wanted = np.array([unit])
+    else:
+        wanted = np.arange(n_in) * n_out + unit if placed.turned else unit * n_in + np.arange(n_in)
+    if rows.stop - rows.start == block.size:
+        inside, which = rows.start + wanted, np.arange(wanted.size)
+    else:
+        _, inside, which = np.intersect1d(plan.coordinates[rows] - block.start, wanted, return_indices=True)
+        inside = inside + rows.start
+    if number == placed.bias:
+        return inside, np.ones((inside.size, network.arranged.samples)), np.zeros(inside.size)
+    W: Array = network.arranged.weights[layer][unit, which]
+    return inside, network.inputs[layer][which], W
 
 
-def _ends(network: Network, layer: int, unit: int, plus: Array, minus: Array) -> tuple[float, bool]:
-    """Return J₊ - J₋ without the penalty, z of a unit moving by ``plus`` or ``minus``, (m,), and if over a kink."""
+def _differences(
+    network: Network, direction: _Direction, plus: Array, minus: Array, tiny: Array
+) -> tuple[float, float, bool]:
+    """Return J₊ - J₋ without the penalty when z of the unit moves by ``plus`` and ``minus``, all (m,).
+
+    Also the same for ± ``tiny``, and whether that crosses a kink.
+    """
     m = network.arranged.samples
-    change, crossed = column_differences(
-        network, layer, np.full(2 * m, unit), np.tile(np.arange(m), 2), np.concatenate([plus, minus])
-    )
-    return float(change[:m].sum() - change[m:].sum()), bool(crossed.any())
+    units, samples = np.full(4 * m, direction.unit), np.tile(np.arange(m), 4)
+    delta = np.concatenate([plus, minus, tiny, -tiny])
+    change, crossed = column_differences(network, direction.layer, units, samples, delta)
+    sums = change.reshape(4, m).sum(axis=1)
+    return float(sums[0] - sums[1]), float(sums[2] - sums[3]), bool(crossed[2 * m :].any())
