@@ -169,7 +169,8 @@ def relative_difference(claimed: Vector, numerical: Vector) -> float:
     Below 1e-7 is usually right and above 1e-3 usually wrong.
     """
     g, n = claimed, numerical
-    total = float(np.linalg.norm(g) + np.linalg.norm(n))
+    with np.errstate(over="ignore", under="ignore"):
+        total = float(np.linalg.norm(g) + np.linalg.norm(n))
     if not SAFE < total < 1 / SAFE:
         scale = max(float(np.max(np.abs(g), initial=0)), float(np.max(np.abs(n), initial=0)))
         if scale == 0:
