@@ -27,6 +27,7 @@ if TYPE_CHECKING:
         GradientMismatchError,
         InvalidProblemError,
     )
+    from fastcheck.randomness import frozen_randomness
     from fastcheck.report.result import BlockReport, Coordinate, Report
     from fastcheck.verdict import Verdict
 
@@ -49,6 +50,7 @@ __all__ = [
     "check_mlp",
     "check_object",
     "course",
+    "frozen_randomness",
     "numerical_gradient",
 ]
 
@@ -68,6 +70,7 @@ _HOMES = {
     "check_layer": "fastcheck.checks",
     "check_mlp": "fastcheck.checks",
     "check_object": "fastcheck.checks",
+    "frozen_randomness": "fastcheck.randomness",
     "numerical_gradient": "fastcheck.checks",
 }
 

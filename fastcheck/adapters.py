@@ -18,6 +18,7 @@ import numpy as np
 from fastcheck.errors import EvaluationError, InvalidProblemError
 from fastcheck.parameters import map_structure, path_name
 from fastcheck.problem import map_copy, same_values, structure_copy
+from fastcheck.randomness import restart
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -41,6 +42,7 @@ class ForwardCost:
     ) -> Any:
         """Return what ``backward(X, Y, cache)`` claims; `EvaluationError` if X or Y are no longer as given."""
         _, cache = self._run(parameters)
+        restart()
         result = map_copy(backward(self.X, self.Y, cache))
         for name, original, used in zip("XY", given, (self.X, self.Y), strict=True):
             if not same_values(original, used):
@@ -107,6 +109,7 @@ class LayerCost:
         """Return what ``backward(dout, cache)`` claims, or ``backward(dout)`` for a layer without a cache."""
         _, cache = _split_output(self._call(parameters))
         dout = map_copy(self.cotangent)
+        restart()
         result = map_copy(backward(dout) if cache is NO_CACHE else backward(dout, cache))
         if isinstance(result, Mapping):
             return dict(result)
@@ -178,6 +181,7 @@ class ObjectCost:
         """Return what ``gradients()`` claims after a call of the cost."""
         with self._holding(parameters):
             self.cost()
+            restart()
             return map_copy(gradients())
 
     @contextlib.contextmanager

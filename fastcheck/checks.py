@@ -16,6 +16,7 @@ from fastcheck.errors import InvalidProblemError
 from fastcheck.execution import Backend, Execution, one_blas_thread
 from fastcheck.plan import Plan, make_plan
 from fastcheck.problem import Problem, generators_kept, pose, structure_copy
+from fastcheck.randomness import repeating
 from fastcheck.report.result import Report, block_report
 from fastcheck.second_look import look_again
 from fastcheck.verdict import judge, validate_tolerance
@@ -103,7 +104,7 @@ def check(
     execution = Execution(n_jobs=n_jobs, backend=backend, progress=progress)
     engine = choose_engine(method)
     with generators_kept(), one_blas_thread():
-        problem = pose(cost, parameters, gradients)
+        problem = pose(repeating(cost), parameters, repeating(gradients))
         plan = make_plan(problem.layout, problem.theta, coordinates, epsilon, seed)
         estimates = engine.estimate(problem, plan, execution)
         estimates = look_again(problem, plan, estimates, tolerance)
@@ -364,7 +365,7 @@ def numerical_gradient(
     execution = Execution(n_jobs=n_jobs, backend=backend, progress=progress)
     engine = choose_engine(method)
     with generators_kept(), one_blas_thread():
-        problem: Problem = pose(cost, parameters)
+        problem: Problem = pose(repeating(cost), parameters)
         plan: Plan = make_plan(problem.layout, problem.theta, "all", epsilon, seed=0)
         numerical = engine.estimate(problem, plan, execution).numerical
     return problem.layout.build(np.array(numerical))

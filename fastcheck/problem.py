@@ -80,7 +80,7 @@ def pose(cost: Callable[[Any], Any], parameters: Any, gradients: Any = None) -> 
         raise EvaluationError(
             f"cost: called twice with the same parameters, it returned {value!r} and then {again!r}. A check "
             "needs the same cost every time: draw dropout masks, noise and mini-batches once, outside of the "
-            "cost, or set the random seed in its first line."
+            "cost, or check inside `with fastcheck.frozen_randomness(0):`, which makes every evaluation draw the same."
         )
     claimed: Vector | None = None
     dtypes: tuple[np.dtype[Any], ...] = ()

@@ -30,6 +30,7 @@ METHODS = {
     "reference": "the reference loop",
     "plain": "plain evaluation",
     "difference": "difference propagation",
+    "mlp": "the kernels for multilayer perceptrons",
 }
 ADVICE = (
     "Leave epsilon out, raise the tolerance to what you need to know, or check a smaller batch of samples."

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from fastcheck.engines.difference.arrays import DifferenceArray
+from fastcheck.randomness import Repeating
 
 
 class LiftedCost:
@@ -35,6 +36,8 @@ def lifted(cost: Any) -> Any:
     if isinstance(cost, functools.partial):
         keywords = {name: lifted_data(value) for name, value in cost.keywords.items()}
         return functools.partial(lifted(cost.func), *map(lifted_data, cost.args), **keywords)
+    if isinstance(cost, Repeating):
+        return Repeating(lifted(cost.function), cost.frozen)
     return cost.with_data(lifted_data) if hasattr(cost, "with_data") else cost
 
 

@@ -45,8 +45,8 @@ CHUNK = 262_144
 class LayerDifferences:
     """What ±ε does to J through a layer, divided by ε; arrays (n_out, n_in + 1), the last column that of the bias.
 
-    ``central`` holds (J₊ - J₋) / 2ε without the penalty. ``right - central`` and ``central - left`` are both ``bend``
-    wherever a kink is crossed (``kinked``), and not computed elsewhere.
+    ``central`` holds (J₊ - J₋) / 2ε without the penalty. Where kinks are crossed (``kinked``), claims within ``bend``
+    of it are right: each column at a kink may take any slope between its own two, whatever the others take.
     """
 
     central: Array
@@ -220,14 +220,18 @@ def one_by_one(
             network, layer, np.full(len(both), i), s, both, compiled=compiled
         )
         expect_usable(change)
-        plus, minus = (np.bincount(inputs, half, minlength=len(a)) for half in np.split(change, 2))
-        flags = np.bincount(np.tile(inputs, 2), crossed, minlength=len(a)) > 0
-        return plus / step, -minus / step, flags
+        plus, minus = np.split(change, 2)
+        at_kink = np.logical_or(*np.split(crossed, 2))
+        apart = np.where(at_kink, np.abs(plus + minus), 0.0)
+        middle, spread, kinks = (
+            np.bincount(inputs, values, minlength=len(a)) for values in (plus - minus, apart, at_kink)
+        )
+        return middle / (2 * step), spread / (2 * step), kinks > 0
 
-    for (i, some), (right, left, flags) in zip(pieces, mapped(ends, pieces), strict=True):
-        central[i, some] += (right + left) / 2
-        bend[i, some] += (right - left) / 2
-        kinked[i, some] |= flags
+    for (i, some), (middle, spread, kinks) in zip(pieces, mapped(ends, pieces), strict=True):
+        central[i, some] += middle
+        bend[i, some] += spread
+        kinked[i, some] |= kinks
 
 
 def widest_after(network: Network, layer: int) -> int:

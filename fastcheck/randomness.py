@@ -1,0 +1,146 @@
+"""Costs that draw random numbers: the same ones in every evaluation, for the time of a check."""
+
+from __future__ import annotations
+
+import contextlib
+import random
+from collections.abc import Callable, Iterator
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from fastcheck.errors import InvalidProblemError
+
+
+@contextlib.contextmanager
+def frozen_randomness(seed: int, *generators: np.random.Generator | np.random.RandomState) -> Iterator[None]:
+    """Make random numbers repeat themselves in every evaluation of the checks in this ``with`` block.
+
+    A gradient check needs the same cost every time. Inside the block each evaluation of the cost, and each
+    backward pass, starts with the same state of NumPy's global generator, of Python's `random`, and of the generators
+    given; so a dropout layer that draws its mask draws the same one again, and the check says whether the
+    gradient is right *for this pattern*. Between evaluations, and after the block, all of them are in the state that
+    they would have had without the check.
+
+    Parameters
+    ----------
+    seed
+        A non-negative whole number; another one freezes another pattern.
+    *generators
+        Generators that the code uses besides the global ones, such as ``rng = np.random.default_rng()``: the very
+        objects.
+
+    Raises
+    ------
+    InvalidProblemError
+        A seed or generator that is none.
+
+    Notes
+    -----
+    Evaluations run one after the other in each process, because threads would share the generators.
+
+    Examples
+    --------
+    >>> import numpy as np, fastcheck
+    >>> rng = np.random.default_rng()
+    >>> def cost(w):
+    ...     return np.sum(w**2 * (rng.random(w.shape) < 0.5) / 0.5)
+    >>> def gradient(w):
+    ...     return 2 * w * (rng.random(w.shape) < 0.5) / 0.5
+    >>> with fastcheck.frozen_randomness(0, rng):
+    ...     report = fastcheck.check(cost, np.array([1.0, -2.0, 3.0]), gradient)
+    >>> report.passed
+    True
+    """
+    if not isinstance(seed, (int, np.integer)) or isinstance(seed, bool) or seed < 0:
+        raise InvalidProblemError(f"seed: expected a non-negative whole number, got {seed!r}.")
+    for generator in generators:
+        if not isinstance(generator, (np.random.Generator, np.random.RandomState)):
+            raise InvalidProblemError(
+                "generators: expected objects such as np.random.default_rng(), got "
+                f"{type(generator).__name__}. The global generators need not be given."
+            )
+    token = _frozen.set(Frozen(int(seed), generators))
+    try:
+        yield
+    finally:
+        _frozen.reset(token)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Frozen:
+    """The seed, and the generators besides the global ones."""
+
+    seed: int
+    generators: tuple[Any, ...]
+
+    def restart(self) -> None:
+        """Put all generators into the state that every evaluation starts with."""
+        random.seed(self.seed)
+        np.random.seed(self.seed % 2**32)  # noqa: NPY002
+        for number, generator in enumerate(self.generators):
+            fresh = np.random.SeedSequence([self.seed, number])
+            if isinstance(generator, np.random.RandomState):
+                generator.seed(fresh.generate_state(4))
+            else:
+                bits = generator.bit_generator
+                bits.state = type(bits)(fresh).state
+
+    @contextlib.contextmanager
+    def repeating(self) -> Iterator[None]:
+        """Start anew for one evaluation, and leave the generators as they were."""
+        kept = random.getstate(), np.random.get_state()  # noqa: NPY002
+        states = [_state(generator) for generator in self.generators]
+        self.restart()
+        try:
+            yield
+        finally:
+            random.setstate(kept[0])
+            np.random.set_state(kept[1])  # noqa: NPY002
+            for generator, state in zip(self.generators, states, strict=True):
+                _set_state(generator, state)
+
+
+class Repeating:
+    """A function that starts every call with the same random state. One thread at a time may call it."""
+
+    threads = False
+
+    def __init__(self, function: Callable[..., Any], frozen: Frozen) -> None:
+        self.function, self.frozen = function, frozen
+
+    def __call__(self, *arguments: Any) -> Any:
+        """Return what the function returns."""
+        with self.frozen.repeating():
+            return self.function(*arguments)
+
+
+def repeating(function: Any) -> Any:
+    """Return the function as it runs inside `frozen_randomness`, itself outside; other values unchanged."""
+    frozen = _frozen.get()
+    return Repeating(function, frozen) if frozen is not None and callable(function) else function
+
+
+def restart() -> None:
+    """Start anew in the middle of an evaluation: a backward pass that draws, draws what the forward pass drew."""
+    frozen = _frozen.get()
+    if frozen is not None:
+        frozen.restart()
+
+
+def _state(generator: Any) -> Any:
+    if isinstance(generator, np.random.RandomState):
+        return generator.get_state()
+    return generator.bit_generator.state
+
+
+def _set_state(generator: Any, state: Any) -> None:
+    if isinstance(generator, np.random.RandomState):
+        generator.set_state(state)
+    else:
+        generator.bit_generator.state = state
+
+
+_frozen: ContextVar[Frozen | None] = ContextVar("frozen", default=None)
