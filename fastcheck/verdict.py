@@ -3,8 +3,10 @@
 A coordinate is *right* if g lies within u plus the tolerance of the slopes that count as right, *wrong* if
 not, and *undecided* if u itself is above the tolerance. The tolerance is relative to
 ``max(|g|, |ĝ|, RMS of ĝ over the block)``: a block with tiny gradients is checked as sharply as one with
-large ones. One wrong coordinate fails its block. Undecided ones make it inconclusive, unless all that they
-could hide together is below the tolerance of the block's norm, and none could hide ten times its own.
+large ones. Where no costs were subtracted, u is so small that a coordinate far below the RMS is held to its own
+size, down to a thousandth of the RMS. One wrong coordinate fails its block. Undecided ones make it inconclusive,
+unless all that they could hide together is below the tolerance of the block's norm, and none could hide ten times
+its own.
 """
 
 from __future__ import annotations
@@ -31,6 +33,10 @@ FEW = 10.0
 DTYPE_ULPS = 100.0
 """A claim computed in float32 is held to this many of its rounding units: about 1e-5."""
 
+
+SHARP = 1e-3
+"""Part of the RMS of its block down to which a coordinate is held to its own size: a backward pass leaves rounding
+errors of the size of the others in it."""
 
 VANISHING = 64 * float(np.finfo(float).eps)
 """A claim this small beside the network's largest is zero, where ĝ is zero."""
@@ -87,7 +93,8 @@ def judge(problem: Problem, plan: Plan, estimates: Estimates, tolerance: float) 
     """Judge every coordinate, block and the whole."""
     claimed = claims(problem, plan)
     allowed = allowances(problem, plan, estimates, tolerance)
-    standings = _standings(problem, estimates, claimed, allowed)
+    sharp = _sharp(problem, plan, estimates, tolerance, allowed)
+    standings = _standings(problem, estimates, claimed, allowed, sharp)
     compared = estimates.numerical
     if estimates.lower is not estimates.upper:
         clipped = np.clip(claimed, estimates.lower, estimates.upper)
@@ -114,17 +121,20 @@ def judge(problem: Problem, plan: Plan, estimates: Estimates, tolerance: float) 
 def standings_of(problem: Problem, plan: Plan, estimates: Estimates, tolerance: float) -> NDArray[np.int8]:
     """Return the `Standing` of each coordinate, shape (k,)."""
     allowed = allowances(problem, plan, estimates, tolerance)
-    return _standings(problem, estimates, claims(problem, plan), allowed)
+    sharp = _sharp(problem, plan, estimates, tolerance, allowed)
+    return _standings(problem, estimates, claims(problem, plan), allowed, sharp)
 
 
-def _standings(problem: Problem, estimates: Estimates, claimed: Vector, allowed: Vector) -> NDArray[np.int8]:
+def _standings(
+    problem: Problem, estimates: Estimates, claimed: Vector, allowed: Vector, sharp: Vector
+) -> NDArray[np.int8]:
     if estimates.lower is estimates.upper:
         outside = np.abs(claimed - estimates.lower)
     else:
         outside = np.maximum(estimates.lower - claimed, claimed - estimates.upper)
     standings = np.full(claimed.shape, Standing.RIGHT, np.int8)
     standings[estimates.bound > allowed] = Standing.UNDECIDED
-    standings[outside > estimates.bound + allowed] = Standing.WRONG
+    standings[outside > estimates.bound + sharp] = Standing.WRONG
     if standings.any():
         standings[_vanishing(problem, claimed, estimates)] = Standing.RIGHT
     return standings
@@ -144,15 +154,30 @@ def _vanishing(problem: Problem, claimed: Vector, estimates: Estimates) -> NDArr
     return np.asarray(exact & zero)
 
 
-def allowances(problem: Problem, plan: Plan, estimates: Estimates, tolerance: float) -> Vector:
-    """Return the tolerance of each coordinate in the units of the gradient, shape (k,)."""
+def allowances(
+    problem: Problem, plan: Plan, estimates: Estimates, tolerance: float, *, floor: float = 1.0
+) -> Vector:
+    """Return the tolerance of each coordinate in the units of the gradient, shape (k,).
+
+    It is at least that of a coordinate of size ``floor`` times the RMS of its block, or of the RMS itself where the
+    claim is in less than double precision: its rounding errors are of that size in all coordinates.
+    """
     claimed = claims(problem, plan)
     scale = np.maximum(np.abs(claimed), np.abs(estimates.numerical))
-    relative = np.empty_like(scale)
     for (_, rows), dtype in zip(rows_by_block(problem.layout, plan), _dtypes(problem, plan), strict=True):
-        scale[rows] = np.maximum(scale[rows], root_mean_square(estimates.numerical[rows]))
-        relative[rows] = max(tolerance, DTYPE_ULPS * float(np.finfo(dtype).eps))
-    return np.asarray(relative * scale)
+        least = (floor if dtype == np.float64 else 1.0) * root_mean_square(estimates.numerical[rows])
+        np.maximum(scale[rows], least, out=scale[rows])
+        scale[rows] *= max(tolerance, DTYPE_ULPS * float(np.finfo(dtype).eps))
+    return np.asarray(scale)
+
+
+def _sharp(problem: Problem, plan: Plan, estimates: Estimates, tolerance: float, allowed: Vector) -> Vector:
+    """Return what a claim may be off, beside its bound: less than ``allowed`` where no costs were subtracted."""
+    if estimates.plain.size == allowed.size:
+        return allowed
+    sharp = allowances(problem, plan, estimates, tolerance, floor=SHARP)
+    sharp[estimates.plain] = allowed[estimates.plain]
+    return sharp
 
 
 def claims(problem: Problem, plan: Plan) -> Vector:

@@ -297,16 +297,21 @@ BAD = [
     Bad(
         name="a cost that differs from call to call",
         cost=Restless(),
-        phrases=("cost", "called twice with the same parameters", "and then", "dropout", "random seed"),
+        phrases=("cost", "called twice with the same parameters", "and then", "dropout", "frozen_randomness"),
         error=EvaluationError,
     ),
     Bad(
         name="a cost with NumPy noise",
         cost=dropping,
-        phrases=("dropout", "random seed"),
+        phrases=("dropout", "frozen_randomness"),
         error=EvaluationError,
     ),
-    Bad(name="a cost with noise", cost=shuffling, phrases=("dropout", "random seed"), error=EvaluationError),
+    Bad(
+        name="a cost with noise",
+        cost=shuffling,
+        phrases=("dropout", "frozen_randomness"),
+        error=EvaluationError,
+    ),
     Bad(
         name="a cost that scales its parameters in place",
         cost=changing,
