@@ -10,6 +10,8 @@ import numpy as np
 from fastcheck.engines.difference.forms import Array, Form, Shape
 from fastcheck.engines.difference.state import Trace, TracingError, called_function, is_running, running
 
+DOUBLE = np.dtype(np.float64)
+
 UFUNCS: dict[np.ufunc, Callable[..., Any]] = {}
 """Ufunc → rule, a function of the operands that returns the result."""
 
@@ -312,8 +314,8 @@ def made(value: Any, form: Form | None) -> Any:
     """Return a result: plain if it is not float and nothing changes it."""
     dtype = value.dtype
     if form is None:
-        return DifferenceArray(value) if dtype == np.float64 else value
-    if dtype != np.float64 and dtype.kind not in "biu":
+        return DifferenceArray(value) if dtype is DOUBLE or dtype == DOUBLE else value
+    if dtype is not DOUBLE and dtype != DOUBLE and dtype.kind not in "biu":
         raise TracingError(f"dtype {dtype}", "perturbed arrays are float64.")
     return DifferenceArray(value, form)
 

@@ -20,6 +20,7 @@ from fastcheck.engines.difference.forms import (
     lift,
     longer,
     shared_places,
+    smallest,
     spend,
 )
 from fastcheck.engines.difference.linear import to_the_last_bit
@@ -100,7 +101,7 @@ def switches(s: Array, f: Form | None) -> bool:
     """Whether some member may change the sign of ``s``; entries without difference never do."""
     if f is None:
         return False
-    if f.peak() < 0.5 * np.min(np.abs(s), initial=np.inf):
+    if f.peak() < 0.5 * smallest(np.abs(s)):
         return False
     size = f.magnitude() if f.common else np.abs(f.values())
     start = gather(lift(s, len(f.shape)), f.at)

@@ -34,6 +34,9 @@ Places = Mapping[int, Position]
 
 NOWHERE: Places = {}
 
+MANY = 10_000
+"""Entries whose absolute values take longer to write than to be read twice."""
+
 
 class Form:
     """A batch of differences of one array of shape ``shape``; see the module's text."""
@@ -190,9 +193,14 @@ def largest(x: Any) -> float:
     """Return max |x|, 0 for no entries."""
     if not isinstance(x, np.ndarray) or x.ndim == 0:
         return abs(float(x))
-    if x.size == 0:
-        return 0.0
-    return max(float(x.max()), -float(x.min()))
+    if x.size > MANY:
+        return max(float(np.maximum.reduce(x, axis=None)), -float(np.minimum.reduce(x, axis=None)))
+    return float(np.maximum.reduce(np.abs(x), axis=None, initial=0.0))
+
+
+def smallest(x: Any) -> float:
+    """Return min x, infinity for no entries."""
+    return float(np.minimum.reduce(x, axis=None, initial=np.inf)) if np.ndim(x) else float(x)
 
 
 def spend(members: int, dims: Sequence[int]) -> None:

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from fastcheck.engines.difference.forms import Array, Form, Shape, combined, gather, lift
+from fastcheck.engines.difference.forms import Array, Form, Shape, combined, gather, lift, smallest
 
 NEGLIGIBLE = 2.0**-55
 """A relative remainder that rounds away."""
@@ -95,7 +95,7 @@ def series(
 
 def within(f: Form, radius: Any, shape: Shape) -> bool:
     """Whether every difference is 0 or so small beside its radius that the remainder rounds away."""
-    if f.peak() <= NEGLIGIBLE * (radius if isinstance(radius, float) else np.min(radius, initial=np.inf)):
+    if f.peak() <= NEGLIGIBLE * (radius if isinstance(radius, float) else smallest(radius)):
         return True
     f = f.lifted(shape)
     limits = gather(lift(radius, len(shape)), f.at)
