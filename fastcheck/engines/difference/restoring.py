@@ -77,7 +77,7 @@ def reached(cost: Any) -> Reached:
             found.names.extend((thing.__globals__, name) for name in used)
             waiting += [cell.cell_contents for cell in filled]
             waiting += [thing.__globals__[name] for name in used]
-            waiting += [*(thing.__defaults__ or ()), *(thing.__kwdefaults__ or {}).values()]
+            waiting += [*(thing.__defaults__ or ()), *(thing.__kwdefaults__ or {}).values(), vars(thing)]
         elif isinstance(thing, types.MethodType):
             waiting += [thing.__func__, thing.__self__]
         elif isinstance(thing, functools.partial):

@@ -50,7 +50,7 @@ def guess_layer(
             continue
         for number, Z in options:
             for activation, scale in _scaled(Z[on], A[on] / M[on]):
-                return Guess(bias=number, activation=activation, mask=mask * scale)
+                return Guess(bias=number, activation=activation, mask=mask.astype(np.float64) * scale)
     return None
 
 

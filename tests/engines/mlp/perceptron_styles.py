@@ -33,7 +33,7 @@ DIGITS = RNG.integers(0, 256, (M, 4), dtype=np.uint8)
 
 
 class Style(NamedTuple):
-    """A cost with its parameters, and what is to be found: hidden activations, loss, reduction, factor, λ."""
+    """A cost with its parameters, and what is to be found: hidden activations, kind of loss, λ, and masks."""
 
     name: str
     cost: Any
@@ -73,8 +73,8 @@ def columns(*sizes, zero=False):
     """W1 (n1, n0), b1 (n1, 1), …, as in the courses."""
     found = {}
     for k, (n, n_out) in enumerate(itertools.pairwise(sizes), start=1):
-        found[f"W{k}"] = normal(n_out, n)
-        found[f"b{k}"] = np.zeros((n_out, 1)) if zero else normal(n_out, 1)
+        found[f"W{k}"] = normal(n_out, n, scale=0.5)
+        found[f"b{k}"] = np.zeros((n_out, 1)) if zero else normal(n_out, 1, scale=0.5)
     return found
 
 
@@ -82,7 +82,7 @@ def rows(*sizes):
     """W1 (n0, n1), b1 (n1,), …"""
     found = {}
     for k, (n, n_out) in enumerate(itertools.pairwise(sizes), start=1):
-        found[f"W{k}"], found[f"b{k}"] = normal(n, n_out), normal(n_out)
+        found[f"W{k}"], found[f"b{k}"] = normal(n, n_out, scale=0.5), normal(n_out)
     return found
 
 
@@ -507,7 +507,7 @@ def one_mask(p):
     return bce(sigmoid(p["W3"] @ a2 + p["b3"]))
 
 
-DROP = (RNG.random((M, 6)) < 0.6) / 0.6
+DROP = ((RNG.random((M, 6)) < 0.6) / 0.6).astype(np.float32)
 
 
 @style(rows(4, 6, 3), "leaky_relu", loss="cross_entropy", masks=(DROP.T,))
@@ -517,7 +517,7 @@ def scaled_mask_samples_first(p):
     return cross_entropy(h @ p["W2"] + p["b2"])
 
 
-@style(rows(4, 6, 3), "sigmoid", loss="cross_entropy", masks=(DROP.T,))
+@style(rows(4, 6, 3), "sigmoid", loss="cross_entropy", masks=((DROP.T > 0) / 0.6,))
 def mask_after_sigmoid(p):
     h = np.where(DROP > 0, sigmoid(XS @ p["W1"] + p["b1"]), 0) / 0.6
     return cross_entropy(h @ p["W2"] + p["b2"])
@@ -542,6 +542,36 @@ def one_sample(p):
     return np.sum((p["W2"] @ np.tanh(p["W1"] @ x + p["b1"]) + p["b2"] - t) ** 2)
 
 
+@style(columns(4, 5, 1), "relu")
+def standardised_mini_batch(p):
+    batch, targets = X[:, 1:6], Y[:, 1:6]
+    batch = (batch - X.mean(axis=1, keepdims=True)) / X.std(axis=1, keepdims=True)
+    a = sigmoid(np.dot(p["W2"], np.maximum(0, np.dot(p["W1"], batch) + p["b1"])) + p["b2"])
+    return bce(a, targets)
+
+
+@style({"theta": normal(5)}, l2=0.3)
+def column_of_ones(p):
+    ones = np.hstack([np.ones((M, 1)), XS])
+    h = 1 / (1 + np.exp(-ones.dot(p["theta"])))
+    J = -1 / M * (y.dot(np.log(h)) + (1 - y).dot(np.log(1 - h)))
+    return J + 0.3 / (2 * M) * np.sum(p["theta"] ** 2)
+
+
+@style(rows(4, 5, 3), "relu", loss="cross_entropy")
+def labels_from_one(p):
+    labels = [int(label) + 1 for label in LABELS]
+    z = np.maximum(0, np.inner(XS, p["W1"].T) + p["b1"]) @ p["W2"] + p["b2"]
+    probabilities = np.exp(z) / np.exp(z).sum(axis=1, keepdims=True)
+    return -np.mean(np.log(probabilities[np.arange(M), np.array(labels) - 1]))
+
+
+@style(columns(4, 5, 1), "relu", loss="mean_squared_error")
+def targets_in_a_list(p):
+    targets = [[0.5, -1.0, 0.25, 2.0, 0.0, 1.0, -0.75]]
+    return np.mean((p["W2"] @ relu(p["W1"] @ X + p["b1"]) + p["b2"] - np.array(targets)) ** 2)
+
+
 # --- near misses -----------------------------------------------------------------------------------------
 
 
@@ -560,7 +590,7 @@ def logarithm_of_a_plus_a_little(p):
 
 @near_miss(NET)
 def clipped(p):
-    return bce(np.clip(sigmoid(logits(p)), 0.1, 0.9))
+    return bce(np.clip(sigmoid(logits(p)), 0.45, 0.55))
 
 
 @near_miss(NET)
