@@ -22,10 +22,11 @@ def contract(
     function: Callable[[Any, Any], Any], key: Any, x: Any, y: Any, lx: Labels, ly: Labels, out: Labels
 ) -> Any:
     """Return a product of two arrays, whose values ``function`` computes."""
+    operands = x, y
+    (x, f), (y, g) = taken(x), taken(y)
     recorder = current_recorder()
     if recorder is not None:
-        recorder.product(x, y, lx, ly, out)
-    (x, f), (y, g) = taken(x), taken(y)
+        recorder.product(*operands, lx, ly, out)
     if (
         recorder is None
         and isinstance(x, np.ndarray)

@@ -32,7 +32,7 @@ class Guess:
 
 
 def guess_layer(
-    P: Array, A: Array, biases: Mapping[int, Array], masks: Iterable[NDArray[Any]], columns: NDArray[np.intp]
+    P: Array, A: Array, biases: Mapping[int, Array], masks: Iterable[NDArray[Any]], columns: Any
 ) -> Guess | None:
     """Return the layer that makes A (n, c) of the products P = W A_prev (n, c), or None.
 

@@ -203,7 +203,7 @@ def _network(
         return None
     weights = {product.leaf for product in chain}
     biases = {number: leaves[number] for number in range(len(leaves)) if number not in weights}
-    columns = np.unique(np.linspace(0, m - 1, COLUMNS).astype(np.intp))
+    columns = slice(None) if m <= COLUMNS else np.linspace(0, m - 1, COLUMNS).astype(np.intp)
     guesses = []
     for before, after in pairwise(chain):
         n = before.outputs
@@ -268,21 +268,17 @@ def _weight(entries: Array, product: Product) -> Array:
 
 def _points(problem: Problem) -> Iterator[Vector]:
     """Yield three random points near θ, where no two blocks are the same; each in the memory of the one before."""
-    theta = problem.theta
-    n, everything = theta.size, _size(theta)
-    spread = np.abs(theta)
-    spread *= 2.0 * RELATIVE
-    for block in problem.layout.blocks:
-        rows = slice(block.start, block.stop)
-        spread[rows] += 2.0 * ABSOLUTE * (_size(theta[rows]) or everything / 2 or SCALE)
-    steps = np.random.default_rng(0).random(n)
-    steps -= 0.5
-    point = np.empty(n)
-    for shift, scale in zip((0, n // 2, n // 3), SHRUNK, strict=True):
-        # Random numbers in another order are other random numbers, and cheaper.
-        point[shift:], point[:shift] = steps[: n - shift], steps[n - shift :]
-        point *= spread
-        point += theta
+    theta, everything = problem.theta, _size(problem.theta)
+    steps = np.random.default_rng(0).random(theta.size + len(SHRUNK), dtype=np.float32)
+    steps -= np.float32(0.5)
+    point = np.empty(theta.size)
+    for number, scale in enumerate(SHRUNK):
+        for block in problem.layout.blocks:
+            part, given = point[block.start : block.stop], theta[block.start : block.stop]
+            np.multiply(given, 2.0 * RELATIVE, out=part)
+            part += 2.0 * ABSOLUTE * (_size(given) or everything / 2 or SCALE)
+            part *= steps[block.start + number : block.stop + number]
+            part += given
         point *= scale
         yield point
 

@@ -199,11 +199,26 @@ def test_a_network_that_fits_its_data_perfectly():
 
 
 def test_a_network_that_is_sure_of_its_answers():
-    parameters = {"w": 12.0 * np.ones((1, 3)), "b": np.zeros((1, 1))}
+    parameters = {"w": 8.0 * np.ones((1, 3)), "b": np.zeros((1, 1))}
     X = np.array([[1.0, -1.0, 0.8], [0.7, -0.9, 1.0], [0.5, -0.2, 0.4]])
     problem = pose(lambda p: bce(sigmoid(p["w"] @ X + p["b"]), np.array([[1.0, 0.0, 1.0]])), parameters)
-    assert 0 < problem.value < 1e-9
+    assert 0 < problem.value < 1e-7
     assert recognise(problem) is not None
+
+
+def test_more_samples_than_activations_are_guessed_from():
+    rng = np.random.default_rng(0)
+    X, labels = rng.standard_normal((300, 6)), rng.integers(0, 4, 300)
+    mask = (rng.random((300, 8)) < 0.7) / 0.7
+    parameters = {"W1": normal(6, 8), "b1": normal(8), "W2": normal(8, 4), "b2": normal(4)}
+
+    def cost(p):
+        z = X @ p["W1"] + p["b1"]
+        return perceptron_styles.cross_entropy(np.where(z > 0, z, 0.2 * z) * mask @ p["W2"] + p["b2"], labels)
+
+    recognition = recognise(pose(cost, parameters))
+    assert recognition.hidden[0].constants == (0.2,)
+    assert np.allclose(recognition.arranged.masks[0], mask.T, rtol=1e-15)
 
 
 # --- costs and side effects ------------------------------------------------------------------------------
