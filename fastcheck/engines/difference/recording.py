@@ -82,12 +82,14 @@ class Recorder:
 
     def product(self, x: Any, y: Any, lx: Labels, ly: Labels, out: Labels) -> None:
         """Note a product of two arrays with these labels of their axes, and of those of the result."""
-        operands = [(_values(x), lx), (_values(y), ly)]
-        known = [self._leaf_of(values) for values, _ in operands]
-        if (known[0] is None) == (known[1] is None):
+        operands = [(array, _values(array), labels) for array, labels in ((x, lx), (y, ly))]
+        if self._leaf_of(operands[0][1]) is None:
+            operands.reverse()
+        (_, w, lw), (given, a, la) = operands
+        found = self._leaf_of(w)
+        if found is None or self._leaf_of(a) is not None:
             return  # of no parameter, or a sum of squares
-        which = 0 if known[0] is not None else 1
-        (w, lw), (a, la), (leaf, turned) = operands[which], operands[1 - which], known[which] or (0, False)
+        leaf, turned = found
         common = [label for label in lw if label in la]
         if len(common) != 1 or common[0] in out or max(w.ndim, a.ndim) > 2 or a.dtype.kind not in "biuf":
             self.strange = True
@@ -95,7 +97,7 @@ class Recorder:
         across = w.ndim == 2 and lw[0] == common[0]
         outputs = w.size // a.shape[la.index(common[0])]
         inputs = a.reshape(a.size, 1) if a.ndim == 1 else a if la[0] == common[0] else a.T
-        self._note(leaf, turned != across, outputs, inputs, plain=type((x, y)[1 - which]) is np.ndarray)
+        self._note(leaf, turned != across, outputs, inputs, plain=type(given) is np.ndarray)
 
     def _note(self, leaf: int, turned: bool, outputs: int, inputs: NDArray[Any], *, plain: bool) -> None:
         shape = (outputs, len(inputs))

@@ -28,6 +28,9 @@ CERTAIN = 1e-9
 ROUGHLY = 1e-6
 """What is further off than this, relatively, needs no closer look."""
 
+FAR = 99.0
+"""Logits beyond this are saturated in any arithmetic."""
+
 DIGITS = 6
 """Constants that people write down have at most so many digits."""
 
@@ -57,23 +60,29 @@ class Fitted:
         """Whether the network has this cost but for rounding."""
         value = float(self.loss.value(case.Z, self.targets))
         value += self.l2 / (2 * case.Z.shape[1]) * case.squares
-        rounding = ROUNDINGS * EPS * self._rounding_units(case.Z)
-        if case.random:
-            rounding = min(rounding, CERTAIN * abs(case.cost))
+        known = CERTAIN * abs(case.cost)
+        everywhere, saturated = self._roundings(case.Z)
+        rounding = min(saturated, known) + (min(everywhere, known) if case.random else everywhere)
         return bool(abs(value - case.cost) <= AGREEMENT * abs(case.cost) + rounding)
 
-    def _rounding_units(self, Z: Array) -> float:
-        """Return the error of the loss over eps when log(a), log(1 − a) and a − y are computed as written."""
-        Y, size = self.targets, np.abs(Z)
+    def _roundings(self, Z: Array) -> tuple[float, float]:
+        """Return the error of J when log(a), log(1 − a) and a − y are computed as written.
+
+        The second number is that of saturated outputs whose loss is large: 1 − a = e^−z has an error of eps.
+        """
+        Y, size, saturated = self.targets, np.abs(Z), 0.0
         if self.loss.kind == "binary_cross_entropy":
-            # 1 − a has an error of eps, which is much beside e^−z.
-            terms = 2.0 + (1.0 - Y) * np.exp(np.minimum(Z, 99.0)) + Y * np.exp(np.minimum(-Z, 99.0))
+            terms = np.full(Z.shape, 2.0)
+            saturated = float(
+                np.sum((1.0 - Y) * np.exp(np.minimum(Z, FAR)) + Y * np.exp(np.minimum(-Z, FAR)))
+            )
         elif self.loss.kind == "cross_entropy":
             terms = Y * (1.0 + np.max(size, axis=0))
         else:
             size = size + np.abs(Y)
             terms = 2.0 * np.abs(Z - Y) * size + ROUNDINGS * EPS * np.square(size)
-        return float(np.sum(terms)) * self.loss.factor / _counts(*Z.shape)[self.loss.reduction]
+        unit = ROUNDINGS * EPS * self.loss.factor / _counts(*Z.shape)[self.loss.reduction]
+        return unit * float(np.sum(terms)), unit * saturated
 
 
 def fit(cases: Sequence[Case], arrays: Iterable[NDArray[Any]]) -> Fitted | None:

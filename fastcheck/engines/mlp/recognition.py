@@ -78,7 +78,8 @@ def recognise(problem: Problem) -> Recognition | None:
 
     The cost is recorded at a random point near θ and, if that looks like a multilayer perceptron, evaluated at two
     others; the network must have the same cost at all of them and at θ, but for rounding. Whatever the user's code
-    raises there means None. Afterwards what the cost can reach is as it was before.
+    raises there means None. Every block of the parameters must be one W_l or b_l, so that a network whose parameters
+    lie in one vector is None. Afterwards what the cost can reach is as it was before.
 
     Cost: one forward pass on recording arrays, a second one if compiled code hid products from the first, and for
     what looks like a network two plain passes and the work of four.

@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from mlp_by_hand import HIDDEN, OUTPUTS
-from perceptron_styles import NEAR_MISSES, STYLES, Network, bce, columns, normal, relu, sigmoid
+from perceptron_near_misses import NEAR_MISSES, NET, logits
+from perceptron_styles import STYLES, Network, bce, columns, normal, relu, sigmoid
 
 from fastcheck import MLP, course
 from fastcheck.adapters import ForwardCost, ObjectCost
@@ -135,7 +136,7 @@ def test_near_misses_are_not_recognised(style):
 
 
 def test_what_near_misses_are_near_to_is_recognised():
-    problem = pose(lambda p: bce(sigmoid(perceptron_styles.logits(p))), perceptron_styles.NET)
+    problem = pose(lambda p: bce(sigmoid(logits(p))), NET)
     assert recognise(problem) is not None
 
 
