@@ -59,8 +59,9 @@ def check(
         these; or positions such as ``[("W1", (3, 0)), "b1[2, 0]"]``. Samples are random, drawn in each block
         by itself, without replacement, and repeat with ``seed``.
     method
-        ``"reference"``, the textbook loop; ``"plain"``, the same costs in batches and in parallel; or
-        ``"auto"``, the fastest that applies.
+        ``"reference"``, the textbook loop; ``"plain"``, the same costs in batches and in parallel;
+        ``"difference"``, difference propagation; ``"mlp"``, the kernels for multilayer perceptrons; or ``"auto"``,
+        the fastest that applies.
     n_jobs, backend
         Workers, as joblib counts them (−1: all cores), and their kind: ``"processes"`` or ``"threads"``, None
         for what suits the cost. The result is the same to the last bit.

@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fastcheck.engines.difference.forms import Array, Form, Shape
-from fastcheck.engines.difference.state import Trace, TracingError, called_function, is_running, running
+from fastcheck.engines.difference.state import (
+    Trace,
+    TracingError,
+    called_function,
+    current_recorder,
+    is_running,
+    running,
+)
 
 DOUBLE = np.dtype(np.float64)
 
@@ -151,6 +158,8 @@ class DifferenceArray:
         """Return a read-only copy of unperturbed values; perturbed ones have no plain memory."""
         if self.form is None:
             self._root()._given = True
+            if self._trace.recorder is not None:
+                self._trace.recorder.unwrapped = True
             plain = np.array(self.value, dtype=dtype)
             plain.flags.writeable = False
             return plain
@@ -299,10 +308,15 @@ def taken(x: Any) -> tuple[Any, Form | None]:
             raise TracingError("a perturbed array", why, trace=x._trace)
         if x._parent is not None:
             x._refresh()
+        if x._trace.recorder is not None:
+            x._trace.recorder.derived(x._value)
         return x._value, x._form
-    if isinstance(x, (np.ndarray, np.generic, int, float)):
-        return x, None
-    return np.asarray(x), None
+    value = x if isinstance(x, (np.ndarray, np.generic, int, float)) else np.asarray(x)
+    if isinstance(value, np.ndarray):
+        recorder = current_recorder()
+        if recorder is not None:
+            recorder.given(value)
+    return value, None
 
 
 def rank(x: Any) -> int:

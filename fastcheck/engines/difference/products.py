@@ -11,7 +11,7 @@ from fastcheck.engines.difference import contraction
 from fastcheck.engines.difference.arrays import FUNCTIONS, UFUNCS, made, rank, taken
 from fastcheck.engines.difference.contraction import Labels
 from fastcheck.engines.difference.forms import Form
-from fastcheck.engines.difference.state import TracingError, running
+from fastcheck.engines.difference.state import TracingError, current_recorder, running
 from fastcheck.engines.difference.structure import array
 
 WORTH_REMEMBERING = 200_000
@@ -22,9 +22,14 @@ def contract(
     function: Callable[[Any, Any], Any], key: Any, x: Any, y: Any, lx: Labels, ly: Labels, out: Labels
 ) -> Any:
     """Return a product of two arrays, whose values ``function`` computes."""
+    operands = x, y
     (x, f), (y, g) = taken(x), taken(y)
+    recorder = current_recorder()
+    if recorder is not None:
+        recorder.product(*operands, lx, ly, out)
     if (
-        isinstance(x, np.ndarray)
+        recorder is None
+        and isinstance(x, np.ndarray)
         and isinstance(y, np.ndarray)
         and x.size * y.size > WORTH_REMEMBERING * min(y.shape, default=1)
     ):

@@ -9,20 +9,27 @@ import contextlib
 import functools
 import types
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from fastcheck.engines.difference.creation import PLAIN
 
+NUMBERS = (float, int, str)
+"""What long lists hold: not worth a look."""
+
 
 @contextlib.contextmanager
-def holders_kept(cost: Any) -> Iterator[None]:
-    """Restore the lists, dicts, attributes, closure cells and globals that the cost can reach."""
-    holders, cells, names = reached(cost)
-    contents = [(holder, holder.copy()) for holder in holders]
-    cell_contents = [(cell, cell.cell_contents) for cell in cells]
-    values = [(namespace, name, namespace[name]) for namespace, name in names]
+def holders_kept(cost: Any) -> Iterator[Reached]:
+    """Yield what the cost can reach; afterwards lists, dicts, attributes, closure cells and globals are as before."""
+    found = reached(cost)
+    contents = [(holder, holder.copy()) for holder in found.holders]
+    cell_contents = [(cell, cell.cell_contents) for cell in found.cells]
+    values = [(namespace, name, namespace[name]) for namespace, name in found.names]
     try:
-        yield
+        yield found
     finally:
         for holder, before in contents:
             restore(holder, before)
@@ -42,33 +49,43 @@ def restore(holder: Any, before: Any) -> None:
         holder[:] = before
 
 
-def reached(cost: Any) -> tuple[list[Any], list[types.CellType], list[tuple[dict[str, Any], str]]]:
-    """Return lists and dicts (those of attributes too), closure cells, and names of globals."""
-    holders: list[Any] = []
-    cells: list[types.CellType] = []
-    names: list[tuple[dict[str, Any], str]] = []
+@dataclass(frozen=True, slots=True)
+class Reached:
+    """What a cost can reach: lists and dicts (those of attributes too), closure cells, globals, and arrays."""
+
+    holders: list[Any] = field(default_factory=list)
+    cells: list[types.CellType] = field(default_factory=list)
+    names: list[tuple[dict[str, Any], str]] = field(default_factory=list)
+    arrays: list[NDArray[Any]] = field(default_factory=list)
+
+
+def reached(cost: Any) -> Reached:
+    """Return what a cost can reach through closures, defaults, globals that it names, and attributes."""
+    found = Reached()
     waiting, seen = [cost], set()
     while waiting:
         thing = waiting.pop()
-        if id(thing) in seen or isinstance(thing, PLAIN):
+        if id(thing) in seen or (isinstance(thing, PLAIN) and type(thing) is not np.ndarray):
             continue
         seen.add(id(thing))
-        if isinstance(thing, types.FunctionType):
+        if type(thing) is np.ndarray:
+            found.arrays.append(thing)
+        elif isinstance(thing, types.FunctionType):
             filled = [cell for cell in thing.__closure__ or () if not is_empty(cell)]
-            used = [name for name in thing.__code__.co_names if is_data(thing.__globals__.get(name))]
-            cells += filled
-            names += [(thing.__globals__, name) for name in used]
+            used = [name for name in global_names(thing.__code__) if is_data(thing.__globals__.get(name))]
+            found.cells.extend(filled)
+            found.names.extend((thing.__globals__, name) for name in used)
             waiting += [cell.cell_contents for cell in filled]
             waiting += [thing.__globals__[name] for name in used]
-            waiting += [*(thing.__defaults__ or ()), *(thing.__kwdefaults__ or {}).values()]
+            waiting += [*(thing.__defaults__ or ()), *(thing.__kwdefaults__ or {}).values(), vars(thing)]
         elif isinstance(thing, types.MethodType):
             waiting += [thing.__func__, thing.__self__]
         elif isinstance(thing, functools.partial):
             waiting += [thing.func, *thing.args, *thing.keywords.values()]
         elif type(thing) in (list, dict):
-            holders.append(thing)
+            found.holders.append(thing)
             waiting += [
-                x for x in (thing.values() if type(thing) is dict else thing) if not isinstance(x, PLAIN)
+                x for x in (thing.values() if type(thing) is dict else thing) if not isinstance(x, NUMBERS)
             ]
         elif isinstance(thing, tuple):
             waiting += thing
@@ -76,7 +93,13 @@ def reached(cost: Any) -> tuple[list[Any], list[types.CellType], list[tuple[dict
             waiting += [getattr(thing, name) for name in slots(thing)]
             if isinstance(getattr(thing, "__dict__", None), dict):
                 waiting.append(vars(thing))
-    return holders, cells, names
+    return found
+
+
+def global_names(code: types.CodeType) -> list[str]:
+    """Return the names of globals and attributes in a function, and in the functions and generators inside it."""
+    inner = [constant for constant in code.co_consts if isinstance(constant, types.CodeType)]
+    return list(dict.fromkeys([*code.co_names, *(name for part in inner for name in global_names(part))]))
 
 
 def is_empty(cell: types.CellType) -> bool:

@@ -7,12 +7,15 @@ import sys
 import threading
 import types
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fastcheck.errors import FastcheckError
+
+if TYPE_CHECKING:
+    from fastcheck.engines.difference.recording import Recorder
 
 OPERATION_COST = 16_000
 """Elements whose processing takes as long as starting one operation: about 25 µs."""
@@ -48,7 +51,8 @@ class Trace:
 
     ``kinked`` and ``unsupported`` are flags per member, ``work`` counts the elements processed:
     ``member_work`` of them grow with B, ``shared_work`` do not. ``largest`` is the biggest array. ``odd`` says that
-    the opposite perturbations have exactly the opposite differences, because every rule so far was linear.
+    the opposite perturbations have exactly the opposite differences, because every rule so far was linear. A
+    ``recorder``, if there is one, is told what the cost multiplies and computes with.
     """
 
     __slots__ = (
@@ -61,18 +65,26 @@ class Trace:
         "members",
         "memory",
         "odd",
+        "recorder",
         "shared_work",
         "stopped",
         "unsupported",
     )
 
     def __init__(
-        self, members: int, *, compiled: bool = False, memory: Memory | None = None, limit: int = LARGEST
+        self,
+        members: int,
+        *,
+        compiled: bool = False,
+        memory: Memory | None = None,
+        limit: int = LARGEST,
+        recorder: Recorder | None = None,
     ) -> None:
         self.members = members
         self.compiled = compiled
         self.memory = Memory() if memory is None else memory
         self.limit = limit
+        self.recorder = recorder
         self.kinked = np.zeros(members, dtype=bool)
         self.unsupported = np.zeros(members, dtype=bool)
         self.escapes: list[tuple[float, Any, TracingError]] = []
@@ -147,6 +159,11 @@ def running() -> Trace:
     if not _running.stack:
         raise TracingError("a perturbed array", "it was kept from an earlier evaluation of the cost.")
     return _running.stack[-1]
+
+
+def current_recorder() -> Recorder | None:
+    """Return the recorder of the thread's running trace, if there is one."""
+    return _running.stack[-1].recorder if _running.stack else None
 
 
 def is_running(trace: Trace | None = None) -> bool:

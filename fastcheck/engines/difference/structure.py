@@ -10,7 +10,7 @@ import numpy as np
 
 from fastcheck.engines.difference import layout
 from fastcheck.engines.difference.arrays import FUNCTIONS, DifferenceArray, made, taken
-from fastcheck.engines.difference.state import TracingError
+from fastcheck.engines.difference.state import TracingError, current_recorder
 from fastcheck.engines.difference.views import (
     IndexLens,
     PickLens,
@@ -277,6 +277,9 @@ def plain_key(key: Any) -> Any:
 def getitem(x: DifferenceArray, key: Any) -> Any:
     """Rule of ``x[key]``."""
     key = plain_key(key)
+    recorder = current_recorder()
+    if recorder is not None:
+        recorder.indexed(key)
     value = x.value[key]
     if layout.is_basic(key):
         if isinstance(value, np.ndarray):

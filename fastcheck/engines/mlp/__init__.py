@@ -1,4 +1,5 @@
 """Multilayer perceptrons: the model in NumPy, and what numba compiles of it.
 
-`model`, `arrangement`, `activations` and `losses` need NumPy only; `three_layer` and `kernels` load numba.
+`model`, `arrangement`, `activations` and `losses` need NumPy only; `recognition` loads difference propagation, and
+`three_layer` and `kernels` load numba.
 """

@@ -13,6 +13,7 @@ from fastcheck.engines.mlp.model_cost import ModelCost
 from fastcheck.engines.mlp.network import Network
 from fastcheck.engines.mlp.placement import Recognition
 from fastcheck.engines.mlp.reach import inverse_radii
+from fastcheck.engines.mlp.recognition import recognise
 from fastcheck.engines.mlp.slopes import (
     Mapped,
     layer_differences,
@@ -69,7 +70,7 @@ def known_network(problem: Problem) -> Recognition | None:
     cost = problem.evaluator.cost
     if isinstance(cost, ModelCost):
         return cost.recognition(problem.layout, problem.layout.build(problem.theta))
-    return None
+    return recognise(problem)
 
 
 def estimate(recognition: Recognition, problem: Problem, plan: Plan, execution: Execution) -> Estimates:

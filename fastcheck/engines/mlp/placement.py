@@ -17,7 +17,11 @@ from fastcheck.parameters import Block, Layout, Vector
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Layer:
-    """The numbers of a layer's blocks; ``bias`` is None without one, ``turned`` says that the block is W.T."""
+    """Where the parameters of a layer are among ``layout.blocks``; ``bias`` is None if it has none.
+
+    The entries of block ``weight``, in C order, are those of W_l (n_l, n_{l−1}), or, if it is ``turned``, those of
+    W_l.T.
+    """
 
     weight: int
     bias: int | None
@@ -26,7 +30,11 @@ class Layer:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Recognition:
-    """The multilayer perceptron that a cost computes, with its data, and where its parameters are in the problem."""
+    """The multilayer perceptron that a cost computes: the arguments of `fastcheck.MLP`, and where they come from.
+
+    ``arranged`` holds the parameters θ and the data, float64, as views of θ and of the user's arrays where they can
+    be: they are not to be written into. Layers without a bias have zeros there. ``l2`` is λ in λ/(2m) Σ‖W‖².
+    """
 
     arranged: Arranged
     hidden: tuple[Activation, ...]
@@ -37,22 +45,20 @@ class Recognition:
     def network(self, layout: Layout, theta: Vector) -> Network:
         """Return the network with the parameters θ, after one forward pass."""
         weights, biases = [], []
-        for layer in self.layers:
-            W = _part(layout, layer.weight, theta)
-            weights.append(W.T if layer.turned else W)
+        for k, layer in enumerate(self.layers):
+            weights.append(self._weight(layout, k, theta))
             bias = np.zeros(len(weights[-1])) if layer.bias is None else _part(layout, layer.bias, theta)
-            biases.append(bias.reshape(-1))
+            biases.append(bias)
         arranged = dataclasses.replace(self.arranged, weights=tuple(weights), biases=tuple(biases))
         return Network.of(arranged, self.hidden, self.loss, self.l2)
 
     def scatter(self, layout: Layout, matrices: Sequence[Array]) -> Vector:
         """Return a vector like θ from one matrix [W, b] of shape (n_out, n_in + 1) for each layer."""
         vector = np.empty(layout.size)
-        for layer, matrix in zip(self.layers, matrices, strict=True):
-            W = _part(layout, layer.weight, vector)
-            (W.T if layer.turned else W)[...] = matrix[:, :-1]
+        for k, (layer, matrix) in enumerate(zip(self.layers, matrices, strict=True)):
+            self._weight(layout, k, vector)[...] = matrix[:, :-1]
             if layer.bias is not None:
-                _part(layout, layer.bias, vector).reshape(-1)[...] = matrix[:, -1]
+                _part(layout, layer.bias, vector)[...] = matrix[:, -1]
         return vector
 
     def unit(self, layout: Layout, number: int, position: int) -> tuple[int, int, int | None]:
@@ -62,11 +68,18 @@ class Recognition:
             if number == layer.bias:
                 return k, offset, None
             if number == layer.weight:
-                row, column = divmod(offset, layout.blocks[number].shape[1])
+                n_out, n_in = self.arranged.weights[k].shape
+                row, column = divmod(offset, n_out if layer.turned else n_in)
                 return (k, column, row) if layer.turned else (k, row, column)
         raise KeyError(number)
+
+    def _weight(self, layout: Layout, k: int, vector: Array) -> Array:
+        """Return the view of W_l (n_out, n_in) in a vector like θ."""
+        layer, (n_out, n_in) = self.layers[k], self.arranged.weights[k].shape
+        entries = _part(layout, layer.weight, vector)
+        return entries.reshape(n_in, n_out).T if layer.turned else entries.reshape(n_out, n_in)
 
 
 def _part(layout: Layout, number: int, vector: Array) -> Array:
     block: Block = layout.blocks[number]
-    return vector[block.start : block.stop].reshape(block.shape)
+    return vector[block.start : block.stop]

@@ -129,7 +129,8 @@ def _units(
     offsets = plan.coordinates[rows] - block.start
     if number == placed.bias:
         return offsets
-    return np.unique(offsets % n_out if placed.turned else offsets // block.shape[1])
+    n_in = recognition.arranged.weights[layer].shape[1]
+    return np.unique(offsets % n_out if placed.turned else offsets // n_in)
 
 
 def _of_unit(

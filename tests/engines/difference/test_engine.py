@@ -222,8 +222,8 @@ def test_vanishing_gradients_are_checked_as_sharply_as_others():
 def test_one_coordinate_off_is_found(factor):
     parameters, gradients, X, Y = course_problem()
     gradients["dW1"][2, 1] *= factor
-    report = check(lambda p: course.forward_propagation_n(X, Y, p)[0], parameters, gradients)
-    assert report.method == "difference"
+    cost, options = lambda p: course.forward_propagation_n(X, Y, p)[0], {"method": "difference"}
+    report = check(cost, parameters, gradients, **options)
     assert {n: b.wrong for n, b in report.blocks.items() if b.verdict == "fail"} == {"W1": 1}
 
 
