@@ -26,7 +26,7 @@ class Shapes:
         return int(self.rng.integers(1, most + 1))
 
     def __call__(self, *shape, scale=0.7):
-        return scale * self.rng.standard_normal(shape)
+        return np.array(scale * self.rng.standard_normal(shape))
 
     def labels(self, m, classes):
         return self.rng.integers(classes, size=m)
@@ -177,7 +177,7 @@ def unrolled(s):
 
 def embedding(s):
     """Token ids, mean pooling under a mask, output tied to the embedding."""
-    vocabulary, d, m, T = s.size(6), s.size(4), s.size(4), s.size(4)
+    vocabulary, d, m, T = s.size() + 1, s.size(4), s.size(4), s.size(4)
     ids, lengths = s.rng.integers(vocabulary, size=(m, T)), s.rng.integers(0, T + 1, m)
     keep = (np.arange(T) < lengths[:, None])[..., None]
     y = s.labels(m, vocabulary)
