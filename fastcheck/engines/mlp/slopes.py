@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from fastcheck.engines.mlp.columns import column_differences, loss_differences
 from fastcheck.engines.mlp.network import Array, Network
-from fastcheck.engines.mlp.reach import inverse_radii, sharper
+from fastcheck.engines.mlp.reach import inverse_radii, reach, sharper
 
 Indices = NDArray[np.intp]
 Flags = NDArray[np.bool_]
@@ -141,9 +141,15 @@ def linear_slopes(network: Network, step: float) -> list[Array]:
 
 
 def secant(network: Network, layer: int, step: float) -> Array:
-    """Return (f(z + step) - f(z)) / step of a hidden layer's units, times its mask."""
+    """Return (f(z + dz) - f(z)) / dz of a hidden layer's units, times its mask.
+
+    dz is the step, or less where f is not linear over that: small weights before a layer let earlier columns be linear
+    over steps that its own units could not take.
+    """
     Z = network.Zs[layer]
-    return network.difference(layer, Z, np.asarray(step), network.arranged.masks[layer]) / step
+    own, _ = reach(network.hidden[layer], Z)
+    dz = NEGLIGIBLE / np.maximum(own, NEGLIGIBLE / step)
+    return network.difference(layer, Z, dz, network.arranged.masks[layer]) / dz
 
 
 def series(network: Network, layer: int, step: float, short: Flags, terms: int, mapped: Mapped) -> Array:
