@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastcheck.differences import interpreted
+from fastcheck.differences.exact import log_ratio
 from fastcheck.engines.mlp.losses import Loss
 from fastcheck.engines.mlp.network import Array, Network
 
@@ -65,9 +66,12 @@ def loss_differences(loss: Loss, Z: Array, output: Array, dZ: Array, Y: Array) -
         return np.asarray((Y * identity(-Z, -dZ) + (1.0 - Y) * identity(Z, dZ)).sum(axis=0))
     if loss.kind == "mean_squared_error":
         return np.asarray(interpreted("square")(Z - Y, dZ).sum(axis=0))
-    # With Σ y = t: t·(log Σ exp(z + d) - log Σ exp z) - Σ y d = t·log1p(Σ p·expm1(d - Σ y d / t)).
+    # With Σ y = t: t·(log Σ exp(z + d) - log Σ exp z) - Σ y d = t·log Σ p·exp(d - Σ y d / t).
     total = Y.sum(axis=0)
-    mean = (Y * dZ).sum(axis=0) / np.where(total == 0, 1.0, total)
+    shifted = dZ - (Y * dZ).sum(axis=0) / np.where(total == 0, 1.0, total)
     with np.errstate(all="ignore"):
-        relative = (output * np.expm1(dZ - mean)).sum(axis=0)
-        return np.asarray(total * np.log1p(relative))
+        relative = np.asarray((output * np.expm1(shifted)).sum(axis=0))
+        logarithm = np.log1p(relative)
+        if (relative < -0.5).any():
+            logarithm = log_ratio(relative, (output * np.exp(shifted)).sum(axis=0))
+        return np.asarray(total * logarithm)
