@@ -228,10 +228,13 @@ def test_kinks_within_the_step(activation, epsilon):
 
 
 @pytest.mark.parametrize("epsilon", EPSILONS)
-def test_kinks_just_outside_the_step(epsilon):
-    problem = near_kinks("relu", "softmax", 1.001 * (epsilon or STEP))
+@pytest.mark.parametrize("distance", [1 - 1e-9, 1.0, 1 + 1e-9])
+def test_kinks_at_the_end_of_the_step(distance, epsilon):
+    problem = near_kinks("relu", "softmax", distance * (epsilon or STEP))
     assert_exact(problem, epsilon, digits=60)
-    assert_same_kinks(problem, epsilon, no_kinks(problem))
+    expected = crossed(problem, epsilon)
+    assert any(map(any, expected.values())) == (distance <= 1)
+    assert_same_kinks(problem, epsilon, expected)
 
 
 def zeros(problem, *names):
