@@ -66,13 +66,17 @@ def assert_close(found, truth, what):
     assert worst <= EXACTLY * scale, (what, float(worst), scale)
 
 
-MODELS = {f"{activation} {last}": ((activation, last), {}) for activation in HIDDEN for last in OUTPUTS}
+MODELS = {}
 for number, activation in enumerate(HIDDEN):
-    # The second hidden layer, and all that is not a matter of one activation, in turn.
-    other = HIDDEN[(5 * number + 3) % len(HIDDEN)]
-    last = list(OUTPUTS)[number % 3]
+    # Output, second hidden layer, and all that is not a matter of one activation, in turn.
+    other, first, second = (
+        HIDDEN[(5 * number + 3) % 12],
+        list(OUTPUTS)[number % 3],
+        list(OUTPUTS)[(number + 1) % 3],
+    )
     options = {"layout": LAYOUTS[number % 2], "drop": number % 4 < 3, "l2": 0.3 * (number % 3), "scale": 2.0}
-    MODELS[f"{activation}, {other}, {last}: masks, layout, L2"] = ((activation, other, last), options)
+    MODELS[f"{activation} {first}"] = ((activation, first), {})
+    MODELS[f"{activation} {other} {second}, masks, layout, L2"] = ((activation, other, second), options)
 
 
 @pytest.mark.parametrize("epsilon", EPSILONS)
@@ -103,28 +107,27 @@ LOSSES = {
 
 
 @pytest.mark.parametrize("epsilon", EPSILONS)
-@pytest.mark.parametrize("hidden", [(), ("tanh",)], ids=["one layer", "two layers"])
 @pytest.mark.parametrize("name", LOSSES)
-def test_every_loss(name, hidden, epsilon):
-    output, units, options = LOSSES[name]
-    assert_exact(Problem((*hidden, *output), (2, *(2 for _ in hidden), units), 3, **options), epsilon)
+def test_every_loss(name, epsilon):
+    activations, units, options = LOSSES[name]
+    assert_exact(Problem(activations, (2, units), 3, **options), epsilon)
 
 
 @pytest.mark.parametrize("epsilon", EPSILONS)
 @pytest.mark.parametrize("depth", [1, 2, 3, 4, 5])
 def test_every_depth(depth, epsilon):
     hidden = ("relu", "tanh", "leaky_relu", "softplus")[: depth - 1]
-    sizes = (3, 2, 3, 2, 2)[:depth]
+    sizes = (3, 2, 1, 2, 2)[:depth]
     assert_exact(Problem((*hidden, "softmax"), (*sizes, 2), 3, drop=True, l2=0.1, seed=depth), epsilon)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("epsilon", EPSILONS)
-@pytest.mark.parametrize("layout", LAYOUTS)
-@pytest.mark.parametrize("scale", [0.3, 1.0, 5.0])
+@pytest.mark.parametrize("scale", [0.5, 5.0])
 @pytest.mark.parametrize("last", OUTPUTS)
 @pytest.mark.parametrize("activation", HIDDEN, ids=str)
-def test_wider_networks(activation, last, scale, layout, epsilon):
+def test_wider_networks(activation, last, scale, epsilon):
+    layout = LAYOUTS[scale > 1]
     problem = Problem(
         (activation, "tanh", activation, last),
         (4, 5, 3, 4, 3),
@@ -134,7 +137,7 @@ def test_wider_networks(activation, last, scale, layout, epsilon):
         drop=True,
         l2=0.2,
     )
-    assert_exact(problem, epsilon, digits=80)
+    assert_exact(problem, epsilon, digits=100)
 
 
 # --- kinks ---------------------------------------------------------------------------------------------------------
@@ -247,7 +250,7 @@ def zeros(problem, *names):
 @pytest.mark.parametrize(
     "blocks", [("W1", "b1"), ("W2", "b2"), ("W1", "b1", "W2", "b2", "W3", "b3")], ids=" ".join
 )
-@pytest.mark.parametrize("activation", ["relu", ("leaky_relu", 0.2), ("elu", 0.5), "gelu", "tanh"], ids=str)
+@pytest.mark.parametrize("activation", ["relu", ("leaky_relu", 0.2), "gelu"], ids=str)
 def test_units_on_their_kink(activation, blocks, epsilon):
     """Weights and biases of zero: all differences are one-sided there, whatever the step."""
     problem = zeros(Problem((activation, activation, "softmax"), (2, 2, 2, 2), 3, seed=5), *blocks)
@@ -262,11 +265,11 @@ def test_units_on_their_kink(activation, blocks, epsilon):
 # --- the ends of the range -------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("epsilon", EPSILONS)
+@pytest.mark.parametrize("epsilon", [1e-2, 1e-7, None])
 @pytest.mark.parametrize("activation", HIDDEN, ids=str)
 def test_dead_units_zero_inputs_and_saturated_units(activation, epsilon):
     last = list(OUTPUTS)[EPSILONS.index(epsilon) % 3]
-    problem = Problem((activation, activation, last), (2, 3, 2, 2), 3, seed=6)
+    problem = Problem((activation, last), (2, 3, 2), 3, seed=6)
     problem.X[:, 1] = 0
     problem.X[0, 2] = 0
     problem.parameters["b1"][:] = -30, 30, 0.1
