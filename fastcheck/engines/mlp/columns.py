@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastcheck.differences import interpreted
+from fastcheck.differences.exact import log_ratio
 from fastcheck.engines.mlp.losses import Loss
 from fastcheck.engines.mlp.network import Array, Network
 
@@ -61,30 +62,32 @@ def loss_differences(loss: Loss, Z: Array, output: Array, dZ: Array, Y: Array) -
         return np.asarray(entropy_differences(Z, dZ, Y).sum(axis=0))
     if loss.kind == "mean_squared_error":
         return np.asarray(interpreted("square")(Z - Y, dZ).sum(axis=0))
-    # With Σ y = t: t·(log Σ exp(z + d) - log Σ exp z) - Σ y d = t·log1p(Σ p·expm1(d - Σ y d / t)).
+    # With Σ y = t: t·(log Σ exp(z + d) - log Σ exp z) - Σ y d = t·log Σ p·exp(d - Σ y d / t).
     total = Y.sum(axis=0)
-    mean = (Y * dZ).sum(axis=0) / np.where(total == 0, 1.0, total)
+    shifted = dZ - (Y * dZ).sum(axis=0) / np.where(total == 0, 1.0, total)
     with np.errstate(all="ignore"):
-        relative = (output * np.expm1(dZ - mean)).sum(axis=0)
-        return np.asarray(total * np.log1p(relative))
+        relative = np.asarray((output * np.expm1(shifted)).sum(axis=0))
+        logarithm = np.log1p(relative)
+        if (relative < -0.5).any():
+            logarithm = log_ratio(relative, (output * np.exp(shifted)).sum(axis=0))
+        return np.asarray(total * logarithm)
 
 
-def loss_secants(network: Network, step: float) -> Array:
-    """Return (loss at z + step - loss at z) / step for each logit by itself, weighted; (n_out, m)."""
+def loss_secants(network: Network, dZ: Array) -> Array:
+    """Return (loss at z + dz - loss at z) / dz for each logit by itself, weighted; (n_out, m) like ``dZ``."""
     loss, Z, Y, P = network.loss, network.Zs[-1], network.arranged.Y, network.output
-    moved = np.asarray(step)
     if loss.kind == "binary_cross_entropy":
-        change = entropy_differences(Z, moved, Y)
+        change = entropy_differences(Z, dZ, Y)
     elif loss.kind == "mean_squared_error":
-        change = interpreted("square")(Z - Y, moved)
+        change = interpreted("square")(Z - Y, dZ)
     else:
         # The formula of `loss_differences`, where only one d is not 0.
         total = Y.sum(axis=0)
         share = Y / np.where(total == 0, 1.0, total)
         winner = np.arange(len(P))[:, None] == np.argmax(P, axis=0)
         others = np.where(winner, np.where(winner, 0.0, P).sum(axis=0), 1.0 - P)
-        change = total * np.log1p(P * np.expm1(step * (1.0 - share)) + others * np.expm1(-step * share))
-    return np.asarray(change * (loss.weight(Z) / step))
+        change = total * np.log1p(P * np.expm1(dZ * (1.0 - share)) + others * np.expm1(-dZ * share))
+    return np.asarray(change / dZ * loss.weight(Z))
 
 
 def entropy_differences(Z: Array, dZ: Array, Y: Array) -> Array:

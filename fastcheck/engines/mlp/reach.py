@@ -163,5 +163,5 @@ def loss_reach(loss: Loss, Z: Array, Y: Array) -> Array:
 
 
 def _inverse(radius: Array) -> Array:
-    with np.errstate(divide="ignore"):
+    with np.errstate(divide="ignore", over="ignore"):
         return np.asarray(np.minimum(1.0 / radius, FARTHEST))

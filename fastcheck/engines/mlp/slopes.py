@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from fastcheck.engines import DisagreementError
 from fastcheck.engines.mlp.columns import column_differences, loss_secants
 from fastcheck.engines.mlp.network import Array, Network
-from fastcheck.engines.mlp.reach import inverse_radii, sharper
+from fastcheck.engines.mlp.reach import inverse_radii, loss_reach, reach, sharper
 from fastcheck.engines.slopes import unusable
 
 Indices = NDArray[np.intp]
@@ -119,12 +119,17 @@ def linear_slopes(network: Network, step: float) -> list[Array]:
     """Return c of every column, arrays (n_{l+1}, m), where φ(δ) = c·δ to the last bit; elsewhere they mean nothing.
 
     There everything that follows is linear to the last bit, too: c is a product of weights and secant slopes, taken
-    by the identities at the very step. Cost: one backward pass.
+    by the identities over the step. A secant is taken over less where its function is not linear over that: small
+    weights before a layer let earlier columns be linear over steps that its own units could not take.
+    Cost: one backward pass.
     """
-    slopes = [loss_secants(network, step)]
+    own = loss_reach(network.loss, network.Zs[-1], network.arranged.Y)
+    slopes = [loss_secants(network, linear_step(own, step))]
     for layer in range(len(network.hidden) - 1, -1, -1):
-        later = network.arranged.weights[layer + 1].T @ slopes[-1]
-        slopes.append(later * secant(network, layer, step))
+        own, _ = reach(network.hidden[layer], network.Zs[layer])
+        dZ = linear_step(own, step)
+        secant = network.difference(layer, network.Zs[layer], dZ, network.arranged.masks[layer]) / dZ
+        slopes.append((network.arranged.weights[layer + 1].T @ slopes[-1]) * secant)
     for c in slopes:
         expect_usable(c * step)
     return slopes[::-1]
@@ -136,10 +141,9 @@ def expect_usable(differences: Array) -> None:
         raise DisagreementError("Some differences are too small or too large for the kernels.")
 
 
-def secant(network: Network, layer: int, step: float) -> Array:
-    """Return (f(z + step) - f(z)) / step of a hidden layer's units, times its mask."""
-    Z = network.Zs[layer]
-    return network.difference(layer, Z, np.asarray(step), network.arranged.masks[layer]) / step
+def linear_step(inverse_radius: Array, step: float) -> Array:
+    """Return the step, or the largest over which a function with this reach is linear to the last bit."""
+    return np.asarray(NEGLIGIBLE / np.maximum(inverse_radius, NEGLIGIBLE / step))
 
 
 def series(network: Network, layer: int, step: float, short: Flags, terms: int, mapped: Mapped) -> Array:

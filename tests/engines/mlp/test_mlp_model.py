@@ -1,7 +1,6 @@
 """The multilayer perceptron against networks written out by hand, the check itself, and course code."""
 
 import functools
-import itertools
 import pickle
 from concurrent.futures import ThreadPoolExecutor
 
@@ -11,106 +10,13 @@ import pytest
 import scipy.special
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from mlp_by_hand import HIDDEN, LAYOUTS, OUTPUTS, ByHand, one_hot
+from mlp_by_hand import HIDDEN, LAYOUTS, OUTPUTS
+from mlp_problems import Problem, problems
 from mpmath import mp
 
-from fastcheck import MLP, Loss, check, course
+from fastcheck import MLP, check, course
 from fastcheck.engines.mlp import activations, model
 from fastcheck.execution import one_blas_thread
-
-
-class Problem:
-    """A network, parameters and data, with the same network by hand. ``Y`` may be labels, ``dense`` is not."""
-
-    def __init__(
-        self,
-        activations,
-        sizes,
-        samples,
-        *,
-        layout="features_first",
-        l2=0.0,
-        drop=False,
-        biases=None,
-        dtype=np.float64,
-        loss=None,
-        scale=1.0,
-        seed=0,
-    ):
-        rng = np.random.default_rng(seed)
-        turned = (lambda array: array) if layout == "features_first" else np.transpose
-        masks = None
-        if drop:
-            masks = [turned((rng.random((n, samples)) < 0.6) / 0.6) for n in sizes[1:-1]] + [None]
-        self.sizes, self.layout = sizes, layout
-        self.model = MLP(activations, l2=l2, dropout_masks=masks, layout=layout, loss=loss)
-        reduction, factor = (loss.reduction, loss.factor) if isinstance(loss, Loss) else (None, 1)
-        self.by_hand = ByHand(activations, l2, masks, layout, reduction, factor)
-        self.X = turned(rng.normal(size=(sizes[0], samples)))
-        self.parameters = {}
-        for layer, (n_in, n_out) in enumerate(itertools.pairwise(sizes), start=1):
-            W = turned(rng.normal(size=(n_out, n_in))) * scale / np.sqrt(n_in)
-            shape = {None: (n_out,), "column": (n_out, 1), "row": (1, n_out)}[biases]
-            self.parameters[f"W{layer}"] = np.ascontiguousarray(W, dtype=dtype)
-            self.parameters[f"b{layer}"] = rng.normal(0, 0.3, shape).astype(dtype)
-        Y = {
-            "sigmoid": lambda: rng.random((sizes[-1], samples)),
-            "softmax": lambda: one_hot(rng.integers(0, sizes[-1], samples), sizes[-1]),
-            "identity": lambda: rng.normal(size=(sizes[-1], samples)),
-        }[activations[-1]]()
-        self.Y, self.dense = (Y.argmax(axis=0) if activations[-1] == "softmax" else turned(Y)), turned(Y)
-
-    def cost(self, parameters=None):
-        return self.model.cost(parameters or self.parameters, self.X, self.Y)
-
-    def gradients(self):
-        return self.model.gradients(self.parameters, self.X, self.Y)
-
-    def cost_by_hand(self, parameters=None):
-        parameters = parameters or self.parameters
-        return self.by_hand.cost({k: v.astype(float) for k, v in parameters.items()}, self.X, self.dense)
-
-    def costs(self, thetas):
-        return self.model.costs(thetas, self.X, self.Y, self.sizes)
-
-    @property
-    def theta(self):
-        return np.concatenate([array.ravel() for array in self.parameters.values()])
-
-    def rebuilt(self, theta):
-        parameters, start = {}, 0
-        for name, array in self.parameters.items():
-            parameters[name] = theta[start : start + array.size].reshape(array.shape)
-            start += array.size
-        return parameters
-
-
-@st.composite
-def problems(draw):
-    depth = draw(st.integers(1, 4))
-    last = draw(st.sampled_from(list(OUTPUTS)))
-    hidden = [draw(st.sampled_from(HIDDEN)) for _ in range(depth - 1)]
-    sizes = [draw(st.integers(1, 6)) for _ in range(depth)] + [draw(st.integers(2, 4))]
-    loss = draw(
-        st.sampled_from([None, OUTPUTS[last]])
-        | st.builds(
-            Loss, st.just(OUTPUTS[last]), st.sampled_from(["samples", "entries", "sum"]), st.just(0.5)
-        )
-    )
-    if last != "softmax" and draw(st.booleans()):
-        sizes[-1] = 1
-    return Problem(
-        (*hidden, last),
-        tuple(sizes),
-        draw(st.integers(1, 7)),
-        layout=draw(st.sampled_from(LAYOUTS)),
-        l2=draw(st.sampled_from([0.0, 0.7])),
-        drop=draw(st.booleans()),
-        biases=draw(st.sampled_from([None, "column", "row"])),
-        dtype=draw(st.sampled_from([np.float64, np.float32])),
-        loss=loss,
-        seed=draw(st.integers(0, 99)),
-    )
 
 
 def assert_same_gradients(claimed, numerical, tolerance=1e-11):
