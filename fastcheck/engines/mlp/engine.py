@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -48,6 +49,9 @@ CHUNK_SECONDS = 5e-3
 RUNS = 3
 """Forward passes that a run of the kernels is worth, about."""
 
+RECOGNISING = 7
+"""Forward passes that recognising a network is worth: one recorded, two plain, and the work of four."""
+
 
 class MLPEngine:
     """The kernels for costs that are multilayer perceptrons; raises `InvalidProblemError` for others."""
@@ -70,7 +74,8 @@ def known_network(problem: Problem) -> Recognition | None:
     cost = problem.evaluator.cost
     if isinstance(cost, ModelCost):
         return cost.recognition(problem.layout, problem.layout.build(problem.theta))
-    return recognise(problem)
+    recognition = recognise(problem)
+    return None if recognition is None else dataclasses.replace(recognition, forward_passes=RECOGNISING)
 
 
 def estimate(recognition: Recognition, problem: Problem, plan: Plan, execution: Execution) -> Estimates:
@@ -115,7 +120,7 @@ def estimate(recognition: Recognition, problem: Problem, plan: Plan, execution: 
         bound=bound,
         noise=noise,
         plain=np.empty(0, dtype=np.intp),
-        forward_passes=RUNS * (len(epsilons) + 1) + passes,
+        forward_passes=recognition.forward_passes + RUNS * (len(epsilons) + 1) + passes,
         notes=(),
     )
 

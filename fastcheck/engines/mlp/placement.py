@@ -34,6 +34,7 @@ class Recognition:
 
     ``arranged`` holds the parameters θ and the data, float64, as views of θ and of the user's arrays where they can
     be: they are not to be written into. Layers without a bias have zeros there. ``l2`` is λ in λ/(2m) Σ‖W‖².
+    ``forward_passes`` is what finding this out was worth.
     """
 
     arranged: Arranged
@@ -41,6 +42,7 @@ class Recognition:
     loss: Loss
     l2: float
     layers: tuple[Layer, ...]
+    forward_passes: int = 0
 
     def network(self, layout: Layout, theta: Vector) -> Network:
         """Return the network with the parameters θ, after one forward pass."""
