@@ -4,7 +4,7 @@ Let φ(δ) be what column (unit i, sample s, δ) does to J. Perturbing W[i, j] b
 a = a[j, s], summed over the samples. The reach of the column (`reach`) tells how that is had for all j at once:
 
 * linear, φ(δ) = c·δ to the last bit: c comes from one finite difference, and the sum is the matrix product C @ Aᵀ;
-* a series of q ≤ 16 odd terms, exact but for less than the rounding of φ: its coefficients come from q pairs of finite
+* a series of q ≤ 32 odd terms, exact but for less than the rounding of φ: its coefficients come from q pairs of finite
   differences, and the sum is q matrix products, with polynomials of A;
 * neither, because a kink is near or the step is large: φ(±εa) for each j.
 """
@@ -31,7 +31,7 @@ Mapped = Callable[[Callable[[Any], Any], Iterable[Any]], Iterable[Any]]
 NEGLIGIBLE = 2.0**-56
 """A remainder relative to the slope that rounds away."""
 
-TERMS = (1, 2, 4, 8, 16)
+TERMS = (1, 2, 4, 8, 16, 32)
 """Numbers of odd terms that a series may have."""
 
 COMPILE_FROM = 20_000_000
