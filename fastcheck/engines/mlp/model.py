@@ -16,6 +16,7 @@ from fastcheck.engines.mlp.arrangement import (
     Mask,
     Order,
     arrange,
+    parameter_names,
     parameter_shapes,
     read_masks,
 )
@@ -134,13 +135,35 @@ class MLP:
         """Return J. Cost: one forward pass."""
         return float(self._cost(self.arrange(parameters, X, Y)))
 
-    def costs(self, thetas: ArrayLike, X: ArrayLike, Y: ArrayLike, sizes: Sequence[int]) -> Array:
-        """Return J of each row of ``thetas``, which is (batch, n); the result is (batch,).
+    def costs(self, thetas: Any, X: ArrayLike, Y: ArrayLike, sizes: Sequence[int] | None = None) -> Array:
+        """Return J of each of a batch of parameters; shape (batch,).
 
-        The columns are W1, b1, W2, b2, …, each raveled in the layout of the model, for the units ``sizes``,
-        (n_0, …, n_L). Each J is that of `cost`, however rows are grouped. Cost: one forward pass a row, and
-        memory for about 2 MB of activations, or those of one network if they are more.
+        Parameters
+        ----------
+        thetas
+            A list of dicts W1, b1, …; or one dict of arrays with the batch as their first axis; or an array
+            (batch, n), whose columns are W1, b1, W2, b2, …, each raveled in the layout of the model.
+        X, Y
+            As for `cost`, common to the batch.
+        sizes
+            The units (n_0, …, n_L), for an array; it does not tell them itself.
+
+        Notes
+        -----
+        Each J is that of `cost`, however rows are grouped. Cost: one forward pass for each, and memory for about 2 MB
+        of activations, or those of one network if they are more.
         """
+        if isinstance(thetas, Mapping):
+            names = parameter_names(len(self.activations))
+            _expect_stacked(thetas, names)
+            thetas = [{name: thetas[name][k] for name in names} for k in range(len(thetas[names[0]]))]
+        if isinstance(thetas, (list, tuple)) and all(isinstance(theta, Mapping) for theta in thetas):
+            return np.array([self.cost(theta, X, Y) for theta in thetas])
+        if sizes is None:
+            raise InvalidProblemError(
+                "sizes: expected the units (n_0, …, n_L), which the columns of an array do not tell, got None. Or give "
+                "thetas as a list of dicts."
+            )
         shapes = parameter_shapes(sizes, len(self.activations), self.layout)
         n = sum(int(np.prod(shape)) for shape in shapes.values())
         rows = np.ascontiguousarray(thetas, dtype=np.float64)
@@ -220,6 +243,16 @@ class MLP:
         biases = [parts[name].reshape(batch, -1) for name in shapes if name.startswith("b")]
         turned = weights if features_first else [np.swapaxes(W, -2, -1) for W in weights]
         return dataclasses.replace(arranged, weights=tuple(turned), biases=tuple(biases))
+
+
+def _expect_stacked(thetas: Mapping[str, Any], names: Sequence[str]) -> None:
+    """Raise `InvalidProblemError` unless there is an array for each name, all with one first axis."""
+    lengths = {name: np.shape(thetas[name])[:1] for name in names if name in thetas}
+    if len(lengths) < len(names) or len(set(lengths.values())) > 1 or () in lengths.values():
+        raise InvalidProblemError(
+            f"thetas: expected arrays {', '.join(names)} whose first axis is the batch, got "
+            f"{', '.join(f'{name} {np.shape(array)}' for name, array in thetas.items())}."
+        )
 
 
 def _split(rows: Array, shapes: dict[str, tuple[int, ...]]) -> dict[str, Array]:

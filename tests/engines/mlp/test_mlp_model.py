@@ -14,7 +14,7 @@ from mlp_by_hand import HIDDEN, LAYOUTS, OUTPUTS
 from mlp_problems import Problem, problems
 from mpmath import mp
 
-from fastcheck import MLP, check, course
+from fastcheck import MLP, InvalidProblemError, check, course
 from fastcheck.engines.mlp import activations, model
 from fastcheck.execution import one_blas_thread
 
@@ -340,3 +340,20 @@ def test_initial_parameters_of_every_activation_pass_the_check():
         X, Y = np.random.default_rng(number).normal(size=(3, 8)), np.arange(8) % 2
         cost = functools.partial(model.cost, X=X, Y=Y)
         assert check(cost, parameters, model.gradients(parameters, X, Y)).passed
+
+
+def test_costs_of_lists_and_stacks_of_dicts():
+    model = MLP(("tanh", "softmax"))
+    rng = np.random.default_rng(0)
+    X, Y = rng.standard_normal((3, 5)), rng.integers(0, 2, 5)
+    thetas = [model.initialize((3, 4, 2), seed) for seed in range(3)]
+    expected = [model.cost(theta, X, Y) for theta in thetas]
+    stacked = {name: np.stack([theta[name] for theta in thetas]) for name in thetas[0]}
+    rows = np.array([np.concatenate([array.ravel() for array in theta.values()]) for theta in thetas])
+    assert model.costs(thetas, X, Y).tolist() == expected
+    assert model.costs(stacked, X, Y).tolist() == expected
+    assert model.costs(rows, X, Y, (3, 4, 2)).tolist() == expected
+    with pytest.raises(InvalidProblemError, match="sizes: expected the units"):
+        model.costs(rows, X, Y)
+    with pytest.raises(InvalidProblemError, match="thetas: expected arrays W1, b1, W2, b2"):
+        model.costs({**stacked, "b1": stacked["b1"][:2]}, X, Y)
