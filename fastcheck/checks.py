@@ -15,6 +15,7 @@ from fastcheck.engines import choose_engine
 from fastcheck.errors import InvalidProblemError
 from fastcheck.execution import Backend, Execution, one_blas_thread
 from fastcheck.plan import Plan, make_plan
+from fastcheck.power import measure_power
 from fastcheck.problem import Problem, generators_kept, pose, structure_copy
 from fastcheck.randomness import repeating
 from fastcheck.report.result import Report, block_report
@@ -110,10 +111,14 @@ def check(
         estimates = engine.estimate(problem, plan, execution)
         estimates = look_again(problem, plan, estimates, tolerance)
         judgement = judge(problem, plan, estimates, tolerance)
+        power = measure_power(problem, plan, estimates, judgement, tolerance)
     return Report(
         verdict=judgement.verdict,
         difference=judgement.difference,
-        blocks={judged.block.name: block_report(judged, judgement) for judged in judgement.blocks},
+        blocks={
+            judged.block.name: block_report(judged, judgement, power[judged.block.name])
+            for judged in judgement.blocks
+        },
         forward_passes=problem.forward_passes + estimates.forward_passes,
         method=estimates.method,
         epsilon=plan.epsilon,

@@ -11,6 +11,7 @@ its own.
 
 from __future__ import annotations
 
+import dataclasses
 import enum
 import math
 from collections.abc import Iterator
@@ -77,7 +78,10 @@ class BlockJudgement:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Judgement:
-    """The verdicts, with the comparison behind them; arrays of shape (k,) follow the plan."""
+    """The verdicts, with the comparison behind them; arrays of shape (k,) follow the plan.
+
+    A claim that is off by more than its ``thresholds`` is wrong.
+    """
 
     verdict: Verdict
     difference: float
@@ -86,15 +90,16 @@ class Judgement:
     claimed: Vector
     compared: Vector
     error: Vector
+    thresholds: Vector
     standings: NDArray[np.int8]
 
 
 def judge(problem: Problem, plan: Plan, estimates: Estimates, tolerance: float) -> Judgement:
     """Judge every coordinate, block and the whole."""
     claimed = claims(problem, plan)
-    allowed = allowances(problem, plan, estimates, tolerance)
-    sharp = _sharp(problem, plan, estimates, tolerance, allowed)
-    standings = _standings(problem, estimates, claimed, allowed, sharp)
+    allowed, sharp = _tolerances(problem, plan, estimates, tolerance)
+    thresholds = estimates.bound + sharp
+    standings = _standings(problem, estimates, claimed, allowed, thresholds)
     compared = estimates.numerical
     if estimates.lower is not estimates.upper:
         clipped = np.clip(claimed, estimates.lower, estimates.upper)
@@ -114,19 +119,47 @@ def judge(problem: Problem, plan: Plan, estimates: Estimates, tolerance: float) 
         claimed=claimed,
         compared=compared,
         error=error,
+        thresholds=thresholds,
         standings=standings,
     )
 
 
 def standings_of(problem: Problem, plan: Plan, estimates: Estimates, tolerance: float) -> NDArray[np.int8]:
     """Return the `Standing` of each coordinate, shape (k,)."""
-    allowed = allowances(problem, plan, estimates, tolerance)
-    sharp = _sharp(problem, plan, estimates, tolerance, allowed)
-    return _standings(problem, estimates, claims(problem, plan), allowed, sharp)
+    allowed, sharp = _tolerances(problem, plan, estimates, tolerance)
+    thresholds = estimates.bound + sharp
+    return _standings(problem, estimates, claims(problem, plan), allowed, thresholds)
+
+
+def judge_again(
+    problem: Problem,
+    estimates: Estimates,
+    judgement: Judgement,
+    rows: Coordinates,
+    claimed: Vector,
+    relative: float,
+) -> NDArray[np.int8]:
+    """Return the `Standing` that other claims would have at a few rows of a block; no cost is evaluated.
+
+    ``relative`` is the tolerance of the block. Claims larger than the ones judged have larger tolerances.
+    """
+    some = dataclasses.replace(
+        estimates,
+        **{name: getattr(estimates, name)[rows] for name in ("numerical", "lower", "upper", "bound")},
+        plain=np.flatnonzero(np.isin(rows, estimates.plain)),
+    )
+    wider = some.bound + relative * np.abs(claimed)
+    thresholds = np.maximum(judgement.thresholds[rows], wider)
+    return _standings(problem, some, claimed, np.full(rows.shape, np.inf), thresholds)
+
+
+def relative_tolerances(problem: Problem, plan: Plan, tolerance: float) -> list[float]:
+    """Return the relative tolerance of each block that the plan touches: larger for claims in float32."""
+    return [max(tolerance, DTYPE_ULPS * float(np.finfo(dtype).eps)) for dtype in _dtypes(problem, plan)]
 
 
 def _standings(
-    problem: Problem, estimates: Estimates, claimed: Vector, allowed: Vector, sharp: Vector
+    problem: Problem, estimates: Estimates, claimed: Vector, allowed: Vector, thresholds: Vector
 ) -> NDArray[np.int8]:
     if estimates.lower is estimates.upper:
         outside = np.abs(claimed - estimates.lower)
@@ -134,7 +167,7 @@ def _standings(
         outside = np.maximum(estimates.lower - claimed, claimed - estimates.upper)
     standings = np.full(claimed.shape, Standing.RIGHT, np.int8)
     standings[estimates.bound > allowed] = Standing.UNDECIDED
-    standings[outside > estimates.bound + sharp] = Standing.WRONG
+    standings[outside > thresholds] = Standing.WRONG
     if standings.any():
         standings[_vanishing(problem, claimed, estimates)] = Standing.RIGHT
     return standings
@@ -154,30 +187,35 @@ def _vanishing(problem: Problem, claimed: Vector, estimates: Estimates) -> NDArr
     return np.asarray(exact & zero)
 
 
-def allowances(
-    problem: Problem, plan: Plan, estimates: Estimates, tolerance: float, *, floor: float = 1.0
-) -> Vector:
-    """Return the tolerance of each coordinate in the units of the gradient, shape (k,).
+def allowances(problem: Problem, plan: Plan, estimates: Estimates, tolerance: float) -> Vector:
+    """Return the tolerance of each coordinate in the units of the gradient, shape (k,)."""
+    return _tolerances(problem, plan, estimates, tolerance)[0]
 
-    It is at least that of a coordinate of size ``floor`` times the RMS of its block, or of the RMS itself where the
-    claim is in less than double precision: its rounding errors are of that size in all coordinates.
+
+def _tolerances(
+    problem: Problem, plan: Plan, estimates: Estimates, tolerance: float
+) -> tuple[Vector, Vector]:
+    """Return the tolerance of each coordinate, by which it is undecided, and how far a claim may be off.
+
+    Both are relative to its size, and at least those of a coordinate as large as the RMS of its block. The second is
+    sharper where no costs were subtracted and the claim is in double precision: in single precision its rounding
+    errors are of the size of the RMS in all coordinates.
     """
-    claimed = claims(problem, plan)
-    scale = np.maximum(np.abs(claimed), np.abs(estimates.numerical))
-    for (_, rows), dtype in zip(rows_by_block(problem.layout, plan), _dtypes(problem, plan), strict=True):
-        least = (floor if dtype == np.float64 else 1.0) * root_mean_square(estimates.numerical[rows])
-        np.maximum(scale[rows], least, out=scale[rows])
-        scale[rows] *= max(tolerance, DTYPE_ULPS * float(np.finfo(dtype).eps))
-    return np.asarray(scale)
-
-
-def _sharp(problem: Problem, plan: Plan, estimates: Estimates, tolerance: float, allowed: Vector) -> Vector:
-    """Return what a claim may be off, beside its bound: less than ``allowed`` where no costs were subtracted."""
-    if estimates.plain.size == allowed.size:
-        return allowed
-    sharp = allowances(problem, plan, estimates, tolerance, floor=SHARP)
-    sharp[estimates.plain] = allowed[estimates.plain]
-    return sharp
+    allowed = np.maximum(np.abs(claims(problem, plan)), np.abs(estimates.numerical))
+    plain = estimates.plain.size == allowed.size
+    sharp = allowed if plain else np.empty_like(allowed)
+    blocks, dtypes = rows_by_block(problem.layout, plan), _dtypes(problem, plan)
+    relative = relative_tolerances(problem, plan, tolerance)
+    for (_, rows), dtype, share in zip(blocks, dtypes, relative, strict=True):
+        typical = root_mean_square(estimates.numerical[rows])
+        if not plain:
+            least = (SHARP if dtype == np.float64 else 1.0) * typical
+            np.multiply(np.maximum(allowed[rows], least), share, out=sharp[rows])
+        np.maximum(allowed[rows], typical, out=allowed[rows])
+        allowed[rows] *= share
+    if not plain:
+        sharp[estimates.plain] = allowed[estimates.plain]
+    return allowed, sharp
 
 
 def claims(problem: Problem, plan: Plan) -> Vector:

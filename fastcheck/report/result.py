@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from fastcheck.errors import GradientMismatchError
 from fastcheck.parameters import Vector, coordinate_name
+from fastcheck.power import Power
 from fastcheck.verdict import BlockJudgement, Judgement, Verdict
 
 WORST = 10
@@ -46,7 +47,7 @@ class BlockReport:
 
     ``checked`` of its ``size`` coordinates were compared, ``wrong`` of them disagree, ``undecided`` could not
     be measured well enough; ``worst`` are those with the largest errors, worst first. ``cause`` says why the
-    verdict is inconclusive, and is None otherwise.
+    verdict is inconclusive, and is None otherwise. ``power`` is what the check would have caught.
     """
 
     verdict: Verdict
@@ -58,6 +59,7 @@ class BlockReport:
     undecided: int
     worst: tuple[Coordinate, ...]
     cause: str | None
+    power: Power
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,6 +124,11 @@ class Report:
 
         return tuple((by_error(failing) + by_error(others))[:WORST])
 
+    @property
+    def power(self) -> Mapping[str, Power]:
+        """For each block the smallest mistakes that this check would have caught."""
+        return MappingProxyType({name: block.power for name, block in self.blocks.items()})
+
     def raise_if_failed(self) -> None:
         """Raise `GradientMismatchError`, with the table as its message, unless the check passed."""
         if not self.passed:
@@ -144,7 +151,7 @@ class Report:
         return cls(**fields)
 
 
-def block_report(judged: BlockJudgement, judgement: Judgement) -> BlockReport:
+def block_report(judged: BlockJudgement, judgement: Judgement, power: Power) -> BlockReport:
     """Return the report of one block, with its worst coordinates."""
     rows, block = judged.rows, judged.block
     error = judgement.error[rows]
@@ -175,6 +182,7 @@ def block_report(judged: BlockJudgement, judgement: Judgement) -> BlockReport:
         undecided=judged.undecided,
         worst=tuple(worst),
         cause=judged.cause,
+        power=power,
     )
 
 
@@ -193,6 +201,7 @@ def _block_from_dict(plain: Mapping[str, Any]) -> BlockReport:
     fields["verdict"] = Verdict(fields["verdict"])
     fields["shape"] = tuple(fields["shape"])
     fields["worst"] = tuple(Coordinate(**{**c, "index": tuple(c["index"])}) for c in fields["worst"])
+    fields["power"] = Power(**fields["power"])
     return BlockReport(**fields)
 
 

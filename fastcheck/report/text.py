@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 import os
 import textwrap
 
@@ -83,7 +84,22 @@ def _summary(report: Report) -> Text:
     return Text(
         f"{share} {report.size:,} parameters checked by {METHODS[report.method]}{step}{seed}\n"
         f"difference {report.difference:.3g}  (usually right below 1e-7, wrong above 1e-3)\n"
-        f"{report.forward_passes:,} forward passes, {report.seconds:.2f} s"
+        f"{report.forward_passes:,} forward passes, {report.seconds:.2f} s{_power(report)}"
+    )
+
+
+def _power(report: Report) -> str:
+    """Return the line that says what would have been caught, if the gradient is right."""
+    if report.verdict is not Verdict.PASS:
+        return ""
+    powers = [power for power in report.power.values() if math.isfinite(power.factor + power.coordinate)]
+    if not powers:
+        return ""
+    factor = max(power.factor for power in powers)
+    coordinate = max(power.coordinate for power in powers)
+    return (
+        f"\nwould have caught any block × (1 + {factor:.0e}), any one coordinate of those checked\n"
+        f"off by {coordinate:.0e} of its block's typical entry"
     )
 
 
