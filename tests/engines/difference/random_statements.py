@@ -333,7 +333,7 @@ def key_and_value(b, name):
     key = basic_key(b, shape) if b.chance(60) else fancy_key(b, shape)
     region = np.shape(eval(f"x[{key}]", {"x": np.zeros(shape), **b.program.constants}))
     if b.chance(20):
-        return key, b.one_of("0.0", "1.5", b.constant(region))
+        return key, b.one_of("0.0", "1.5", b.constant(region) if region else "-0.25")
     value = b.pick(0, condition=lambda x: goes_into(np.shape(x), region))
     return key, value if b.shape(value) else f"1 * {value}"
 
@@ -415,9 +415,10 @@ KINKS = [
 
 
 def kinked(b):
-    a = b.pick(condition=np.size) if b.chance(50) else b.rng.choice(list(b.program.parameters))
-    rank = max(1, len(b.shape(a)))
-    return b.one_of(*KINKS).format(a=a, w=b.constant(b.shape(a)), **axes(b, rank))
+    """Return what has kinks and ties, rather of a parameter itself."""
+    given = [name for name in b.program.parameters if b.shape(name)]
+    a = b.rng.choice(given) if given and b.chance(50) else b.pick(condition=np.size)
+    return b.one_of(*KINKS).format(a=a, w=b.constant(b.shape(a)), **axes(b, len(b.shape(a))))
 
 
 STATEMENTS = [

@@ -33,9 +33,9 @@ def program_of(seed, length, wide=False, grid=False):
     sizes = [rng.randint(4, 6), rng.randint(2, 5), rng.choice([1, 3])] if wide else None
     parameters = random_parameters(rng, sizes=sizes)
     if grid:
-        beside = np.random.default_rng(seed).choice([0, 0, 0.004, -0.003], size=100)
+        beside = np.random.default_rng(seed)
         parameters = {
-            name: np.round(x) / 2 + beside[: x.size].reshape(x.shape) for name, x in parameters.items()
+            k: np.round(x) / 2 + beside.choice([0, 0, 0.004, -0.003], x.shape) for k, x in parameters.items()
         }
     program, _ = random_program(rng, STATEMENTS + [kinked] * 10 * grid, length, parameters)
     if currently_in_test_context():
