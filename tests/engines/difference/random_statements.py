@@ -157,6 +157,21 @@ def product(b):
     return form.format(a=first, b=second)
 
 
+SPREAD = [
+    "np.dot({a} + {w}, {a} + {w})", "({a} + {w}) @ ({b} + {w})", "np.inner({w} - {a}, {w} + {b})",
+    "np.sum(({a} + {w}) * {b})", "np.einsum('i,i->', {a} + {w}, {b} * {w})",
+    "np.outer({a} + {w}, {b} + {w}) @ ({a} + {w})", "({a} + {w}).sum() * {b}",
+    "np.broadcast_to({a}, 3) @ np.broadcast_to({b}, 3)", "np.tile({a}, 3) @ ({b} + {w})",
+    "np.mean(({a} + {w}) ** 2)",
+]  # fmt: skip
+
+
+def spread(b):
+    """Return a product along an axis on which what is perturbed is constant."""
+    a, c = (b.pick(0, 1, condition=lambda x: np.size(x) == 1) for _ in range(2))
+    return b.one_of(*SPREAD).format(a=a, b=c, w=b.constant((3,)))
+
+
 def einsum(b):
     sizes, terms, operands = {}, [], []
     for _ in range(b.one_of(1, 2, 2, 2, 3)):
@@ -250,8 +265,9 @@ def solve(b):
 
 def basic_key(b, shape):
     """Return a key of numbers, slices, None and Ellipsis, as text."""
-    parts = []
-    for n in shape[: b.between(1, len(shape))]:
+    parts, count = [], b.between(1, len(shape))
+    from_the_end = b.chance(25)
+    for n in shape[-count:] if from_the_end else shape[:count]:
         i = b.between(0, n - 1)
         parts.append(
             b.one_of(
@@ -269,8 +285,10 @@ def basic_key(b, shape):
         )
     if b.chance(15):
         parts.insert(b.between(0, len(parts)), "None")
-    if b.chance(15):
-        parts.insert(len(parts) if len(parts) < len(shape) else b.between(0, len(parts)), "...")
+    if from_the_end:
+        parts.insert(0, "...")
+    elif b.chance(15):
+        parts.insert(len(parts) if count < len(shape) else b.between(0, len(parts)), "...")
     return ", ".join(parts)
 
 
@@ -315,7 +333,7 @@ def key_and_value(b, name):
     key = basic_key(b, shape) if b.chance(60) else fancy_key(b, shape)
     region = np.shape(eval(f"x[{key}]", {"x": np.zeros(shape), **b.program.constants}))
     if b.chance(20):
-        return key, b.one_of("0.0", "1.5", b.constant(region))
+        return key, b.one_of("0.0", "1.5", b.constant(region) if region else "-0.25")
     value = b.pick(0, condition=lambda x: goes_into(np.shape(x), region))
     return key, value if b.shape(value) else f"1 * {value}"
 
@@ -339,7 +357,6 @@ def store(b):
         f"np.full_like({like}, 2.0)",
         f"{like}.copy()",
         f"{like} * 1",
-        f"{b.constant(shape)} + 0.0",
     )
     lines = [f"{target} = {created}"]
     b.values[target] = np.zeros(shape)
@@ -389,7 +406,22 @@ def loop(b):
     )
 
 
+KINKS = [
+    "np.max({a}, axis={k}, keepdims={d})", "np.min({a}, axis={k})", "np.maximum({a}, {a}[..., ::-1])", "np.abs({a})",
+    "np.minimum.reduce({a}, axis={one})", "np.ptp({a}, axis={one})", "np.maximum({a}, 0)", "np.sort({w}) * np.max({a})",
+    "np.linalg.norm({a}, ord=np.inf, axis={one})", "{a} - {a}.max(axis={k}, keepdims=True)", "np.clip({a}, -0.5, 0.5)",
+    "np.where({a} >= {a}[::-1], {a}, {a}[::-1])", "{a} * ({a} > 0.5)", "np.maximum(0, {a} - {a}[:1] + 0.5)",
+]  # fmt: skip
+
+
+def kinked(b):
+    """Return what has kinks and ties, rather of a parameter itself."""
+    given = [name for name in b.program.parameters if b.shape(name)]
+    a = b.rng.choice(given) if given and b.chance(50) else b.pick(condition=np.size)
+    return b.one_of(*KINKS).format(a=a, w=b.constant(b.shape(a)), **axes(b, len(b.shape(a))))
+
+
 STATEMENTS = [
-    unary, unary, unary, binary, binary, product, product, einsum, einsum_ellipsis, reduction, reduction, scan, move,
-    move, join, solve, basic_index, fancy_index, store, in_place, loop,
+    unary, unary, unary, binary, binary, product, product, spread, einsum, einsum_ellipsis, reduction, reduction, scan,
+    move, move, join, solve, basic_index, fancy_index, store, in_place, loop,
 ]  # fmt: skip

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from hypothesis import given, note, settings
 from hypothesis import strategies as st
+from numpy.lib.stride_tricks import sliding_window_view
 from random_aliasing import ALIASING
 from random_programs import random_parameters, random_program
 from writes_in_place import COSTS, S, V, W, total
@@ -285,6 +286,71 @@ def test_what_is_not_followed_is_named_and_evaluated_plainly(name):
     assert (report.verdict, report.method) == ("pass", "plain")
     assert "evaluated plainly" in report.notes[0]
     assert "test_aliasing.py" in report.notes[0]
+
+
+# View or copy: a write into one is seen in the other as it is in NumPy
+
+OF_A_VECTOR = [
+    "a", "a * 1", "a + 0", "+a", "np.positive(a)", "np.abs(a)", "a**1", "np.real(a)", "np.nan_to_num(a)", "a[:]",
+    "a[...]", "a[::-1]", "a[1:]", "a[[0, 1, 2, 3]]", "a[a > -9]", "a[0] * np.ones(1)", "a[0, ...]", "a.T", "a[None]",
+    "a.copy()", "np.copy(a)", "np.array(a)", "np.array(a, copy=None)", "np.asarray(a)", "np.asarray(a, dtype=float)",
+    "a.astype(float)", "a.astype(float, copy=False)", "a.flatten()", "a.reshape(2, 2)", "a.reshape(a.shape)",
+    "np.reshape(a, (2, 2), order='F')", "np.squeeze(a)", "a[None].squeeze()", "np.atleast_2d(a)",
+    "np.expand_dims(a, 0)", "np.flip(a)", "np.split(a, 2)[0]", "np.hsplit(a, 2)[1]", "np.array_split(a, 3)[0]",
+    "np.roll(a, 0)", "np.repeat(a, 1)", "np.tile(a, 1)", "np.pad(a, 0)", "np.concatenate([a])", "np.stack([a])[0]",
+    "np.block([a])", "np.take(a, [0, 1])", "np.where(True, a, 0)", "np.delete(a, [])", "np.select([a > -9], [a], 0)",
+    "np.choose([0, 0], [a[:2], a[2:]])", "np.extract(a > -9, a)", "np.minimum(a, a)", "np.cumsum(a)",
+    "np.clip(a, None, 10)", "np.diff(a, n=0)", "a[:, None].max(axis=1)", "a[:, None].sum(axis=1)",
+    "a[:, None].mean(axis=1)", "np.cumprod(a[:, None], axis=0)", "np.einsum('i->i', a)", "a.dot(np.eye(4))",
+    "np.array(list(a))", "np.array(a.tolist())", "a.item(0) * np.ones(1)", "np.full((2, 4), a)",
+    "np.full_like(a, a)", "np.diagflat(a)", "sliding_window_view(a, 2)", "np.broadcast_to(a, (2, 4)).copy()",
+]  # fmt: skip
+OF_A_MATRIX = [
+    "m.T", "m.mT", "m.swapaxes(0, 1)", "np.moveaxis(m, 0, 1)", "np.permute_dims(m, (1, 0))", "np.rollaxis(m, 1)",
+    "m[::-1, 1]", "m.diagonal()", "np.vsplit(m, 2)[1]", "np.rot90(m, 0)", "np.rot90(m, 2)", "np.rot90(m)",
+    "np.tril(m)", "next(iter(m))", "m[np.triu_indices(2)]", "m[np.ix_([0, 1], [0, 1])]", "np.einsum('ij->ji', m)",
+    "np.einsum('ij->j', m)", "m.reshape(-1)", "m.T.reshape(-1)", "m.reshape(4, order='F')", "m.flatten()",
+    "np.fliplr(m)", "m[:, [0, 1]]", "np.trace(m) * np.ones(1)",
+]  # fmt: skip
+OF_MEMORY_IN_ORDER = [
+    "a.ravel()", "np.ravel(a)", "m.ravel()", "np.ravel(m, order='F')", "m.T.ravel()", "np.ascontiguousarray(m)",
+    "np.require(a, requirements='C')", "np.asarray(m, order='C')",
+]  # fmt: skip
+MAKES = {
+    "in order": lambda v: v * 1,
+    "every second": lambda v: np.repeat(v, 2)[::2],
+    "backwards": lambda v: (v * 1)[::-1],
+}
+
+
+@pytest.mark.parametrize(
+    ("expression", "make"),
+    [(e, make) for e in OF_A_VECTOR + OF_A_MATRIX for make in MAKES]
+    + [(e, "in order") for e in OF_MEMORY_IN_ORDER],
+)
+def test_view_or_copy_as_in_numpy(expression, make):
+    """Writes times one and plus zero: the values tell nothing, and all depends on whose difference is changed."""
+    seen = eval(f"lambda a, m: {expression}", {"np": np, "sliding_window_view": sliding_window_view})
+
+    def cost(v, through):
+        a = MAKES[make](v)
+        b = seen(a, a.reshape(2, 2))
+        written, read = (a, b) if through == "owner" else (b, a)
+        written *= v[1]
+        written[...] += v[2] + 0.25
+        return total(read) + np.sum(v**2)
+
+    v = np.array([0.5, 1.0, -0.25, 0.75])
+    for through in ("owner", "view"):
+        through_it = functools.partial(cost, through=through)
+        try:
+            expected = central(through_it, v)
+        except ValueError as error:
+            if "read-only" in str(error):
+                continue
+            raise
+        found = numerical_gradient(through_it, v, epsilon=STEP, method="difference")
+        np.testing.assert_allclose(found, expected, rtol=0, atol=1e-11, err_msg=through)
 
 
 # Random programs

@@ -13,7 +13,7 @@ from exact_numpy import EXACT, exact
 from hypothesis import currently_in_test_context, given, note, settings
 from hypothesis import strategies as st
 from random_programs import Program, random_parameters, random_program
-from random_statements import STATEMENTS
+from random_statements import STATEMENTS, kinked
 
 from fastcheck import numerical_gradient
 from fastcheck.engines.difference.engine import STEP, DifferenceEngine
@@ -28,13 +28,16 @@ FEW = 4
 
 
 def program_of(seed, length, wide=False, grid=False):
-    """Return a random program; parameters with more coordinates, or multiples of a half, put many values on kinks."""
+    """Return a random program; with more coordinates if wide, with values on and just beside kinks if grid."""
     rng = random.Random(seed)
     sizes = [rng.randint(4, 6), rng.randint(2, 5), rng.choice([1, 3])] if wide else None
     parameters = random_parameters(rng, sizes=sizes)
     if grid:
-        parameters = {name: np.round(x) / 2 for name, x in parameters.items()}
-    program, _ = random_program(rng, STATEMENTS, length, parameters)
+        beside = np.random.default_rng(seed)
+        parameters = {
+            k: np.round(x) / 2 + beside.choice([0, 0, 0.004, -0.003], x.shape) for k, x in parameters.items()
+        }
+    program, _ = random_program(rng, STATEMENTS + [kinked] * 10 * grid, length, parameters)
     if currently_in_test_context():
         note(str(program))
     return program
@@ -102,6 +105,7 @@ def test_finite_differences_are_those_of_50_digits(seed, length):
 
 
 @given(SEEDS, LENGTHS)
+@settings(max_examples=60)
 def test_and_so_they_are_where_many_values_are_on_kinks_and_ties(seed, length):
     finite_differences_are_exact(seed, length, grid=True)
 
