@@ -136,7 +136,7 @@ def linear_slopes(network: Network, step: float) -> list[Array]:
                 moves = product.reshape(count, outputs, -1) * secants[layer][:, some].T[:, None, :]
             dZ = np.moveaxis(moves, 1, 0) * step
             change = loss_differences(network.loss, Z, output, dZ, Y)
-            slopes[layer][:, some] = change.T * (network.loss.weight(network.Zs[last]) / step)
+            slopes[layer][:, some] = change.T / step * network.loss.weight(network.Zs[last])
     return slopes
 
 
