@@ -98,7 +98,7 @@ def estimate(recognition: Recognition, problem: Problem, plan: Plan, execution: 
     best = to_judge_by(runs, plan.epsilon)
     beside = _beside(recognition, problem, plan.coordinates[np.concatenate(picked)])
     bound = bounds(blocks, picked, beside, best)
-    verified = verify(recognition, network, problem, plan, runs[0], bound, noise)
+    verified = verify(recognition, network, problem, plan, runs[0], runs[-1].central, bound, noise)
     lower, upper = best.interval()
     return Estimates(
         method=MLPEngine.name,

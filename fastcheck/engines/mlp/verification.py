@@ -9,11 +9,15 @@ from fastcheck.engines.mlp.network import Array, Network
 from fastcheck.engines.mlp.placement import Recognition
 from fastcheck.engines.noise import root_mean_square
 from fastcheck.engines.plain import default_steps
-from fastcheck.engines.slopes import STEP, Slopes
+from fastcheck.engines.slopes import ROUNDING, STEP, Slopes
 from fastcheck.engines.verification import NEGLIGIBLE, confirm_loop, confirm_sum
 from fastcheck.parameters import Vector
 from fastcheck.plan import Coordinates, Plan, rows_by_block
 from fastcheck.problem import Problem
+
+LARGEST = 2.0**-20
+"""Largest bound, relative to the network's largest slopes, that counts here: a mistake of the kernels may have widened
+the bounds, while both sides of the comparison have most roundings in common."""
 
 
 def verify(
@@ -22,17 +26,20 @@ def verify(
     problem: Problem,
     plan: Plan,
     slopes: Slopes,
+    numerical: Vector,
     bound: Vector,
     noise: float,
 ) -> int:
     """Raise `DisagreementError` unless the cost confirms the kernels along a random direction in each block.
 
     The direction lies in the weights of one unit. The columns must give the same finite difference as two
-    evaluations of the cost, and with the tiny step the sum of the slopes of the coordinates.
+    evaluations of the cost, and with the tiny step the sum of the ``slopes`` of the coordinates. With the user's step,
+    one of the coordinates in the direction must have the ``numerical`` gradient that its columns add up to.
     Returns how many directions were evaluated.
     """
     rng = np.random.default_rng(plan.seed)
-    step = float(default_steps(np.zeros(1), plan.epsilon)[0])
+    # A step smaller than the default one would leave nothing but rounding noise in the costs.
+    step = max(plan.epsilon or 0.0, float(default_steps(np.zeros(1), None)[0]))
     blocks = list(rows_by_block(problem.layout, plan))
     scale = max(root_mean_square(slopes.right[rows]) for _, rows in blocks)
     for block, rows in blocks:
@@ -48,14 +55,21 @@ def verify(
         ends[1][places] -= step * v
         plus, minus = (end[places] - problem.theta[places] for end in ends)
         penalty = network.decay * float(W @ (plus - minus) + (plus @ plus - minus @ minus) / 2)
-        loop, _ = _ends(network, layer, unit, plus @ A, minus @ A)
+        loop, _, _ = _ends(network, layer, unit, plus @ A, minus @ A)
         confirm_loop(problem, block, ends, step, (loop + penalty) / (2 * step), noise)
-        found, kinked = _ends(network, layer, unit, STEP * (v @ A), -STEP * (v @ A))
+        found, size, kinked = _ends(network, layer, unit, STEP * (v @ A), -STEP * (v @ A))
         found = found / (2 * STEP) + network.decay * float(W @ v)
         here = rows.start + inside
         if not (kinked or slopes.kinked[here].any()):
-            allowed = float(np.abs(v) @ bound[here]) + NEGLIGIBLE * scale
-            confirm_sum(block, float(v @ slopes.central[here]), found, allowed)
+            allowed = float(np.abs(v) @ np.minimum(bound[here], LARGEST * scale)) + NEGLIGIBLE * scale
+            total = float(v @ slopes.central[here])
+            confirm_sum(block, total, found, allowed + ROUNDING * size / (2 * STEP))
+        if plan.epsilon is not None:
+            k = int(rng.integers(inside.size))
+            found, size, _ = _ends(network, layer, unit, plan.epsilon * A[k], -plan.epsilon * A[k])
+            found = found / (2 * plan.epsilon) + network.decay * float(W[k])
+            allowed = NEGLIGIBLE * scale + ROUNDING * size / (2 * plan.epsilon)
+            confirm_sum(block, float(numerical[here[k]]), found, allowed)
     return len(blocks)
 
 
@@ -83,10 +97,13 @@ def _of_unit(
     return inside, network.inputs[layer][sources], W
 
 
-def _ends(network: Network, layer: int, unit: int, plus: Array, minus: Array) -> tuple[float, bool]:
-    """Return J₊ - J₋ without the penalty, z of a unit moving by ``plus`` or ``minus``, (m,), and if over a kink."""
+def _ends(network: Network, layer: int, unit: int, plus: Array, minus: Array) -> tuple[float, float, bool]:
+    """Return J₊ - J₋ without the penalty, z of a unit moving by ``plus`` or ``minus``, (m,).
+
+    Also the sum of the sizes of what is added up, and if a kink is crossed.
+    """
     m = network.arranged.samples
     change, crossed = column_differences(
         network, layer, np.full(2 * m, unit), np.tile(np.arange(m), 2), np.concatenate([plus, minus])
     )
-    return float(change[:m].sum() - change[m:].sum()), bool(crossed.any())
+    return float(change[:m].sum() - change[m:].sum()), float(np.abs(change).sum()), bool(crossed.any())
