@@ -163,9 +163,10 @@ def _beside(recognition: Recognition, problem: Problem, coordinates: Coordinates
 
 
 def _expect_usable(layers: list[LayerDifferences], step: float) -> None:
-    """Raise `DisagreementError` for differences that overflowed, or are too small for full precision."""
+    """Raise `DisagreementError` for differences that overflowed, or for blocks too small for full precision."""
     for layer in layers:
-        if unusable(layer.central * step).any():
+        largest = [np.abs(block).max() for block in (layer.central[:, :-1], layer.central[:, -1])]
+        if unusable(np.array(largest) * step).any():
             raise DisagreementError("Some differences are too small or too large for the kernels.")
 
 
