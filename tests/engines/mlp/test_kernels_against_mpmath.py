@@ -140,7 +140,7 @@ def test_wider_networks(activation, last, scale, epsilon):
     assert_exact(problem, epsilon, digits=100)
 
 
-# --- kinks ---------------------------------------------------------------------------------------------------------
+# --- kinks --------------------------------------------------------------------------------------------------
 
 
 def differences(problem, epsilon):
@@ -262,7 +262,7 @@ def test_units_on_their_kink(activation, blocks, epsilon):
         assert_one_sided(problem)
 
 
-# --- the ends of the range -------------------------------------------------------------------------------------------
+# --- the ends of the range ----------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("epsilon", [1e-2, 1e-7, None])
