@@ -84,7 +84,7 @@ for number, activation in enumerate(HIDDEN):
 def test_every_activation(name, epsilon):
     activations, options = MODELS[name]
     sizes = (2, *(2 for _ in activations[:-1]), 2)
-    assert_exact(Problem(activations, sizes, 3, **options), epsilon)
+    assert_exact(Problem(activations, sizes, 5 - len(activations), **options), epsilon)
 
 
 def loss(last, *arguments):
@@ -210,7 +210,7 @@ def signs(problem, parameters):
     return found
 
 
-KINKED = ["relu", "leaky_relu", ("leaky_relu", 0.2), ("elu", 0.5), "elu"]
+KINKED = ["relu", ("leaky_relu", 0.2), ("elu", 0.5), "elu"]
 
 
 def no_kinks(problem):
@@ -246,7 +246,7 @@ def zeros(problem, *names):
     return problem
 
 
-@pytest.mark.parametrize("epsilon", EPSILONS)
+@pytest.mark.parametrize("epsilon", [1e-2, 1e-10, None])
 @pytest.mark.parametrize(
     "blocks", [("W1", "b1"), ("W2", "b2"), ("W1", "b1", "W2", "b2", "W3", "b3")], ids=" ".join
 )
