@@ -44,7 +44,8 @@ class LayerDifferences:
     """What ±ε does to J through a layer, divided by ε; arrays (n_out, n_in + 1), the last column that of the bias.
 
     ``central`` holds (J₊ - J₋) / 2ε without the penalty. ``right - central`` and ``central - left`` are both ``bend``
-    wherever a kink is crossed (``kinked``), and not computed elsewhere.
+    wherever a kink is crossed (``kinked``), and not computed elsewhere; the curvature of columns that are series, which
+    a tiny step does not see, is left out.
     """
 
     central: Array

@@ -226,6 +226,20 @@ def test_kinks_within_the_step(activation, epsilon):
 
 
 @pytest.mark.parametrize("epsilon", EPSILONS)
+def test_kinks_of_a_later_layer_alone(epsilon):
+    """Two units that no step switches off nearly cancel in the next layer."""
+    problem, step = near_kinks("relu", "softmax", 1.0), epsilon or STEP
+    problem.parameters["W1"][:2, 0] = 3 * step, 2.7 * step
+    problem.parameters["W2"][0] = 1, -1, 0
+    assert_exact(problem, epsilon, digits=60)
+    expected = crossed(problem, epsilon)
+    assert any(expected["W1"])
+    assert_same_kinks(problem, epsilon, expected)
+    if epsilon is None:
+        assert_one_sided(problem)
+
+
+@pytest.mark.parametrize("epsilon", EPSILONS)
 @pytest.mark.parametrize("distance", [1 - 1e-9, 1.0, 1 + 1e-9])
 def test_kinks_at_the_end_of_the_step(distance, epsilon):
     problem = near_kinks("relu", "softmax", distance * (epsilon or STEP))
