@@ -23,6 +23,7 @@ import numpy as np
 from fastcheck.engines.difference import elementwise, reductions, structure
 from fastcheck.engines.difference.arrays import DifferenceArray, has_form
 from fastcheck.engines.difference.state import TracingError, is_running
+from fastcheck.engines.difference.views import PickLens
 
 FRESH = ["zeros", "ones", "empty", "full", "eye", "identity"]
 """Functions whose float64 results become difference arrays."""
@@ -107,6 +108,9 @@ def converting(original: Callable[..., Any]) -> Callable[..., Any]:
     def stand_in(x: Any, dtype: Any = None, *arguments: Any, **keywords: Any) -> Any:
         if not is_running():
             return original(x, dtype, *arguments, **keywords)
+        if type(x) is DifferenceArray and isinstance(x.value, np.ndarray):
+            plain = original(x.value, dtype, *arguments, **keywords)
+            return converted(x, dtype, not np.may_share_memory(plain, x.value), plain.ndim)
         if type(x) is DifferenceArray or structure.has_difference(x):
             return converted(x, dtype, copies and keywords.get("copy", True), keywords.get("ndmin", 0))
         result = original(x, dtype, *arguments, **keywords)
@@ -154,13 +158,12 @@ np_as_strided = np.lib.stride_tricks.as_strided
 
 
 def as_strided(x: Any, shape: Any = None, strides: Any = None, **_: Any) -> Any:
-    """Return as_strided of a perturbed array, as a copy."""
+    """Return as_strided of a perturbed array, a read-only view."""
     if not x.flags.c_contiguous:
         raise TracingError(
             "as_strided", "the perturbed array does not lie in memory as NumPy's new arrays do."
         )
-    entries = np_as_strided(np.arange(x.size).reshape(x.shape), shape, strides)
-    return np.reshape(x, -1)[entries]
+    return x.view_by(PickLens(lambda value: np_as_strided(value, shape, strides)))
 
 
 def stand_ins() -> dict[int, tuple[Any, Any]]:

@@ -37,12 +37,13 @@ class DifferenceEngine:
         cost, noise = problem.evaluator.cost, noise_level(problem)
         if 0 < abs(problem.value) < UNDERFLOW:
             raise DisagreementError(f"J = {problem.value:g} is too small: its differences would underflow.")
-        with substituted(cost), holders_kept(cost):
+        with substituted(cost), holders_kept(cost) as kept:
             try:
-                return self._estimate(Runner(problem, execution, cost, noise), plan)
+                return self._estimate(Runner(problem, execution, cost, noise, kept), plan)
             except TracingError as first:
+                kept.restore()
                 try:
-                    return self._estimate(Runner(problem, execution, LiftedCost(cost), noise), plan)
+                    return self._estimate(Runner(problem, execution, LiftedCost(cost), noise, kept), plan)
                 except TracingError:
                     raise first from None
 

@@ -157,7 +157,8 @@ class Form:
         form = self.lifted(shape)
         peak = form.peak() * largest(factor)
         if np.ndim(factor) == 0:
-            coef = lift(factor, len(shape)) if form.coef is None else factor * form.coef
+            factor = float(factor)
+            coef = np.full((1,) * len(shape), factor) if form.coef is None else factor * form.coef
             return form.shared(coef, peak)
         picked = gather(lift(factor, len(shape)), form.at)
         if len(picked) == 1:

@@ -141,7 +141,7 @@ METHODS: dict[str, Callable[..., Any]] = {
     "astype": structure.astype,
     "choose": structure.choose,
     "clip": clip,
-    "copy": structure.copy,
+    "copy": structure.copy_method,
     "cumprod": reductions.cumprod,
     "cumsum": reductions.cumsum,
     "diagonal": structure.moving_view(np.diagonal),

@@ -213,7 +213,7 @@ def ptp(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
 
 def prod(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
     """Rule of prod: products of halves, so that every step is the rule of x·y."""
-    x = array(x)
+    x = np.copy(array(x))
     for k in axes_of(axis, x.ndim):
         lead = (slice(None),) * k
         while x.shape[k] > 1:

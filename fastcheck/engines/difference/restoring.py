@@ -22,30 +22,84 @@ NUMBERS = (float, int, str)
 
 
 @contextlib.contextmanager
-def holders_kept(cost: Any) -> Iterator[Reached]:
+def holders_kept(cost: Any) -> Iterator[Kept]:
     """Yield what the cost can reach; afterwards lists, dicts, attributes, closure cells and globals are as before."""
-    found = reached(cost)
-    contents = [(holder, holder.copy()) for holder in found.holders]
-    cell_contents = [(cell, cell.cell_contents) for cell in found.cells]
-    values = [(namespace, name, namespace[name]) for namespace, name in found.names]
+    kept = Kept.of(cost)
     try:
-        yield found
+        yield kept
     finally:
-        for holder, before in contents:
+        kept.restore()
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What the cost can reach held when this was made."""
+
+    arrays: list[NDArray[Any]]
+    contents: list[tuple[Any, Any]]
+    cells: list[tuple[types.CellType, Any]]
+    names: list[tuple[dict[str, Any], str, Any]]
+
+    @classmethod
+    def of(cls, cost: Any) -> Kept:
+        """Take note of everything that the cost can reach."""
+        found = reached(cost)
+        return cls(
+            found.arrays,
+            [(holder, holder.copy()) for holder in found.holders],
+            [(cell, cell.cell_contents) for cell in found.cells],
+            [(namespace, name, namespace[name]) for namespace, name in found.names],
+        )
+
+    def changed(self) -> bool:
+        """Whether anything holds something else now."""
+        return (
+            any(not same_contents(holder, before) for holder, before in self.contents)
+            or any(is_empty(cell) or cell.cell_contents is not value for cell, value in self.cells)
+            or any(namespace.get(name) is not value for namespace, name, value in self.names)
+        )
+
+    def restore(self) -> None:
+        """Put everything back."""
+        for holder, before in self.contents:
             restore(holder, before)
-        for cell, value in cell_contents:
+        for cell, value in self.cells:
             cell.cell_contents = value
-        for namespace, name, value in values:
+        for namespace, name, value in self.names:
             namespace[name] = value
+
+
+class Restored:
+    """A cost after each run of which everything that it stored is put back."""
+
+    def __init__(self, cost: Any, kept: Kept) -> None:
+        self.cost, self.kept = cost, kept
+
+    def __call__(self, parameters: Any) -> Any:
+        """Return what the cost returns."""
+        try:
+            return self.cost(parameters)
+        finally:
+            self.kept.restore()
+
+
+def same_contents(holder: Any, before: Any) -> bool:
+    """Whether a list or dict holds the very things that it held."""
+    if isinstance(holder, dict):
+        return holder.keys() == before.keys() and list(map(id, holder.values())) == list(
+            map(id, before.values())
+        )
+    return list(map(id, holder)) == list(map(id, before))
 
 
 def restore(holder: Any, before: Any) -> None:
     """Give a list or dict its former contents, if they changed."""
+    if same_contents(holder, before):
+        return
     if isinstance(holder, dict):
-        if list(map(id, holder.values())) != list(map(id, before.values())) or holder.keys() != before.keys():
-            holder.clear()
-            holder.update(before)
-    elif list(map(id, holder)) != list(map(id, before)):
+        holder.clear()
+        holder.update(before)
+    else:
         holder[:] = before
 
 

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from fastcheck.engines import DisagreementError
 from fastcheck.engines.difference.forms import Form
+from fastcheck.engines.difference.restoring import Kept, Restored
 from fastcheck.engines.difference.state import INTERNAL, BatchTooLargeError, Memory, TracingError
 from fastcheck.engines.difference.sweep import Experience, Swept, sweep
 from fastcheck.engines.difference.trace import Traced, run
@@ -36,12 +37,18 @@ class Runner:
     """Runs the cost for the coordinates of all blocks, and counts its runs."""
 
     def __init__(
-        self, problem: Problem, execution: Execution, cost: Callable[[Any], Any], noise: float
+        self,
+        problem: Problem,
+        execution: Execution,
+        cost: Callable[[Any], Any],
+        noise: float,
+        kept: Kept,
     ) -> None:
         execution = dataclasses.replace(execution, backend="threads")
         if not getattr(problem.evaluator.cost, "threads", True):
             execution = execution.without_threads()
         self.problem, self.execution, self.cost, self.noise = problem, execution, cost, noise
+        self.kept = kept
         self.starts = np.array([block.start for block in problem.layout.blocks])
         self.memory = Memory()
         self.passes = 0
@@ -71,6 +78,11 @@ class Runner:
         self.passes += 1
         with one_blas_thread(), naming_the_line():
             swept = sweep(self.cost, self.problem.layout.assemble, self._leaves(theta), which, flat, step)
+        if self.kept.changed():
+            # What the cost stores in one run must not be met by another, least of all in another thread.
+            self.kept.restore()
+            self.cost = Restored(self.cost, self.kept)
+            self.execution = self.execution.without_threads()
         k = coordinates.size
         self.experience = Experience(
             starts=swept.work - swept.member_work,

@@ -12,6 +12,7 @@ from fastcheck.engines.difference import layout
 from fastcheck.engines.difference.arrays import FUNCTIONS, DifferenceArray, made, taken
 from fastcheck.engines.difference.state import TracingError, current_recorder
 from fastcheck.engines.difference.views import (
+    BroadcastLens,
     IndexLens,
     PickLens,
     ReshapeLens,
@@ -56,7 +57,10 @@ def shaped_like(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def ravel(x: Any, order: str = "C") -> Any:
-    """Rule of ravel."""
+    """Rule of ravel: a view only of what lies in order."""
+    x = array(x)
+    if order == "C" and isinstance(x.value, np.ndarray) and not x.value.flags.c_contiguous:
+        x = copy(x, "C")
     return reshape(x, -1, order=order)
 
 
@@ -132,9 +136,8 @@ def windows(
 
 def broadcast_to(x: Any, shape: Any) -> Any:
     """Rule of broadcast_to."""
-    x, f = taken(x)
-    value = np.broadcast_to(x, shape)
-    return made(value, None if f is None else f.lifted(value.shape))
+    x = array(x)
+    return x.view_by(BroadcastLens(np.broadcast_to(x.value, shape).shape))
 
 
 def broadcast_arrays(*arrays: Any) -> tuple[Any, ...]:
@@ -155,6 +158,11 @@ def filling(function: Callable[..., Any]) -> Callable[..., Any]:
         return made(value, layout.picked(x.form, function(numbers(x.shape) + 1, *arguments, **keywords) - 1))
 
     return rule
+
+
+def diag(x: Any, k: int = 0) -> Any:
+    """Rule of diag: a matrix with this diagonal, or the diagonal of a matrix, which is a view."""
+    return filling(np.diag)(x, k) if array(x).ndim == 1 else FUNCTIONS[np.diagonal](x, k)
 
 
 def pad(x: Any, pad_width: Any, mode: Any = "constant", **keywords: Any) -> Any:
@@ -227,7 +235,7 @@ def block(arrays: Any) -> Any:
     def depth(tree: Any) -> int:
         return 1 + max(map(depth, tree)) if isinstance(tree, list) else 0
 
-    return build(arrays, -depth(arrays)) if isinstance(arrays, list) else array(arrays)
+    return build(arrays, -depth(arrays)) if isinstance(arrays, list) else copy(arrays)
 
 
 def split(x: Any, indices_or_sections: Any, axis: int = 0) -> list[Any]:
@@ -393,10 +401,15 @@ def nonzero(x: Any) -> Any:
     return np.nonzero(truth._whole("nonzero") if type(truth) is DifferenceArray else truth)
 
 
-def copy(x: Any, order: str = "K", subok: bool = False) -> Any:
+def copy(x: Any, order: Any = "K", subok: bool = False) -> Any:
     """Rule of copy."""
     x = array(x)
-    return made(np.array(x.value), x.form)
+    return made(np.array(x.value, order=order), x.form)
+
+
+def copy_method(x: Any, order: Any = "C") -> Any:
+    """Rule of x.copy(), whose order is not that of np.copy."""
+    return copy(x, order)
 
 
 def copyto(target: Any, source: Any, casting: str = "same_kind", where: Any = True) -> None:
@@ -464,7 +477,8 @@ def register() -> None:
     )
     FUNCTIONS.update({f: moving(f) for f in (np.tile, np.repeat, np.roll, np.delete, np.resize)})
     FUNCTIONS.update({f: moving_view(f) for f in (np.diagonal, np.linalg.diagonal)})
-    FUNCTIONS.update({f: filling(f) for f in (np.tril, np.triu, np.diag, np.diagflat)})
+    FUNCTIONS.update({f: filling(f) for f in (np.tril, np.triu, np.diagflat)})
+    FUNCTIONS.update({np.diag: diag})
     FUNCTIONS.update({np.lib.stride_tricks.sliding_window_view: windows})
     FUNCTIONS.update({np.broadcast_to: broadcast_to, np.broadcast_arrays: broadcast_arrays, np.pad: pad})
     FUNCTIONS.update({np.append: append, np.rot90: rot90})

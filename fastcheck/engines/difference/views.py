@@ -96,6 +96,20 @@ class PickLens(Lens):
         return layout.picked(form, self.function(numbers(form.shape)))
 
 
+class BroadcastLens(PickLens):
+    """The read-only view ``broadcast_to(x, shape)``."""
+
+    __slots__ = ("shape",)
+
+    def __init__(self, shape: Shape) -> None:
+        super().__init__(lambda value: np.broadcast_to(value, shape))
+        self.shape = shape
+
+    def get(self, form: Form, shape: Shape) -> Form | None:
+        """Return the differences, in the form that they have."""
+        return form.lifted(shape)
+
+
 class WindowLens(PickLens):
     """The read-only view ``sliding_window_view(x, window, axes)``."""
 

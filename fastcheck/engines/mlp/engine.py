@@ -16,6 +16,7 @@ from fastcheck.engines.mlp.placement import Recognition
 from fastcheck.engines.mlp.reach import inverse_radii
 from fastcheck.engines.mlp.recognition import recognise
 from fastcheck.engines.mlp.slopes import (
+    LayerDifferences,
     Mapped,
     layer_differences,
     linear_columns,
@@ -31,6 +32,7 @@ from fastcheck.engines.slopes import (
     picked_rows,
     steps_to_run,
     to_judge_by,
+    unusable,
 )
 from fastcheck.errors import InvalidProblemError
 from fastcheck.execution import Execution
@@ -107,10 +109,12 @@ def estimate(recognition: Recognition, problem: Problem, plan: Plan, execution: 
     bound = bounds(blocks, picked, beside, best)
     noise = ULPS * float(np.spacing(abs(problem.value)))
     try:
-        passes = verify(recognition, network, problem, plan, runs[0], bound, noise)
+        passes = verify(recognition, network, problem, plan, runs[0], runs[-1].central, bound, noise)
     except DisagreementError:
         noise = max(noise, noise_level(problem))
-        passes = POINTS + 2 * verify(recognition, network, problem, plan, runs[0], bound, noise)
+        passes = POINTS + 2 * verify(
+            recognition, network, problem, plan, runs[0], runs[-1].central, bound, noise
+        )
     lower, upper = best.interval()
     return Estimates(
         method=MLPEngine.name,
@@ -139,6 +143,7 @@ def _slopes(
 ) -> Slopes:
     """Return the slopes of the plan's coordinates."""
     layers = layer_differences(network, step, mapped)
+    _expect_usable(layers, step)
     if network.decay:
         for layer, W in zip(layers, network.arranged.weights, strict=True):
             layer.central[:, :-1] += network.decay * W
@@ -170,6 +175,14 @@ def _beside(recognition: Recognition, problem: Problem, coordinates: Coordinates
             found[k] += network.decay * network.arranged.weights[layer][unit, source]
         ignored[k] = not linear[layer][unit].all()
     return Slopes(found, found, ignored, ignored)
+
+
+def _expect_usable(layers: list[LayerDifferences], step: float) -> None:
+    """Raise `DisagreementError` for differences that overflowed, or for blocks too small for full precision."""
+    for layer in layers:
+        largest = [np.abs(block).max() for block in (layer.central[:, :-1], layer.central[:, -1])]
+        if unusable(np.array(largest) * step).any():
+            raise DisagreementError("Some differences are too small or too large for the kernels.")
 
 
 def _chosen(vector: NDArray[Any], coordinates: Coordinates) -> NDArray[Any]:

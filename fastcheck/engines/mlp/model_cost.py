@@ -13,11 +13,14 @@ from fastcheck.engines.mlp.arrangement import Arranged
 from fastcheck.engines.mlp.model import MLP
 from fastcheck.engines.mlp.placement import Layer, Recognition
 from fastcheck.errors import InvalidProblemError
-from fastcheck.parameters import Layout
-from fastcheck.problem import read_cost, structure_copy
+from fastcheck.parameters import Layout, read_parameters
+from fastcheck.problem import check_unchanged, read_cost, structure_copy
 
 SAME = 1e-11
 """Relative difference between two ways of computing the same J."""
+
+SAME_UNITS = 100.0
+"""The same in rounding units of the parameters, where these are float32 or float16 and J may be too."""
 
 ALIKE = 1e-9
 """How closely a guessed reason must explain a difference."""
@@ -68,14 +71,20 @@ def expect_same_cost(model: MLP, parameters: Any, X: ArrayLike, Y: ArrayLike, gi
     """Raise `InvalidProblemError` unless the model computes the user's cost: a function of θ, or its value.
 
     A check against another cost would mislead; the message says by how much they differ, and names what explains it.
+    The function gets float64 copies of the parameters; `EvaluationError` if it changes them.
     Cost: one forward pass of each.
     """
-    yours = read_cost(given(parameters) if callable(given) else given)
     arranged = model.arrange(parameters, X, Y)
+    layout, theta = read_parameters(parameters)
+    work = theta.copy()
+    yours = read_cost(given(layout.build(work)) if callable(given) else given)
+    check_unchanged(layout, theta, work, "cost")
     loss = float(model.loss.value(model.forward(arranged)[0][-1], arranged.Y))
     squares = sum(float(np.vdot(W, W)) for W in arranged.weights)
     ours = loss + model.l2 / (2 * arranged.samples) * squares
-    if abs(yours - ours) <= SAME * max(abs(yours), abs(ours)):
+    coarsest = max(float(np.finfo(array.dtype).eps) for array in parameters.values())
+    same = max(SAME, SAME_UNITS * coarsest)
+    if abs(yours - ours) <= same * max(abs(yours), abs(ours)):
         return
     reasons = explanations(yours, loss, ours - loss, squares, arranged)
     raise InvalidProblemError(
@@ -90,7 +99,12 @@ def explanations(yours: float, loss: float, penalty: float, squares: float, arra
     exact = {
         "the sum over the samples instead of their mean: loss=Loss(…, reduction='sum')": m * loss + penalty,
         "the sum over the samples, penalty included": m * (loss + penalty),
+        "the mean over the samples instead of their sum: loss=Loss(…, reduction='samples')": loss / m
+        + penalty,
         "the mean over the outputs too: loss=Loss(…, reduction='entries')": loss / outputs + penalty,
+        "the sum over the outputs: loss=Loss(…, reduction='samples')": outputs * loss + penalty,
+        "half of the sum over the outputs: loss=Loss(…, reduction='samples', factor=0.5)": outputs * loss / 2
+        + penalty,
         "half of the loss: loss=Loss(…, factor=0.5)": loss / 2 + penalty,
         "twice the loss: loss=Loss(…, factor=2)": 2 * loss + penalty,
         "logarithms to base 2: loss=Loss(…, factor=1/log 2)": loss / math.log(2) + penalty,
@@ -104,7 +118,7 @@ def explanations(yours: float, loss: float, penalty: float, squares: float, arra
             "an L2 penalty λ instead of λ/2m: 2m times the l2": loss + 2 * m * penalty,
             "an L2 penalty of norms instead of their squares": loss + penalty / math.sqrt(squares),
         }
-    found = [reason for reason, J in exact.items() if abs(yours - J) <= ALIKE * max(abs(yours), abs(J))]
+    found = [reason for reason, J in exact.items() if _alike(yours, J) and not _alike(loss + penalty, J)]
     if found:
         return f"What explains it: {', or '.join(found)}."
     extra = ""
@@ -115,3 +129,7 @@ def explanations(yours: float, loss: float, penalty: float, squares: float, arra
         "squares of all weights, no biases), another base of the logarithm, clipped probabilities or "
         f"log(a + 1e-8), other activations, masks or data.{extra}"
     )
+
+
+def _alike(a: float, b: float) -> bool:
+    return abs(a - b) <= ALIKE * max(abs(a), abs(b))

@@ -155,7 +155,7 @@ def reach(activation: Activation, Z: Array) -> Reach:
 
 
 def loss_reach(loss: Loss, Z: Array, Y: Array) -> Array:
-    """Return 1/radius of a disc for each logit in which the loss is analytic and its slope below twice that at θ."""
+    """Return 1/radius of a disc for each logit in which the loss is analytic, and terms of its slope at most double."""
     if loss.kind == "mean_squared_error":
         # A polynomial: its even term alone is neglected, where a step stays small beside the residual.
         return _inverse(np.abs(Z - Y))

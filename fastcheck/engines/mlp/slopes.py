@@ -18,11 +18,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fastcheck.engines import DisagreementError
 from fastcheck.engines.mlp.columns import column_differences, loss_secants
 from fastcheck.engines.mlp.network import Array, Network
 from fastcheck.engines.mlp.reach import inverse_radii, loss_reach, reach, sharper
-from fastcheck.engines.slopes import unusable
 
 Indices = NDArray[np.intp]
 Flags = NDArray[np.bool_]
@@ -126,19 +124,17 @@ def linear_slopes(network: Network, step: float) -> list[Array]:
     own = loss_reach(network.loss, network.Zs[-1], network.arranged.Y)
     slopes = [loss_secants(network, linear_step(own, step))]
     for layer in range(len(network.hidden) - 1, -1, -1):
-        own, _ = reach(network.hidden[layer], network.Zs[layer])
-        dZ = linear_step(own, step)
-        secant = network.difference(layer, network.Zs[layer], dZ, network.arranged.masks[layer]) / dZ
-        slopes.append((network.arranged.weights[layer + 1].T @ slopes[-1]) * secant)
-    for c in slopes:
-        expect_usable(c * step)
+        later = network.arranged.weights[layer + 1].T @ slopes[-1]
+        slopes.append(later * secant(network, layer, step))
     return slopes[::-1]
 
 
-def expect_usable(differences: Array) -> None:
-    """Raise `DisagreementError` for differences that overflowed, or are too small for full precision."""
-    if unusable(differences).any():
-        raise DisagreementError("Some differences are too small or too large for the kernels.")
+def secant(network: Network, layer: int, step: float) -> Array:
+    """Return (f(z + dz) - f(z)) / dz of a hidden layer's units, times its mask, over at most the step."""
+    Z = network.Zs[layer]
+    own, _ = reach(network.hidden[layer], Z)
+    dZ = linear_step(own, step)
+    return network.difference(layer, Z, dZ, network.arranged.masks[layer]) / dZ
 
 
 def linear_step(inverse_radius: Array, step: float) -> Array:
@@ -164,7 +160,6 @@ def series(network: Network, layer: int, step: float, short: Flags, terms: int, 
         both = np.concatenate([delta, -delta]).ravel()
         i, s = np.tile(i, 2 * terms), np.tile(s, 2 * terms)
         change, _ = column_differences(network, layer, i, s, both, compiled=compiled)
-        expect_usable(change)
         plus, minus = change.reshape(2, terms, -1)
         odd = np.array(list(odd_chebyshev(nodes, terms)))
         return np.asarray(2 / terms * odd @ ((plus - minus) / (2 * step)))
@@ -223,7 +218,6 @@ def one_by_one(
         change, crossed = column_differences(
             network, layer, np.full(len(both), i), s, both, compiled=compiled
         )
-        expect_usable(change)
         plus, minus = np.split(change, 2)
         at_kink = np.logical_or(*np.split(crossed, 2))
         apart = np.where(at_kink, np.abs(plus + minus), 0.0)

@@ -12,11 +12,15 @@ from fastcheck.engines.mlp.network import Array, Network
 from fastcheck.engines.mlp.placement import Recognition
 from fastcheck.engines.noise import root_mean_square
 from fastcheck.engines.plain import default_steps
-from fastcheck.engines.slopes import STEP, Slopes
+from fastcheck.engines.slopes import ROUNDING, STEP, Slopes
 from fastcheck.engines.verification import NEGLIGIBLE, confirm_loop, confirm_sum
 from fastcheck.parameters import Vector
 from fastcheck.plan import Coordinates, Plan, rows_by_block
 from fastcheck.problem import Problem
+
+LARGEST = 2.0**-20
+"""Largest bound, relative to the network's largest slopes, that counts here: a mistake of the kernels may have widened
+the bounds, while both sides of the comparison have most roundings in common."""
 
 
 def verify(
@@ -25,17 +29,20 @@ def verify(
     problem: Problem,
     plan: Plan,
     slopes: Slopes,
+    numerical: Vector,
     bound: Vector,
     noise: float,
 ) -> int:
     """Raise `DisagreementError` unless the cost confirms the kernels along a random direction in each block.
 
     The direction lies in the weights and the bias of one unit. The columns must give the same finite difference as
-    two evaluations of the cost, and with the tiny step the sum of the slopes of the coordinates.
+    two evaluations of the cost, and with the tiny step the sum of the ``slopes`` of the coordinates. With the user's
+    step, one of these must have the ``numerical`` gradient that its columns add up to.
     Returns how many directions were evaluated.
     """
     rng = np.random.default_rng(plan.seed)
-    step = float(default_steps(np.zeros(1), plan.epsilon)[0])
+    # A step smaller than the default one would leave nothing but rounding noise in the costs.
+    step = max(plan.epsilon or 0.0, float(default_steps(np.zeros(1), None)[0]))
     blocks = list(rows_by_block(problem.layout, plan))
     scale = max(root_mean_square(slopes.right[rows]) for _, rows in blocks)
     directions = [
@@ -52,14 +59,30 @@ def verify(
         ends = values + step * v, values - step * v
         plus, minus = ends[0] - values, ends[1] - values
         penalty = network.decay * float(W @ (plus - minus) + direction.penalised @ (plus**2 - minus**2) / 2)
-        loop, found, kinked = _differences(network, direction, plus @ A, minus @ A, STEP * (v @ A))
+        loop, found, size, kinked = _differences(network, direction, plus @ A, minus @ A, STEP * (v @ A))
         confirm_loop(problem, direction.name, work, places, ends, step, (loop + penalty) / (2 * step), noise)
         work[places] = values
         found = found / (2 * STEP) + network.decay * float(W @ v)
         if not (kinked or slopes.kinked[direction.rows].any()):
-            allowed = float(np.abs(v) @ bound[direction.rows]) + NEGLIGIBLE * scale
-            confirm_sum(direction.name, float(v @ slopes.central[direction.rows]), found, allowed)
+            allowed = (
+                float(np.abs(v) @ np.minimum(bound[direction.rows], LARGEST * scale)) + NEGLIGIBLE * scale
+            )
+            total = float(v @ slopes.central[direction.rows])
+            confirm_sum(direction.name, total, found, allowed + ROUNDING * size / (2 * STEP))
+        if plan.epsilon is not None:
+            k = int(rng.integers(places.size))
+            _confirm_step(network, direction, k, plan.epsilon, float(numerical[direction.rows[k]]), scale)
     return len(directions)
+
+
+def _confirm_step(
+    network: Network, direction: _Direction, k: int, step: float, numerical: float, scale: float
+) -> None:
+    """Raise `DisagreementError` unless a coordinate has the central difference that its columns add up to."""
+    moves = step * direction.inputs[k]
+    found, _, size, _ = _differences(network, direction, moves, -moves, 0 * moves)
+    found = found / (2 * step) + network.decay * float(direction.weights[k])
+    confirm_sum(direction.name, numerical, found, NEGLIGIBLE * scale + ROUNDING * size / (2 * step))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -163,14 +186,16 @@ def _of_unit(
 
 def _differences(
     network: Network, direction: _Direction, plus: Array, minus: Array, tiny: Array
-) -> tuple[float, float, bool]:
+) -> tuple[float, float, float, bool]:
     """Return J₊ - J₋ without the penalty when z of the unit moves by ``plus`` and ``minus``, all (m,).
 
-    Also the same for ± ``tiny``, and whether that crosses a kink.
+    Also the same for ± ``tiny``, the sum of the sizes of what it (if not zero, else the first) adds up, and whether
+    it crosses a kink.
     """
     m = network.arranged.samples
     units, samples = np.full(4 * m, direction.unit), np.tile(np.arange(m), 4)
     delta = np.concatenate([plus, minus, tiny, -tiny])
     change, crossed = column_differences(network, direction.layer, units, samples, delta)
-    sums = change.reshape(4, m).sum(axis=1)
-    return float(sums[0] - sums[1]), float(sums[2] - sums[3]), bool(crossed[2 * m :].any())
+    sums, sizes = change.reshape(4, m).sum(axis=1), np.abs(change).reshape(4, m).sum(axis=1)
+    size = float(sizes[2] + sizes[3]) if tiny.any() else float(sizes[0] + sizes[1])
+    return float(sums[0] - sums[1]), float(sums[2] - sums[3]), size, bool(crossed[2 * m :].any())

@@ -38,7 +38,7 @@ def exact_slopes(problem, epsilon, digits):
     """Block → right and left slope (2, size) of each coordinate, (J(θ ± ε) - J(θ)) / ±ε, in mpmath's numbers."""
     found = {}
     with mpmath.workdps(digits):
-        h = mp.mpf(STEP if epsilon is None else epsilon)
+        h = mp.mpf(epsilon or STEP)
         parameters = {name: exact(array) for name, array in problem.parameters.items()}
         X, Y = exact(problem.X), exact(problem.dense)
         J = problem.by_hand.cost(parameters, X, Y, EXACT)
@@ -66,25 +66,20 @@ def assert_close(found, truth, what):
     assert worst <= EXACTLY * scale, (what, float(worst), scale)
 
 
-MODELS = {}
-for number, activation in enumerate(HIDDEN):
-    # Output, second hidden layer, and all that is not a matter of one activation, in turn.
-    other, first, second = (
-        HIDDEN[(5 * number + 3) % 12],
-        list(OUTPUTS)[number % 3],
-        list(OUTPUTS)[(number + 1) % 3],
-    )
-    options = {"layout": LAYOUTS[number % 2], "drop": number % 4 < 3, "l2": 0.3 * (number % 3), "scale": 2.0}
-    MODELS[f"{activation} {first}"] = ((activation, first), {})
-    MODELS[f"{activation} {other} {second}, masks, layout, L2"] = ((activation, other, second), options)
-
-
 @pytest.mark.parametrize("epsilon", EPSILONS)
-@pytest.mark.parametrize("name", MODELS)
-def test_every_activation(name, epsilon):
-    activations, options = MODELS[name]
-    sizes = (2, *(2 for _ in activations[:-1]), 2)
-    assert_exact(Problem(activations, sizes, 3, **options), epsilon)
+@pytest.mark.parametrize("activation", HIDDEN, ids=str)
+def test_every_activation(activation, epsilon):
+    last = list(OUTPUTS)[HIDDEN.index(activation) % 3]
+    assert_exact(Problem((activation, last), (2, 2, 2), 3), epsilon)
+
+
+@pytest.mark.parametrize("epsilon", [1e-2, 1e-7, None])
+@pytest.mark.parametrize("number", range(len(HIDDEN)))
+def test_activations_together_with_masks_layouts_and_penalties(number, epsilon):
+    """Every activation in either layer, every output, and all the rest in turn."""
+    activations = HIDDEN[number], HIDDEN[(5 * number + 3) % 12], list(OUTPUTS)[(number + 1) % 3]
+    options = {"layout": LAYOUTS[number % 2], "drop": number % 4 < 3, "l2": 0.3 * (number % 3)}
+    assert_exact(Problem(activations, (2, 2, 2, 2), 2, scale=2.0, **options), epsilon)
 
 
 def loss(last, *arguments):
@@ -140,7 +135,7 @@ def test_wider_networks(activation, last, scale, epsilon):
     assert_exact(problem, epsilon, digits=100)
 
 
-# --- kinks ---------------------------------------------------------------------------------------------------------
+# --- kinks --------------------------------------------------------------------------------------------------
 
 
 def differences(problem, epsilon):
@@ -206,7 +201,7 @@ def near_kinks(activation, last, distance):
 def crossed(problem, epsilon, digits=60):
     """Block → which coordinates change the sign of a hidden unit's z, in exact arithmetic."""
     with mpmath.workdps(digits):
-        h = mp.mpf(STEP if epsilon is None else epsilon)
+        h = mp.mpf(epsilon or STEP)
         parameters = {name: exact(array) for name, array in problem.parameters.items()}
         home, found = signs(problem, parameters), {}
         for name, array in parameters.items():
@@ -227,7 +222,7 @@ def signs(problem, parameters):
     return found
 
 
-KINKED = ["relu", "leaky_relu", ("leaky_relu", 0.2), ("elu", 0.5), "elu"]
+KINKED = ["relu", ("leaky_relu", 0.2), ("elu", 0.5), "elu"]
 
 
 def no_kinks(problem):
@@ -248,6 +243,20 @@ def test_kinks_within_the_step(activation, epsilon):
 
 
 @pytest.mark.parametrize("epsilon", EPSILONS)
+def test_kinks_of_a_later_layer_alone(epsilon):
+    """Two units that no step switches off nearly cancel in the next layer."""
+    problem, step = near_kinks("relu", "softmax", 1.0), epsilon or STEP
+    problem.parameters["W1"][:2, 0] = 3 * step, 2.7 * step
+    problem.parameters["W2"][0] = 1, -1, 0
+    assert_exact(problem, epsilon, digits=60)
+    expected = crossed(problem, epsilon)
+    assert any(expected["W1"])
+    assert_same_kinks(problem, epsilon, expected)
+    if epsilon is None:
+        assert_one_sided(problem)
+
+
+@pytest.mark.parametrize("epsilon", EPSILONS)
 @pytest.mark.parametrize("distance", [1 - 1e-9, 1.0, 1 + 1e-9])
 def test_kinks_at_the_end_of_the_step(distance, epsilon):
     problem = near_kinks("relu", "softmax", distance * (epsilon or STEP))
@@ -263,7 +272,7 @@ def zeros(problem, *names):
     return problem
 
 
-@pytest.mark.parametrize("epsilon", EPSILONS)
+@pytest.mark.parametrize("epsilon", [1e-2, 1e-10, None])
 @pytest.mark.parametrize(
     "blocks", [("W1", "b1"), ("W2", "b2"), ("W1", "b1", "W2", "b2", "W3", "b3")], ids=" ".join
 )
@@ -279,7 +288,7 @@ def test_units_on_their_kink(activation, blocks, epsilon):
         assert_one_sided(problem)
 
 
-# --- the ends of the range -------------------------------------------------------------------------------------------
+# --- the ends of the range ----------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("epsilon", [1e-2, 1e-7, None])

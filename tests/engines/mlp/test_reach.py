@@ -124,7 +124,7 @@ def test_the_disc_ends_at_the_kink(activation):
     np.testing.assert_allclose(inverse, [1e100, 1e100, 4, 4, 1 / 0.999])
 
 
-# --- losses --------------------------------------------------------------------------------------------------------
+# --- losses -------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("kind", OUTPUTS.values())
@@ -155,7 +155,7 @@ def test_a_residual_of_zero_has_no_disc():
     np.testing.assert_array_equal(inverse, [[1e100, 2.0]])
 
 
-# --- networks ------------------------------------------------------------------------------------------------------
+# --- networks -----------------------------------------------------------------------------------------------
 
 
 def sigmoid(z):
@@ -226,7 +226,7 @@ def test_dead_and_masked_units_lead_nowhere():
     assert alive > 1 / network.Zs[0][1]
 
 
-# --- what follows: a line or a short series instead of every column -------------------------------------------------
+# --- what follows: a line or a short series instead of every column -----------------------------------------
 
 
 ROUNDING = 64 * np.finfo(float).eps
