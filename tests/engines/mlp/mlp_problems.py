@@ -6,7 +6,10 @@ import numpy as np
 from hypothesis import strategies as st
 from mlp_by_hand import HIDDEN, LAYOUTS, OUTPUTS, ByHand, one_hot
 
-from fastcheck import MLP, Loss
+from fastcheck import MLP, Loss, Verdict, check_mlp
+
+EPSILONS = [None, 1e-2, 1e-4, 1e-7, 1e-10]
+"""Steps; None is the default one, 2⁻⁸⁰."""
 
 
 class Problem:
@@ -111,3 +114,26 @@ def problems(draw):
         loss=loss,
         seed=draw(st.integers(0, 99)),
     )
+
+
+def run(problem, gradients=None, **options):
+    """Check a problem's gradients, right ones if none are given."""
+    model, turned = problem.model, problem.layout == "samples_first"
+    masks = [mask.T if turned and mask is not None else mask for mask in model.masks]
+    known = {
+        "activations": model.activations,
+        "loss": model.loss,
+        "l2": model.l2,
+        "dropout_masks": masks,
+        "layout": problem.layout,
+    }
+    claimed = problem.gradients() if gradients is None else gradients
+    return check_mlp(problem.parameters, claimed, problem.X, problem.Y, **{**known, **options})
+
+
+def failing(report):
+    return [name for name, block in report.blocks.items() if block.verdict is not Verdict.PASS]
+
+
+def small(**options):
+    return Problem(("relu", "tanh", "softmax"), (4, 5, 3, 3), 7, **{"l2": 0.4, "drop": True, **options})

@@ -6,7 +6,7 @@ import mpmath
 import numpy as np
 import pytest
 from mlp_by_hand import EXACT, HIDDEN, LAYOUTS, OUTPUTS, apply, exact
-from mlp_problems import Problem
+from mlp_problems import EPSILONS, Problem
 from mpmath import mp
 
 from fastcheck import Loss
@@ -18,9 +18,6 @@ from fastcheck.engines.slopes import STEP
 from fastcheck.execution import Execution, one_blas_thread
 from fastcheck.plan import make_plan
 from fastcheck.problem import pose
-
-EPSILONS = [1e-2, 1e-4, 1e-7, 1e-10, None]
-"""None stands for the default step, 2⁻⁸⁰."""
 
 EXACTLY = 1e-12
 """Allowed error, relative to the root mean square of the block's slopes."""
