@@ -145,7 +145,7 @@ def test_arrays_kept_from_call_to_call(make):
     np.testing.assert_allclose(central(cost, V), expected, rtol=0, atol=1e-13)
 
 
-def test_buffers_among_attributes_are_named_and_the_check_goes_on_plainly():
+def test_buffers_among_attributes_are_followed_or_named():
     class Buffered:
         def __init__(self):
             self.out = np.zeros(6)
@@ -157,8 +157,8 @@ def test_buffers_among_attributes_are_named_and_the_check_goes_on_plainly():
     network = Buffered()
     report = check(network.cost, V, central(network.cost, V, 1e-5), tolerance=1e-6)
     assert report.passed
-    assert (report.method, type(network.out)) == ("plain", np.ndarray)
-    assert "self.out[...] = np.sin(v)" in report.notes[0]
+    assert type(network.out) is np.ndarray
+    assert report.method == "difference" or "self.out[...] = np.sin(v)" in report.notes[0]
 
 
 # Costs that write into their parameters
@@ -253,7 +253,7 @@ def test_what_leaves_the_parameters_as_they_were_is_followed(cost):
         np.testing.assert_allclose(found[name], expected[name], rtol=0, atol=1e-11)
 
 
-# What NumPy can do with memory and difference propagation cannot
+# What difference propagation may not be able to follow: then it says where it stopped, and the answer is the same
 
 
 NAMED = {
@@ -276,16 +276,22 @@ NAMED = {
 
 
 @pytest.mark.parametrize("name", NAMED)
-def test_what_is_not_followed_is_named_and_evaluated_plainly(name):
-    cost = NAMED[name]
-    with pytest.raises(TracingError) as stopped:
-        numerical_gradient(cost, S, method="difference")
-    assert name in str(stopped.value)
-    assert "test_aliasing.py" in str(stopped.value)
+def test_what_is_not_followed_is_named(name):
+    cost, expected = NAMED[name], central(NAMED[name], S)
     report = check(cost, S, central(cost, S, 1e-5), tolerance=1e-5)
-    assert (report.verdict, report.method) == ("pass", "plain")
-    assert "evaluated plainly" in report.notes[0]
-    assert "test_aliasing.py" in report.notes[0]
+    assert report.passed
+    stopped = None
+    try:
+        found = numerical_gradient(cost, S, epsilon=STEP, method="difference")
+        np.testing.assert_allclose(found, expected, rtol=0, atol=1e-11 * np.abs(expected).max())
+    except TracingError as error:
+        stopped = error
+    if stopped is not None:
+        assert name in str(stopped)
+        assert stopped.filename.endswith("test_aliasing.py")
+        assert report.method == "plain"
+        assert "evaluated plainly" in report.notes[0]
+        assert "test_aliasing.py" in report.notes[0]
 
 
 # View or copy: a write into one is seen in the other as it is in NumPy
