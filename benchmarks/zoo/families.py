@@ -68,7 +68,7 @@ def perceptron(*sizes: int, samples: int, **options: Any) -> Builder:
 
 
 FAMILIES: dict[str, Builder] = {
-    "course": perceptron(4, 5, 3, 1, samples=3, gain=2.0, bias=1.0),
+    "course": perceptron(4, 5, 3, 1, samples=3, gain=1.5, bias=1.0),
     "L2": perceptron(6, 6, 4, 1, samples=20, lambd=0.7),
     "wide": perceptron(60, 30, 1, samples=32),
     "deep sigmoid": perceptron(*[4] * 12, 1, samples=16, hidden="sigmoid", gain=1.0),
@@ -77,8 +77,8 @@ FAMILIES: dict[str, Builder] = {
     "softmax": perceptron(6, 7, 7, 4, samples=15, loss="softmax", lambd=0.1, log_eps=1e-3),
     "tiny cost": perceptron(6, 6, 4, 1, samples=20, lambd=0.7, scale=1e-9),
     "huge cost": perceptron(6, 6, 4, 1, samples=20, lambd=0.7, scale=1e9),
-    "saturated": perceptron(5, 6, 6, 1, samples=20, hidden="sigmoid", gain=10.0, clip=1e-2),
-    "trained": perceptron(6, 8, 8, 1, samples=30, lambd=0.05, steps=300),
+    "saturated": perceptron(5, 6, 6, 1, samples=20, hidden="sigmoid", gain=8.0, clip=1e-2),
+    "trained": perceptron(6, 8, 8, 1, samples=30, lambd=0.05, steps=300, rate=0.2),
     "float32": perceptron(6, 6, 4, 1, samples=20, lambd=0.7, dtype=np.float32),
     "dropout": perceptron(6, 10, 10, 1, samples=20, keep=0.7),
     "recurrent": Recurrent,
@@ -91,7 +91,8 @@ FAMILIES: dict[str, Builder] = {
 LARGE: dict[str, Builder] = {
     "64-50-30-10, 512 samples": perceptron(64, 50, 30, 10, samples=512, loss="softmax", lambd=0.1),
     "784-100-10, 128 samples": perceptron(784, 100, 10, samples=128, loss="softmax", lambd=0.1),
-    "784-300-10, 512 samples": perceptron(784, 300, 10, samples=512, loss="softmax", lambd=0.1),
+    "784-300-10, 64 samples": perceptron(784, 300, 10, samples=64, loss="softmax", lambd=0.1),
+    "784-300-1, 512 samples": perceptron(784, 300, 1, samples=512, lambd=0.1),
 }
 """Large ReLU networks, for right gradients."""
 

@@ -135,7 +135,7 @@ def false_alarms(rows: Rows) -> int:
 def scores(checkers: Sequence[tuple[str, Rows]]) -> str:
     """Return one line for each checker."""
     header = ["checker", "wrong", "detected", "missed", "inconclusive", "right", "false alarms"]
-    header += ["inconclusive", "errors", "ms per case"]
+    header += ["inconclusive", "errors", "seconds"]
     lines = []
     for name, rows in checkers:
         bad, good = wrong(rows), right(rows)
@@ -152,7 +152,7 @@ def scores(checkers: Sequence[tuple[str, Rows]]) -> str:
             false_alarms(rows),
             count(good, "inconclusive"),
         ]
-        line += [count(rows, "error"), f"{1e3 * sum(o.seconds for o in rows) / max(len(rows), 1):.1f}"]
+        line += [count(rows, "error"), f"{sum(o.seconds for o in rows):.0f}"]
         lines.append(line)
     return table(header, lines)
 
@@ -165,12 +165,13 @@ def percent(part: int, whole: int) -> str:
 def missed(counted: Rows) -> str:
     """Return what fastcheck missed, and where it did not decide."""
     rows = [o for o in wrong(counted) if o.checker == FASTCHECK and o.said != "detected"]
-    engines = sum(o.method != "difference" for o in counted if o.checker == FASTCHECK)
-    follow = (
-        "Difference propagation could follow every one of the costs."
-        if not engines
-        else f"In {engines:,} cases difference propagation could not follow the cost, and evaluated it plainly."
-    )
+    plain = [o for o in counted if o.checker == FASTCHECK and o.method != "difference"]
+    follow = "It used difference propagation in every case."
+    if plain:
+        follow = (
+            f"It used difference propagation in all cases but {len(plain)} ({count(plain, 'inconclusive')} of these "
+            "inconclusive), in which it fell back to plain evaluation."
+        )
     if not rows:
         return f"{follow} It missed nothing."
     hidden = [o for o in rows if o.effect and o.effect.to_block < 1e-7]
