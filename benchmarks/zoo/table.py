@@ -165,12 +165,12 @@ def percent(part: int, whole: int) -> str:
 def missed(counted: Rows) -> str:
     """Return what fastcheck missed, and where it did not decide."""
     rows = [o for o in wrong(counted) if o.checker == FASTCHECK and o.said != "detected"]
-    plain = [o for o in counted if o.checker == FASTCHECK and o.method != "difference"]
-    follow = "It used difference propagation in every case."
+    plain = [o for o in counted if o.checker == FASTCHECK and o.method == "plain"]
+    follow = "It subtracted costs in no case."
     if plain:
         follow = (
-            f"It used difference propagation in all cases but {len(plain)} ({count(plain, 'inconclusive')} of these "
-            "inconclusive), in which it fell back to plain evaluation."
+            f"It subtracted costs in {len(plain)} cases ({count(plain, 'inconclusive')} of these "
+            "inconclusive), which difference propagation could not follow."
         )
     if not rows:
         return f"{follow} It missed nothing."
