@@ -1,0 +1,1 @@
+"""What fastcheck costs (pytest-benchmark), and what it finds (the bug zoo)."""

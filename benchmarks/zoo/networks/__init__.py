@@ -1,0 +1,1 @@
+"""Networks with a backward pass written by hand. Each has ``parameters``, ``cost`` and ``backward``."""

@@ -1,0 +1,285 @@
+"""A reduced zoo: every mistake in one family, every family right and with some mistakes; the full one is slow."""
+
+import functools
+
+import numpy as np
+import pytest
+
+from benchmarks.zoo import run, table
+from benchmarks.zoo.families import FAMILIES, LARGE, build
+from benchmarks.zoo.lines import Lines, NotHereError, WrongLine
+from benchmarks.zoo.mistakes import MISTAKES, effect
+from benchmarks.zoo.peers import PEERS, Peer
+from fastcheck import Verdict, check
+
+NAMES = {mistake.name: mistake for mistake in MISTAKES}
+BELOW_THE_TOLERANCE = {
+    "the output's gradient rounded to float32",
+    "dW computed in float32",
+    "a block stored in float32",
+}
+"""They change entries by some 1e-8 of their block's typical one: by more only of those that are much smaller."""
+
+
+@functools.cache
+def right_gradient(family, seed):
+    case = build(family, seed)
+    return case, case.backward(case.parameters)
+
+
+def planted(name, family, seed=0):
+    """The case, its gradient with the mistake, and the effect; `NotHereError` where it cannot be made."""
+    case, right = right_gradient(family, seed)
+    claimed = case.backward(case.parameters, NAMES[name])
+    return case, claimed, effect(right, claimed)
+
+
+@functools.cache
+def places(name):
+    """The families in which the mistake changes something by more than the tolerance, beside its block."""
+    found = []
+    for family in FAMILIES:
+        for seed in range(3):
+            try:
+                _, _, measured = planted(name, family, seed)
+            except NotHereError:
+                continue
+            if measured.to_block > (2e-5 if family == "float32" else 9e-7):
+                found.append((family, seed))
+                break
+    return found
+
+
+# --- the zoo itself ---------------------------------------------------------------------------------------
+
+
+def test_it_is_as_large_as_it_says():
+    assert len(MISTAKES) == len(NAMES) >= 60
+    assert len(FAMILIES) >= 12
+    case, _ = right_gradient("784-300-10, 64 samples", 0)
+    assert sum(block.size for block in case.parameters.values()) == 238_510
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_right_gradients_are_right(family):
+    """By a loop of its own, over some coordinates of each block."""
+    case, right = right_gradient(family, 0)
+    point = {name: block.astype(float) for name, block in case.parameters.items()}
+    scale = max(float(np.max(np.abs(block))) for block in right.values())
+    assert set(right) == set(case.parameters)
+    rng = np.random.default_rng(0)
+    for name, block in point.items():
+        assert right[name].shape == block.shape
+        assert right[name].dtype == case.parameters[name].dtype
+        for i in rng.choice(block.size, min(5, block.size), replace=False):
+            costs = []
+            for step in (1e-5, -1e-5):
+                moved = block.copy()
+                moved.flat[i] += step
+                costs.append(case.cost(point | {name: moved}))
+            expected = pytest.approx(float(right[name].flat[i]), rel=1e-5, abs=1e-6 * scale)
+            assert (costs[0] - costs[1]) / 2e-5 == expected
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_cases_repeat_and_differ_between_seeds(family):
+    one, same, other = (build(family, seed) for seed in (0, 0, 1))
+    assert one.cost(one.parameters) == same.cost(same.parameters) != other.cost(other.parameters)
+
+
+@pytest.mark.parametrize("mistake", MISTAKES, ids=lambda mistake: mistake.name)
+def test_every_mistake_shows_somewhere(mistake):
+    assert bool(places(mistake.name)) is (mistake.name not in BELOW_THE_TOLERANCE)
+
+
+@pytest.mark.parametrize(
+    ("name", "family", "blocks"),
+    [
+        ("the course: dW2 doubled", "course", {"W2"}),
+        ("the course: db1 with 4 / m", "course", {"b1"}),
+        ("dWh not accumulated over time", "recurrent", {"Wh"}),
+        ("statistics of the batch as constants", "batch normalisation", {"W1", "b1"}),
+        ("maximum to all ties", "convolution", {"k1"}),
+        ("dropout mask not applied going back", "dropout", {"W1", "b1"}),
+    ],
+)
+def test_where_a_mistake_shows(name, family, blocks):
+    assert planted(name, family)[2].blocks == blocks
+
+
+def test_a_wrong_line_in_one_layer_is_in_another_layer_with_another_seed():
+    wrong = WrongLine(line="slope", formula=lambda v: 0, in_one_layer=True)
+    layers = [Lines({"slope": lambda v: 1}, wrong, seed, {"slope": (1, 2, 3)}).layer for seed in range(4)]
+    assert layers == [1, 2, 3, 1]
+
+
+@pytest.mark.parametrize(
+    ("name", "family"),
+    [
+        ("dropout mask not applied going back", "course"),
+        ("L2 missing", "course"),
+        ("L2 on a bias", "convolution"),
+        ("ε of the logarithm in the cost only", "course"),
+        ("a square block transposed", "course"),
+        ("two blocks of the same shape exchanged", "course"),
+        ("repeated words overwritten", "attention"),
+    ],
+)
+def test_mistakes_that_cannot_be_made_there(name, family):
+    with pytest.raises(NotHereError):
+        planted(name, family)
+
+
+def test_the_effect_is_measured():
+    right = {"W": np.array([[1.0, -2.0], [1e-9, 0.0]]), "b": np.array([1e-16])}
+    assert effect(right, right).small
+    assert not effect(right, right).blocks
+    assert not effect(right, right | {"b": np.array([3e-16])}).blocks  # zero but for rounding, both
+    one = effect(right, right | {"W": np.array([[1.0, -2.0], [1.001e-9, 0.0]])})
+    assert one.relative == pytest.approx(1e-3)
+    assert one.to_block < 1e-11
+    assert (one.small, one.blocks) == (False, {"W"})
+    below = effect(right, right | {"W": np.array([[1.0, -2.0 * (1 + 0.9e-6)], [1e-9, 0.0]])})
+    assert (below.small, below.blocks) == (True, {"W"})
+    assert not effect(right, right | {"b": np.array([1e-9])}).small
+
+
+# --- what fastcheck says ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("method", ["auto", "plain"])
+@pytest.mark.parametrize("family", FAMILIES)
+def test_right_gradients_are_not_called_wrong(family, method):
+    for seed in range(3):
+        case, right = right_gradient(family, seed)
+        report = check(case.cost, case.parameters, right, method=method)
+        if method == "auto":
+            assert (report.verdict, report.method) in {(Verdict.PASS, "difference"), (Verdict.PASS, "mlp")}
+        assert report.verdict is not Verdict.FAIL
+
+
+@pytest.mark.parametrize("name", sorted(set(NAMES) - BELOW_THE_TOLERANCE))
+def test_every_mistake_is_found_in_a_family(name):
+    """In another family than the mistake before it, so that all families get some."""
+    family, seed = places(name)[list(NAMES).index(name) % len(places(name))]
+    case, claimed, measured = planted(name, family, seed)
+    assert run.fastcheck_says(case, claimed, measured, "difference") == ("detected", "difference")
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_some_mistakes_are_found_in_every_family(family):
+    here = [name for name in NAMES if any(place == family for place, _ in places(name))]
+    for name in here[:: len(here) // 4]:
+        case, claimed, measured = planted(name, family, dict(places(name))[family])
+        assert run.fastcheck_says(case, claimed, measured, "auto")[0] == "detected"
+        assert run.fastcheck_says(case, claimed, measured, "plain")[0] in ("detected", "inconclusive")
+
+
+def test_a_right_block_called_wrong_is_a_false_alarm():
+    case, right = right_gradient("course", 0)
+    wrong = right | {"b1": 4 * right["b1"]}
+    assert run.fastcheck_says(case, wrong, effect(right, wrong), "auto")[0] == "detected"
+    assert run.fastcheck_says(case, wrong, None, "auto")[0] == "elsewhere"
+
+
+@pytest.mark.slow
+def test_the_full_zoo():
+    outcomes = run.run(run.Size(), jobs=-1)
+    own = [o for o in outcomes if o.checker == run.FASTCHECK]
+    plain = [o for o in outcomes if o.checker == run.PLAIN]
+    counted = [o for o in own if o.effect and not o.effect.small]
+    assert len(table.right(own)) >= 2_000
+    assert not table.false_alarms(own)
+    assert not table.false_alarms(plain)
+    assert all(o.said == "detected" for o in counted if o.effect.to_block >= 1e-7)
+    assert not table.count([o for o in own if o.method == "difference"], "inconclusive")
+    # Where the noise of the cost is underestimated, the loop seems to contradict, and plain evaluation decides.
+    assert sum(o.method != "difference" for o in own) <= len(own) / 500
+    passed = [o for o in table.wrong(plain) if not o.effect.small and o.said == "passed"]
+    assert len(passed) < 0.02 * len(counted)
+
+
+# --- the peers and the page -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("peer", PEERS, ids=lambda peer: peer.name)
+def test_peers_tell_a_gross_mistake_from_a_right_gradient(peer):
+    if not peer.installed:
+        pytest.skip(f"{peer.package} is not installed; it is in the extra peers")
+    for family in ("L2", "attention"):
+        case, right = right_gradient(family, 0)
+        wrong = {name: 3 * block for name, block in right.items()}
+        assert run.peer_says(peer.detects, case, right, peer.defaults) == "passed"
+        assert run.peer_says(peer.detects, case, wrong, peer.defaults) == "detected"
+
+
+def always(answer):
+    def detects(case, claimed, *, strict=False):
+        if answer is None:
+            raise RuntimeError("broken")
+        return answer or strict
+
+    return detects
+
+
+@pytest.fixture(scope="module")
+def small_zoo():
+    grid = [{"strict": True}]
+    peers = [
+        Peer(name=name, package=package, detects=always(answer), defaults={}, grid=grid)
+        for name, package, answer in (
+            ("yes", "numpy", True),
+            ("no", "numpy", False),
+            ("broken", "numpy", None),
+            ("absent", "no_such_package", True),
+        )
+    ]
+    size = run.Size(wrong=1, right=3, large=0, peers_right=2)
+    return run.run(size, ["course"], [p for p in peers if p.installed]), peers
+
+
+def test_everybody_is_asked_about_the_same(small_zoo):
+    outcomes, _ = small_zoo
+    asked = {}
+    for o in outcomes:
+        asked.setdefault((o.checker, o.setting), set()).add(table.key(o))
+    assert (
+        asked[run.FASTCHECK, 0]
+        == asked[run.PLAIN, 0]
+        > asked["yes", 0]
+        == asked["no", 1]
+        == asked["broken", 0]
+    )
+    assert asked[run.FASTCHECK, 0] - asked["yes", 0] == {("course", 2, None)}
+    assert {o.said for o in outcomes if o.checker == "yes"} == {"detected"}
+    assert {o.said for o in outcomes if o.checker == "broken"} == {"error"}
+    assert {o.said for o in outcomes if o.checker == "no"} == {"passed", "detected"}
+
+
+def test_the_page_counts_what_was_said(small_zoo):
+    outcomes, peers = small_zoo
+    page = table.page(outcomes, peers)
+    wrong = sum(
+        1 for o in outcomes if o.checker == "yes" and not o.setting and o.effect and not o.effect.small
+    )
+    assert f"| `yes`, defaults | {wrong} | {wrong} | 0 (0.0 %) | 0 | 2 | 2 | 0 | 0 |" in page
+    assert f"| `no`, defaults | {wrong} | 0 | {wrong} (100.0 %) | 0 | 2 | 0 | 0 | 0 |" in page
+    assert f"| `broken`, defaults | {wrong} | 0 | 0 (0.0 %) | 0 | 2 | 0 | 0 | {wrong + 2} |" in page
+    assert "Not installed here, and not asked: `absent`." in page
+    assert "| course | 47 |" in page
+    assert "| one entry negated | 1 | 1 | 1 | 100 | 0 | 0 |" in page
+
+
+def test_the_page_without_peers_says_so(small_zoo):
+    outcomes, _ = small_zoo
+    page = table.page([o for o in outcomes if o.checker in run.METHODS], peers=())
+    assert "No peer was asked" in page
+    assert "It subtracted costs in no case." in page
+
+
+def test_large_networks_are_named():
+    name = next(iter(LARGE))
+    page = table.page(
+        [*run.examine_large(name, 0), *run.examine("course", 0, run.Size(right=1, wrong=0), ())], peers=()
+    )
+    assert "Among the right gradients are those of 1 ReLU networks with up to 5,090 parameters" in page
