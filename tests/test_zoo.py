@@ -294,4 +294,4 @@ def test_what_was_missed_is_listed(small_zoo):
         f"| one entry negated | course | 0 | {o.effect.relative:.1e} | {o.effect.to_block:.1e} | passed |"
         in page
     )
-    assert "in all cases but 1 (0 of these inconclusive)" in page
+    assert "It subtracted costs in 1 cases (0 of these inconclusive)" in page
