@@ -54,7 +54,8 @@ def verify(runner: Runner, plan: Plan, slopes: Slopes, bound: Vector, tiny: floa
     blocks = list(rows_by_block(layout, plan))
     rng = np.random.default_rng(plan.seed)
     directions = [chosen(block, rows, plan.coordinates, rng) for block, rows in blocks]
-    step = float(default_steps(np.zeros(1), plan.epsilon)[0])
+    # A step smaller than the default one would leave nothing but rounding noise in the costs.
+    step = max(plan.epsilon or 0.0, float(default_steps(np.zeros(1), None)[0]))
     scale = max(root_mean_square(slopes.central[rows]) for _, rows in blocks)
     work = runner.problem.theta.copy()
     for group in together(directions):

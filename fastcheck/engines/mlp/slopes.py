@@ -203,7 +203,7 @@ def one_by_one(
     """Add the columns in ``rest`` to the results, evaluated at both ends for every input."""
     A = np.concatenate([network.inputs[layer], np.ones((1, rest.shape[1]))])
     units = np.flatnonzero(rest.any(axis=1))
-    size = max(1, CHUNK // (2 * widest_after(network, layer) * rest.shape[1]))
+    size = max(1, CHUNK // (2 * widest_after(network, layer) * int(rest.sum(axis=1).max())))
     compiled = worth_compiling(network, layer, 2 * len(A) * int(rest.sum()))
     pieces = [(int(i), slice(k, k + size)) for i in units for k in range(0, len(A), size)]
 
