@@ -68,6 +68,7 @@ METHODS: dict[str, dict[str, Any]] = {
     "plain, batched": {"method": "plain", "batched": True},
     "plain, batched, 2 threads": {"method": "plain", "batched": True, "n_jobs": 2},
     "difference propagation": {"method": "difference"},
+    "kernels": {"method": "mlp"},
 }
 """The rows for each network: options of `check`, and whether the cost offers batches."""
 
