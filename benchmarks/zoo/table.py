@@ -21,7 +21,7 @@ one claimed gradient. Python {python}, {packages}.
 
 *Detected*: called wrong, and only in blocks that are. *Missed*: called right. *False alarm*: a right gradient, or a
 right block beside a wrong one, called wrong. A mistake counts if it changes a coordinate by 1e-6 of its right value or
-more (2e-5 if the gradient is in float32, whose own rounding is of that order after a few sums). The change is
+more (2e-5 in float32: fastcheck holds such claims to a hundred rounding units, 1.2e-5). The change is
 measured, never declared. Of {planted:,} planted, {none:,} changed nothing at that point (a derivative of ReLU that is
 squared, say) and {small:,} less than that; these are not in the tables.
 
