@@ -19,18 +19,18 @@ SAFETY = 4.0
 """Bounds are this many standard deviations: (δ₊ − δ₋)/2h has 0.7 σ/h; 4 σ/h is exceeded once in 1e7."""
 
 
-def noise_level(problem: Problem) -> float:
+def noise_level(problem: Problem, line: int = 0) -> float:
     r"""Return the standard deviation σ of the rounding noise of J near θ, in the units of J.
 
-    Evaluates J at nine points of a short line in a fixed random direction and takes differences of order k
-    of neighbours: the smooth part cancels, and noise of variance σ² gives
+    Evaluates J at nine points of a short line in a fixed random direction, another one for each number
+    ``line``, and takes differences of order k of neighbours: the smooth part cancels, and noise of variance σ² gives
     :math:`E[(Δ^k J)^2] = \binom{2k}{k} σ²`. The largest σ over k = 3 … 6 is returned, and at least half a
     unit in the last place of J: in single precision if J is, for then all nine may be the same number.
     Cost: 9 forward passes. Source: J. J. Moré and S. M. Wild, Estimating computational noise, SIAM J. Sci.
     Comput. 33 (2011), equation (2.6).
     """
     theta = problem.theta
-    random = np.random.default_rng(0).standard_normal(theta.size)
+    random = np.random.default_rng(line).standard_normal(theta.size)
     direction = random * np.maximum(1.0, np.abs(theta)) * SPACING
     costs = np.array([problem.evaluator(theta + k * direction) for k in range(POINTS)])
     table, levels = costs - costs[0], []

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from fastcheck.engines import DisagreementError
-from fastcheck.engines.noise import rounding_bound
+from fastcheck.engines.noise import POINTS, noise_level, rounding_bound
 from fastcheck.errors import EvaluationError
 from fastcheck.parameters import Vector
 from fastcheck.plan import Coordinates
@@ -13,6 +15,23 @@ from fastcheck.problem import Problem
 
 NEGLIGIBLE = 2.0**-40
 """Slopes that differ by less than this share of the network's largest are equal but for rounding."""
+
+
+LINES = 3
+"""Lines along which the noise of J is measured before a refusal is believed: one may show a tenth of it."""
+
+
+def confirmed(verify: Callable[[float], int], problem: Problem, noise: float) -> tuple[float, int]:
+    """Run ``verify(noise)``, which evaluates J twice for each of the directions that it counts.
+
+    If it raises `DisagreementError`, noise is measured more carefully and it is run again. Returns the noise that was
+    allowed, and the forward passes spent.
+    """
+    try:
+        return noise, 2 * verify(noise)
+    except DisagreementError:
+        noise = max(noise, *(noise_level(problem, line) for line in range(LINES)))
+        return noise, LINES * POINTS + 2 * verify(noise)
 
 
 def confirm_loop(

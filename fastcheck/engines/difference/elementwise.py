@@ -108,18 +108,6 @@ def switches(s: Array, f: Form | None) -> bool:
     return not bool(((size < np.abs(start)) | (size == 0)).all())
 
 
-def shape_of(*values: Any) -> Shape:
-    """Return the shape of the result."""
-    if len(values) == 2:
-        a: Shape = np.shape(values[0])
-        b: Shape = np.shape(values[1])
-        if a == b or not b:
-            return a
-        return b if not a else np.broadcast_shapes(a, b)
-    shape: Shape = np.shape(values[0])
-    return shape
-
-
 def unary(ufunc: np.ufunc) -> Callable[[Any], Any]:
     """Return the rule of a smooth function of one variable."""
     name = ufunc.__name__

@@ -14,6 +14,7 @@ from fastcheck.engines.difference.verification import verify
 from fastcheck.engines.noise import POINTS, noise_level, rounding_bound
 from fastcheck.engines.plain import default_steps, differences
 from fastcheck.engines.slopes import STEP, UNDERFLOW, bounds, picked_rows, steps_to_run, to_judge_by
+from fastcheck.engines.verification import confirmed
 from fastcheck.execution import Execution
 from fastcheck.plan import Plan, rows_by_block
 from fastcheck.problem import Problem
@@ -57,7 +58,9 @@ class DifferenceEngine:
             runs = [runner.all(plan.coordinates, epsilon, advance) for epsilon in epsilons]
         fine, coarse, best = runs[0], runs[-1], to_judge_by(runs, plan.epsilon)
         numerical, bound = np.array(coarse.central), bounds(blocks, picked, beside, best)
-        verified = verify(runner, plan, fine, bound, STEP)
+        noise, passes = confirmed(
+            lambda noise: verify(runner, plan, fine, bound, STEP, noise), problem, noise
+        )
         lower, upper = map(np.array, best.interval())
         plain = np.flatnonzero(fine.unsupported | coarse.unsupported)
         if plain.size:
@@ -74,6 +77,6 @@ class DifferenceEngine:
             bound=bound,
             noise=noise,
             plain=plain,
-            forward_passes=runner.passes + POINTS + 2 * (plain.size + verified),
+            forward_passes=runner.passes + POINTS + passes + 2 * plain.size,
             notes=(_PLAIN_NOTE.format(plain.size),) if plain.size else (),
         )

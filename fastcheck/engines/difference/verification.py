@@ -42,7 +42,7 @@ class Direction:
         return self.block.start + (self.row or 0) * self.size
 
 
-def verify(runner: Runner, plan: Plan, slopes: Slopes, bound: Vector, tiny: float) -> int:
+def verify(runner: Runner, plan: Plan, slopes: Slopes, bound: Vector, tiny: float, noise: float) -> int:
     """Raise `DisagreementError` unless plain evaluation confirms the slopes along a random direction in each block.
 
     Two comparisons. The central difference along the direction, by difference propagation and by two evaluations of
@@ -65,7 +65,7 @@ def verify(runner: Runner, plan: Plan, slopes: Slopes, bound: Vector, tiny: floa
             four = slice(4 * k, 4 * k + 4)
             if not traced.unsupported[four][:2].any():
                 found = (traced.difference[four][0] - traced.difference[four][1]) / (2 * step)
-                name, noise = direction.block.name, runner.noise
+                name = direction.block.name
                 confirm_loop(runner.problem, name, work, end.places, end.values, step, found, noise)
                 work[end.places] = runner.problem.theta[end.places]
             here = slopes.kinked[direction.rows] | slopes.unsupported[direction.rows]

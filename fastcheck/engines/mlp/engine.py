@@ -23,7 +23,6 @@ from fastcheck.engines.mlp.slopes import (
     linear_slopes,
 )
 from fastcheck.engines.mlp.verification import verify
-from fastcheck.engines.noise import POINTS, noise_level
 from fastcheck.engines.slopes import (
     STEP,
     Slopes,
@@ -34,6 +33,7 @@ from fastcheck.engines.slopes import (
     to_judge_by,
     unusable,
 )
+from fastcheck.engines.verification import confirmed
 from fastcheck.errors import InvalidProblemError
 from fastcheck.execution import Execution
 from fastcheck.plan import Coordinates, Plan, rows_by_block
@@ -108,17 +108,16 @@ def estimate(recognition: Recognition, problem: Problem, plan: Plan, execution: 
     beside = _beside(recognition, problem, plan.coordinates[np.concatenate(picked)])
     bound = bounds(blocks, picked, beside, best)
     noise = ULPS * float(np.spacing(abs(problem.value)))
-    try:
-        passes = verify(recognition, network, problem, plan, runs[0], runs[-1].central, bound, noise)
-    except DisagreementError:
-        noise = max(noise, noise_level(problem))
-        passes = POINTS + 2 * verify(
-            recognition, network, problem, plan, runs[0], runs[-1].central, bound, noise
-        )
+    central = runs[-1].central
+    noise, passes = confirmed(
+        lambda noise: verify(recognition, network, problem, plan, runs[0], central, bound, noise),
+        problem,
+        noise,
+    )
     lower, upper = best.interval()
     return Estimates(
         method=MLPEngine.name,
-        numerical=runs[-1].central,
+        numerical=central,
         lower=lower,
         upper=upper,
         bound=bound,
