@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from fastcheck.engines.difference import products, reductions, structure
+from fastcheck.engines.difference import indexing, products, reductions, structure
 from fastcheck.engines.difference.arrays import UFUNCS, DifferenceArray
 from fastcheck.engines.difference.dispatch import check_dtype, write
 from fastcheck.engines.difference.elementwise import clip
@@ -139,7 +139,7 @@ METHODS: dict[str, Callable[..., Any]] = {
     "argmax": reductions.argmax,
     "argmin": reductions.argmin,
     "astype": structure.astype,
-    "choose": structure.choose,
+    "choose": indexing.choose,
     "clip": clip,
     "copy": structure.copy_method,
     "cumprod": reductions.cumprod,
@@ -152,7 +152,7 @@ METHODS: dict[str, Callable[..., Any]] = {
     "max": reductions.max_,
     "mean": reductions.mean,
     "min": reductions.min_,
-    "nonzero": structure.nonzero,
+    "nonzero": indexing.nonzero,
     "prod": reductions.prod,
     "ravel": structure.ravel,
     "repeat": structure.moving(np.repeat),
@@ -161,7 +161,7 @@ METHODS: dict[str, Callable[..., Any]] = {
     "std": reductions.std,
     "sum": reductions.sum_,
     "swapaxes": structure.axes_moved(np.swapaxes),
-    "take": structure.take,
+    "take": indexing.take,
     "tolist": tolist,
     "trace": products.trace,
     "transpose": structure.transpose,
@@ -198,8 +198,8 @@ def attach() -> None:
         **{f"__{name}__": unary(ufunc) for name, ufunc in UNARY.items()},
         **{name: method(rule) for name, rule in METHODS.items()},
         **{name: plain_only(name) for name in PLAIN_ONLY},
-        "__getitem__": structure.getitem,
-        "__setitem__": structure.setitem,
+        "__getitem__": indexing.getitem,
+        "__setitem__": indexing.setitem,
         "T": property(structure.transpose),
         "mT": property(structure.axes_moved(np.matrix_transpose)),
         "real": property(lambda x: x),
