@@ -199,6 +199,9 @@ class GradientGuard:
                 raise InvalidProblemError(
                     f"GradientGuard: unknown option {name!r}. The options are {', '.join(known)}."
                 )
+        seed = options.get("seed", 0)
+        if not isinstance(seed, (int, np.integer)) or isinstance(seed, bool) or seed < 0:
+            raise InvalidProblemError(f"seed: expected a non-negative whole number, got {seed!r}.")
         steps = read_steps(STAGES if at is None else at)
         self._at = frozenset(steps)
         self._every = None if every is None else _read_every(every)

@@ -59,11 +59,11 @@ def _sentence(report: StagesReport) -> str:
 
 def _table(report: StagesReport) -> Table:
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    table.add_column("step", justify="right")
-    table.add_column("verdict")
+    table.add_column("step", justify="right", no_wrap=True)
+    table.add_column("verdict", no_wrap=True)
     for title in ("difference", "checked", "wrong", "seconds"):
-        table.add_column(title, justify="right")
-    table.add_column("wrong in", no_wrap=True, overflow="ellipsis")
+        table.add_column(title, justify="right", no_wrap=True)
+    table.add_column("wrong in", max_width=20, no_wrap=True, overflow="ellipsis")
     for stage in report.stages:
         blocks = stage.report.blocks
         table.add_row(
