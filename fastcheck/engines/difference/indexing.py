@@ -10,7 +10,7 @@ from fastcheck.engines.difference import layout
 from fastcheck.engines.difference.arrays import FUNCTIONS, DifferenceArray, made, taken
 from fastcheck.engines.difference.state import TracingError, current_recorder
 from fastcheck.engines.difference.structure import array, array_from, broadcast_to, moving, ravel, stack
-from fastcheck.engines.difference.views import IndexLens
+from fastcheck.engines.difference.views import IndexLens, numbers
 
 
 def plain_key(key: Any) -> Any:
@@ -22,7 +22,8 @@ def plain_key(key: Any) -> Any:
             raise IndexError("arrays used as indices must be of integer (or boolean) type")
         return key._whole("index")
     if isinstance(key, list):
-        return np.asarray([plain_key(part) for part in key])
+        index = np.asarray([plain_key(part) for part in key])
+        return index if index.size else index.astype(np.intp)
     return key
 
 
@@ -90,6 +91,59 @@ def put_along_axis(x: Any, indices: Any, values: Any, axis: int) -> None:
     x[tuple(grid)] = values
 
 
+def put(x: Any, ind: Any, v: Any, mode: str = "raise") -> None:
+    """Rule of put: entries by flat number; the values are repeated as often as needed."""
+    if mode != "raise":
+        raise TracingError("np.put", f"mode={mode!r} is not supported.")
+    places = numbers(np.shape(x)).ravel()[np.ravel(plain_key(ind if np.ndim(ind) else [ind]))]
+    x[np.unravel_index(places, np.shape(x))] = np.resize(array_from(v), places.shape)
+
+
+def place(x: Any, mask: Any, vals: Any) -> None:
+    """Rule of place: the first values, in order, where the mask holds."""
+    mask = plain_key(mask)
+    x[mask] = np.resize(array_from(vals), np.count_nonzero(mask))
+
+
+def putmask(x: Any, mask: Any, values: Any) -> None:
+    """Rule of putmask: where the mask holds, the values at the same flat number, repeated as often as needed."""
+    x[...] = np.where(mask, np.resize(array_from(values), np.shape(x)), x)
+
+
+def fill_diagonal(x: Any, val: Any, wrap: bool = False) -> None:
+    """Rule of fill_diagonal; the values are repeated as often as needed."""
+    mask = np.zeros(np.shape(x), dtype=bool)
+    np.fill_diagonal(mask, True, wrap)
+    x[mask] = np.resize(array_from(val), np.count_nonzero(mask))
+
+
+def compress(condition: Any, a: Any, axis: int | None = None) -> Any:
+    """Rule of compress."""
+    return take(a, np.flatnonzero(plain_key(condition)), axis)
+
+
+class Flat:
+    """The entries in order, of an array that does not lie in memory so: ``x.flat`` reads and writes x itself."""
+
+    def __init__(self, x: DifferenceArray) -> None:
+        self._x = x
+
+    def __len__(self) -> int:
+        return self._x.size
+
+    def __iter__(self) -> Any:
+        return iter(ravel(self._x))
+
+    def __getitem__(self, key: Any) -> Any:
+        return ravel(self._x)[key]
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        put(self._x, numbers((self._x.size,))[plain_key(key)], value)
+
+    def __array__(self, dtype: Any = None, copy: Any = None) -> Any:
+        raise TracingError("ndarray.flat", "the array is not contiguous: use x.ravel().")
+
+
 def choose(a: Any, choices: Any) -> Any:
     """Rule of choose."""
     index = plain_key(a)
@@ -115,6 +169,8 @@ def nonzero(x: Any) -> Any:
 def register() -> None:
     """Fill the table."""
     FUNCTIONS.update({np.take: take, np.take_along_axis: take_along_axis, np.put_along_axis: put_along_axis})
+    FUNCTIONS.update({np.put: put, np.place: place, np.putmask: putmask, np.fill_diagonal: fill_diagonal})
+    FUNCTIONS.update({np.compress: compress})
     FUNCTIONS.update({np.choose: choose, np.select: select, np.nonzero: nonzero})
     FUNCTIONS.update(
         {np.flatnonzero: lambda x: nonzero(ravel(x))[0], np.argwhere: lambda x: np.transpose(nonzero(x))}
