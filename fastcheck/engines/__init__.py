@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from fastcheck.errors import FastcheckError, InvalidProblemError
 
 if TYPE_CHECKING:
+    from fastcheck.engines.kinks import Kinks
     from fastcheck.execution import Execution
     from fastcheck.parameters import Vector
     from fastcheck.plan import Coordinates, Plan
@@ -26,7 +27,7 @@ class Estimates:
     between which a claim counts as right: the best value known, one number except at a kink. ``bound`` is u:
     the true derivative lies within u of that interval. ``noise`` is the rounding noise of one evaluation of
     J, ``plain`` (at most k) the rows that were evaluated plainly and may need a second look. ``notes`` are
-    sentences for the report.
+    sentences for the report. ``kinks`` says where kinks were met, None if there are none, or none are known.
     """
 
     method: str
@@ -38,6 +39,7 @@ class Estimates:
     plain: Coordinates
     forward_passes: int
     notes: tuple[str, ...] = ()
+    kinks: Kinks | None = None
 
 
 class DisagreementError(FastcheckError):

@@ -62,6 +62,11 @@ class DifferenceEngine:
             lambda noise: verify(runner, plan, fine, bound, STEP, noise), problem, noise
         )
         lower, upper = map(np.array, best.interval())
+        kinks = None
+        if fine.kinked.any() or best.kinked.any():
+            at_kinks = fine.kinked | best.kinked
+            low, high, kinks = runner.enclosed(plan.coordinates, fine)
+            lower[at_kinks], upper[at_kinks] = low[at_kinks], high[at_kinks]
         plain = np.flatnonzero(fine.unsupported | coarse.unsupported)
         if plain.size:
             coordinates = plan.coordinates[plain]
@@ -79,4 +84,5 @@ class DifferenceEngine:
             plain=plain,
             forward_passes=runner.passes + POINTS + passes + 2 * plain.size,
             notes=(_PLAIN_NOTE.format(plain.size),) if plain.size else (),
+            kinks=kinks,
         )

@@ -12,11 +12,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastcheck.engines import DisagreementError
+from fastcheck.engines.difference.creation import substituted
+from fastcheck.engines.difference.enclosure import Enclosure
 from fastcheck.engines.difference.forms import Form
 from fastcheck.engines.difference.restoring import Kept, Restored
 from fastcheck.engines.difference.state import INTERNAL, BatchTooLargeError, Memory, TracingError
 from fastcheck.engines.difference.sweep import Experience, Swept, sweep
 from fastcheck.engines.difference.trace import Traced, run
+from fastcheck.engines.kinks import Kinks
 from fastcheck.engines.slopes import Slopes, jittered, unusable
 from fastcheck.execution import Execution, one_blas_thread
 from fastcheck.parameters import Vector
@@ -107,6 +110,33 @@ class Runner:
             )
         self._confirm(np.array([traced.value]))
         return traced
+
+    def enclosed(self, coordinates: Coordinates, slopes: Slopes) -> tuple[Vector, Vector, Kinks]:
+        """Return the slopes (k,) between which claims are right, ``slopes`` being those with the tiny step.
+
+        At kinks that is all that a backward pass may find, and the one-sided slopes.
+        """
+        lower, upper = (np.array(end) for end in slopes.interval())
+        counts = np.zeros(coordinates.size, dtype=np.intp)
+        complete = np.ones(coordinates.size, dtype=bool)
+        which = self._block_of(coordinates)
+        layout = self.problem.layout
+        enclosure = Enclosure(
+            cost=self.cost,
+            build=layout.assemble,
+            leaves=self._leaves(self.problem.theta),
+            memory=self.memory,
+        )
+        with one_blas_thread(), naming_the_line(), substituted(self.cost):
+            for leaf in np.unique(which[slopes.kinked]):
+                rows = np.flatnonzero(slopes.kinked & ~slopes.unsupported & (which == leaf))
+                if rows.size:
+                    found = enclosure.of(int(leaf), coordinates[rows] - self.starts[leaf])
+                    lower[rows] = np.fmin(lower[rows], found.lower)
+                    upper[rows] = np.fmax(upper[rows], found.upper)
+                    counts[rows], complete[rows] = found.counts, found.complete
+        self.passes += enclosure.runs
+        return lower, upper, Kinks(counts=counts, places=enclosure.places(), enclosed=complete)
 
     def _block_of(self, coordinates: Coordinates) -> NDArray[np.intp]:
         return np.searchsorted(self.starts, coordinates, side="right") - 1
