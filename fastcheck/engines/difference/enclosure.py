@@ -116,6 +116,7 @@ class Enclosure:
                 waiting += np.array_split(rows, 2)[::-1]
                 continue
             unclear = settling.loose | traced.unsupported | ~(np.abs(traced.difference) < LARGE)
+            unclear |= not settling.delivered
             yield _Found(rows, traced.difference / STEP, settling.met, unclear, traced.work)
 
     def _widths(self, group: Sequence[_Found]) -> list[Vector]:

@@ -13,7 +13,7 @@ from fastcheck.engines.difference.state import TracingError
 from fastcheck.engines.difference.verification import verify
 from fastcheck.engines.noise import POINTS, noise_level, rounding_bound
 from fastcheck.engines.plain import default_steps, differences
-from fastcheck.engines.slopes import STEP, UNDERFLOW, bounds, picked_rows, steps_to_run, to_judge_by
+from fastcheck.engines.slopes import ROUNDING, STEP, UNDERFLOW, bounds, picked_rows, steps_to_run, to_judge_by
 from fastcheck.engines.verification import confirmed
 from fastcheck.execution import Execution
 from fastcheck.plan import Plan, rows_by_block
@@ -67,6 +67,7 @@ class DifferenceEngine:
             at_kinks = fine.kinked | best.kinked
             low, high, kinks = runner.enclosed(plan.coordinates, fine)
             lower[at_kinks], upper[at_kinks] = low[at_kinks], high[at_kinks]
+            bound[at_kinks] += ROUNDING * np.maximum(np.abs(lower), np.abs(upper))[at_kinks]
         plain = np.flatnonzero(fine.unsupported | coarse.unsupported)
         if plain.size:
             coordinates = plan.coordinates[plain]

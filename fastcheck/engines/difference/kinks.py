@@ -64,13 +64,15 @@ class Settling:
     """What a run with settled kinks does at them, and what it notes.
 
     ``share`` is the part of the way from the slope below each kink to that above. ``met`` lists the kinks, ``loose``
-    flags members of which not all mixtures are known to be in their central difference ± the shares of those.
+    flags members of which not all mixtures are known to be in their central difference ± the shares of those, and
+    ``delivered`` tells whether the operation of the impulse was run.
     """
 
     def __init__(self, members: int, share: float = 0.5, impulse: Impulse | None = None) -> None:
         self.share = share
         self.impulse = impulse
         self.met: list[Met] = []
+        self.delivered = impulse is None
         self.loose = np.zeros(members, dtype=bool)
         self._members = members
         self._waiting: list[tuple[Array, Shape, Places]] = []
@@ -99,6 +101,7 @@ class Settling:
             self.met.append(Met(operation, *entries(halves, shape, at, self._members)))
         if self.impulse is None or self.impulse.operation != operation:
             return result
+        self.delivered = True
         form = combined(np.add, result.form, self.impulse.form, result.shape)
         return made(result.value, form)
 

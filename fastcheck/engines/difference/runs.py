@@ -20,7 +20,8 @@ from fastcheck.engines.difference.state import INTERNAL, BatchTooLargeError, Mem
 from fastcheck.engines.difference.sweep import Experience, Swept, sweep
 from fastcheck.engines.difference.trace import Traced, run
 from fastcheck.engines.kinks import Kinks
-from fastcheck.engines.slopes import Slopes, jittered, unusable
+from fastcheck.engines.noise import root_mean_square
+from fastcheck.engines.slopes import STEP, Slopes, jittered, unusable
 from fastcheck.execution import Execution, one_blas_thread
 from fastcheck.parameters import Vector
 from fastcheck.plan import Coordinates
@@ -31,6 +32,9 @@ BATCH_SECONDS = 2e-3
 
 SAME_VALUE = 64.0
 """J(θ) of a traced run may differ from the cost's by this many times its noise and rounding units."""
+
+SAME_SLOPE = 1e-6
+"""One-sided slopes that differ by more of their size, and of that of the others, are those of a kink."""
 
 FEW = 64
 """Blocks of at most this many coordinates may be run together with others."""
@@ -204,7 +208,14 @@ class Runner:
 def slopes_of(swept: Swept, step: float) -> Slopes:
     """Return the slopes that differences with this step show."""
     unsupported = swept.unsupported | unusable(swept.plus) | unusable(swept.minus)
-    return Slopes(swept.plus / step, -swept.minus / step, swept.kinked, unsupported)
+    right, left = swept.plus / step, -swept.minus / step
+    kinked = swept.kinked
+    if step == STEP and not np.array_equal(right, left):
+        # Smooth functions are linear over this step: the rest are kinks of functions such as sqrt(x²).
+        apart = np.where(unsupported, 0.0, np.abs(right - left))
+        size = np.where(unsupported, 0.0, np.abs(right) + np.abs(left))
+        kinked = kinked | (apart > SAME_SLOPE * (size + root_mean_square(size)))
+    return Slopes(right, left, kinked, unsupported)
 
 
 @contextlib.contextmanager
