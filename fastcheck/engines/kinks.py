@@ -41,8 +41,8 @@ class Kinks:
 
     ``counts`` (k,) holds for each coordinate how many entries of intermediate results, at their kinks, it changes;
     ``places`` the operations in which they were met, in the order in which the cost runs them. ``enclosed`` (k,) tells
-    where all mixtures of subgradients are known to lie between ``lower`` and ``upper``. At a kink where it is false,
-    those of the usual conventions do: the same choice at all kinks.
+    where all mixtures of subgradients are known to lie between ``lower`` and ``upper``. At kinks where it is false,
+    those of usual conventions do: the same choice at all kinks, or in each line of the code.
     """
 
     counts: NDArray[np.intp]

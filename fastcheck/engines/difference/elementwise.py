@@ -29,6 +29,10 @@ from fastcheck.engines.difference.state import running
 
 Operand = tuple[Any, Form | None]
 
+MEETING = 2.0**-50
+"""Branches of a choice that differ by less of their size are equal where they meet, but for their rounding errors: over
+a tiny step these would look like a steep slope."""
+
 FUSED_FROM = 2000
 """Elements from which a compiled identity is worth its call."""
 
@@ -268,9 +272,14 @@ def where(condition: Any, *branches: Any) -> Any:
         return made(value, settled_choice(settling, (c, x, y), (dc, dx, dy), shape, at))
     change = dc != 0
     end = c ^ change
+    return made(value, Form(np.where(end, dx, dy) + np.where(change, jump(c, x, y), 0.0), shape, at))
+
+
+def jump(mask: Array, x: Array, y: Array) -> Array:
+    """Return what ``where(mask, x, y)`` gains when the mask switches: 0 if branches meet there, but for rounding."""
     with np.errstate(all="ignore"):
-        jump = np.where(change, np.where(end, x - y, y - x), 0.0)
-    return made(value, Form(np.where(end, dx, dy) + jump, shape, at))
+        apart = np.where(mask, y - x, x - y)
+        return np.where(np.abs(apart) <= MEETING * np.maximum(np.abs(x), np.abs(y)), 0.0, apart)
 
 
 def settled_choice(
@@ -278,8 +287,7 @@ def settled_choice(
 ) -> Form:
     """Return the difference of ``where(mask, x, y)``, a switched mask taking its share of both branches."""
     (c, x, y), (dc, dx, dy) = values, differences
-    with np.errstate(all="ignore"):
-        apart = np.where(dc != 0, np.where(c, (y - x) + dy - dx, (x - y) + dx - dy), 0.0)
+    apart = np.where(dc != 0, jump(c, x, y) + np.where(c, dy - dx, dx - dy), 0.0)
     change = np.where(c, dx, dy) + np.abs(dc) * apart
     settling.add(np.where(np.abs(apart) < LARGE, np.abs(dc * apart), 0.0), shape, at)
     return Form(change, shape, at)

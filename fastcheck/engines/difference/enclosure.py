@@ -29,6 +29,9 @@ MOST_WORK = 2_000_000_000
 AT_ONCE = 2_000_000
 """Kinks noted before their shares are added up: 50 MB."""
 
+CONVENTIONS = 6
+"""Conventions tried for coordinates that meet too many kinks, or such as no interval is known for."""
+
 FEW = 5
 """Entries of an operation at kinks that are named."""
 
@@ -76,8 +79,8 @@ class Enclosure:
         complete = np.isfinite(wide)
         lower, upper = central - np.where(complete, wide, 0.0), central + np.where(complete, wide, 0.0)
         rest = np.flatnonzero(~complete)
-        for share in (0.0, 1.0) if rest.size else ():
-            for found in self._settled(_Coordinates(self, leaf, flat_indices[rest], share)):
+        for convention in range(CONVENTIONS) if rest.size else ():
+            for found in self._settled(_Coordinates(self, leaf, flat_indices[rest], convention)):
                 here = rest[found.rows]
                 lower[here], upper[here] = (
                     np.fmin(lower[here], found.slopes),
@@ -112,8 +115,9 @@ class Enclosure:
                 settling, traced = perturbed.settled(rows)
             except BatchTooLargeError:
                 if rows.size == 1:
-                    raise
-                waiting += np.array_split(rows, 2)[::-1]
+                    yield _Found(rows, np.full(1, np.nan), (), np.ones(1, dtype=bool), 0)
+                else:
+                    waiting += np.array_split(rows, 2)[::-1]
                 continue
             unclear = settling.loose | traced.unsupported | ~(np.abs(traced.difference) < LARGE)
             unclear |= not settling.delivered
@@ -121,7 +125,10 @@ class Enclosure:
 
     def _widths(self, group: Sequence[_Found]) -> list[Vector]:
         """Return the sum of the shares of the kinks that each member met, NaN where they are not all known."""
-        for operation, entries in by_operation(group):
+        met_in = by_operation(group)
+        for operation in met_in:
+            self.weights.setdefault(operation, np.full(math.prod(operation.shape), -1.0))
+        for operation, entries in reversed(met_in.items()):  # earlier ones need the weights of later ones
             self._weigh(operation, entries)
         widths = []
         for found in group:
@@ -134,7 +141,7 @@ class Enclosure:
 
     def _weigh(self, operation: Operation, entries: Indices) -> None:
         """Find what the cost makes of changes of these entries of an operation, by an impulse in each."""
-        weights = self.weights.setdefault(operation, np.full(math.prod(operation.shape), -1.0))
+        weights = self.weights[operation]
         entries = entries[weights[entries] == -1.0]
         weights[entries] = np.nan
         impulses = _Entries(self, operation, entries)
@@ -165,7 +172,7 @@ class _Coordinates:
     enclosure: Enclosure
     leaf: int
     flat_indices: Indices
-    share: float = 0.5
+    convention: int | None = None
 
     @property
     def leaves(self) -> Sequence[Vector]:
@@ -177,7 +184,7 @@ class _Coordinates:
 
     def settled(self, batch: Indices) -> tuple[Settling, Traced]:
         """Run a batch of them."""
-        settling = Settling(batch.size, self.share)
+        settling = Settling(batch.size, self.convention)
         forms: list[Form | None] = [None] * len(self.leaves)
         steps = np.full(batch.size, STEP)
         forms[self.leaf] = one_hot(self.leaves[self.leaf].shape, self.flat_indices[batch], steps)
@@ -229,13 +236,14 @@ def grouped(found: Iterable[_Found]) -> Iterator[list[_Found]]:
         yield group
 
 
-def by_operation(group: Sequence[_Found]) -> list[tuple[Operation, Indices]]:
-    """Return the entries at kinks of each operation, the last operation first: its weights are needed by the others."""
-    entries: dict[Operation, list[Indices]] = {}
+def by_operation(group: Sequence[_Found]) -> dict[Operation, Indices]:
+    """Return the entries at kinks of each operation, in the order in which they were met."""
+    met: dict[Operation, Flags] = {}
     for found in group:
-        for met in found.met:
-            entries.setdefault(met.operation, []).append(np.unique(met.entries))
-    return [(operation, np.unique(np.concatenate(parts))) for operation, parts in entries.items()][::-1]
+        for part in found.met:
+            flags = met.setdefault(part.operation, np.zeros(math.prod(part.operation.shape), dtype=bool))
+            flags[part.entries] = True
+    return {operation: np.flatnonzero(flags) for operation, flags in met.items()}
 
 
 def place(operation: Operation, weights: Vector) -> KinkPlace:

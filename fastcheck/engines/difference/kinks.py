@@ -8,7 +8,9 @@ that. A kink is known by its operation and its entry there, so that a later run 
 
 from __future__ import annotations
 
+import dataclasses
 import functools
+import random
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -63,13 +65,14 @@ class Impulse:
 class Settling:
     """What a run with settled kinks does at them, and what it notes.
 
-    ``share`` is the part of the way from the slope below each kink to that above. ``met`` lists the kinks, ``loose``
-    flags members of which not all mixtures are known to be in their central difference ± the shares of those, and
+    All kinks are settled halfway between their two slopes, or by a ``convention``: at the lower end (0), the upper end
+    (1), or, for higher numbers, at the one or the other for each line of the user's code. ``met`` lists the kinks.
+    ``loose`` flags members of which some mixtures may lie beyond their central difference ± the shares of those, and
     ``delivered`` tells whether the operation of the impulse was run.
     """
 
-    def __init__(self, members: int, share: float = 0.5, impulse: Impulse | None = None) -> None:
-        self.share = share
+    def __init__(self, members: int, convention: int | None = None, impulse: Impulse | None = None) -> None:
+        self.convention = convention
         self.impulse = impulse
         self.met: list[Met] = []
         self.delivered = impulse is None
@@ -77,6 +80,16 @@ class Settling:
         self._members = members
         self._waiting: list[tuple[Array, Shape, Places]] = []
         self._numbers: dict[Operation, int] = {}
+
+    @property
+    def share(self) -> float:
+        """The part of the way from the slope below a kink to that above, in the operation that is running."""
+        if self.convention is None:
+            return 0.5
+        if self.convention < 2:
+            return float(self.convention)
+        filename, lineno, _ = blame()
+        return float(random.Random(f"{self.convention} {filename}:{lineno}").getrandbits(1))
 
     def between(self, low: Any, high: Any, at_kink: Array, elsewhere: Any, shape: Shape, at: Places) -> Form:
         """Return the difference that is ``elsewhere``, and at kinks the share of the way from ``low`` to ``high``."""
@@ -109,9 +122,7 @@ class Settling:
         first = Operation(rule.rstrip("_"), *blame(), value.shape, zlib.crc32(value.tobytes()), 0)
         number = self._numbers.get(first, 0)
         self._numbers[first] = number + 1
-        return Operation(
-            rule, first.filename, first.lineno, first.source, first.shape, first.checksum, number
-        )
+        return dataclasses.replace(first, number=number)
 
 
 def kinks_noted(rule: Callable[..., Any]) -> Callable[..., Any]:

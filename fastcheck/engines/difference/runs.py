@@ -102,18 +102,38 @@ class Runner:
         """Return what B perturbations of the leaves do, given as their differences."""
         leaves = self._leaves(self.problem.theta)
         self.passes += 1
-        with one_blas_thread(), naming_the_line():
-            traced = run(
-                self.cost,
-                self.problem.layout.assemble,
-                leaves,
-                forms,
-                members,
-                memory=self.memory,
-                compiled=False,
-            )
+        try:
+            with one_blas_thread(), naming_the_line():
+                traced = run(
+                    self.cost,
+                    self.problem.layout.assemble,
+                    leaves,
+                    forms,
+                    members,
+                    memory=self.memory,
+                    compiled=False,
+                )
+        except BatchTooLargeError:
+            if members == 1:
+                raise TracingError(
+                    "the cost", "one direction alone needs more memory than allowed."
+                ) from None
+            return self._moved_in_halves(forms, members)
         self._confirm(np.array([traced.value]))
         return traced
+
+    def _moved_in_halves(self, forms: Sequence[Form | None], members: int) -> Traced:
+        half = members // 2
+        one, other = (
+            self.moved([f if f is None else Form(f.data[part], f.shape, f.at) for f in forms], count)
+            for part, count in ((slice(half), half), (slice(half, None), members - half))
+        )
+        return dataclasses.replace(
+            one,
+            difference=np.concatenate([one.difference, other.difference]),
+            kinked=np.concatenate([one.kinked, other.kinked]),
+            unsupported=np.concatenate([one.unsupported, other.unsupported]),
+        )
 
     def enclosed(self, coordinates: Coordinates, slopes: Slopes) -> tuple[Vector, Vector, Kinks]:
         """Return the slopes (k,) between which claims are right, ``slopes`` being those with the tiny step.
