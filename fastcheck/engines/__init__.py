@@ -15,6 +15,7 @@ import numpy as np
 from fastcheck.errors import FastcheckError, InvalidProblemError
 
 if TYPE_CHECKING:
+    from fastcheck.engines.kinks import Kinks
     from fastcheck.execution import Execution
     from fastcheck.parameters import Vector
     from fastcheck.plan import Coordinates, Part, Plan
@@ -43,7 +44,8 @@ class Estimate:
     ``numerical`` is the central difference with the step of the plan. ``lower`` and ``upper`` are the slopes
     between which a claim counts as right: the best value known, one array except where there are kinks. The true
     derivative lies within ``bound`` of that interval. ``plain`` (at most k) are the rows that were evaluated plainly,
-    where the rounding noise of one evaluation of J is ``noise``, and may need a second look.
+    where the rounding noise of one evaluation of J is ``noise``, and may need a second look. ``kinks`` says where kinks
+    were met, None if there are none, or none are known.
     """
 
     part: Part
@@ -53,6 +55,7 @@ class Estimate:
     bound: Bound
     noise: float
     plain: Coordinates
+    kinks: Kinks | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

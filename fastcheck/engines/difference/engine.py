@@ -101,6 +101,11 @@ def _estimate_of(
     """Return the estimate of a part from the slopes with each step; what none can follow is evaluated plainly."""
     lower, upper = best.interval()
     numerical = lower if runs[-1] is best and lower is upper else runs[-1].central
+    kinks = None
+    at_kinks = runs[0].kinked | best.kinked
+    if at_kinks.any():
+        low, high, kinks = runner.enclosed(part, runs[0])
+        lower, upper = np.where(at_kinks, low, lower), np.where(at_kinks, high, upper)
     plain = np.flatnonzero(np.logical_or.reduce([run.unsupported for run in runs]))
     if plain.size:
         problem, coordinates = runner.problem, part.block.start + part.at(plain)
@@ -119,4 +124,5 @@ def _estimate_of(
         bound=bound,
         noise=runner.noise,
         plain=plain,
+        kinks=kinks,
     )

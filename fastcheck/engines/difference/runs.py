@@ -13,13 +13,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastcheck.engines import DisagreementError
+from fastcheck.engines.difference.creation import substituted
+from fastcheck.engines.difference.enclosure import Enclosure
 from fastcheck.engines.difference.forms import Form
 from fastcheck.engines.difference.restoring import Kept, Restored
 from fastcheck.engines.difference.state import INTERNAL, BatchTooLargeError, Memory, TracingError
 from fastcheck.engines.difference.sweep import Experience, Swept, sweep
 from fastcheck.engines.difference.trace import Traced, run
-from fastcheck.engines.slopes import Slopes, jittered, unusable
+from fastcheck.engines.kinks import Kinks
+from fastcheck.engines.slopes import STEP, Slopes, jittered, unusable
 from fastcheck.execution import Execution, one_blas_thread
+from fastcheck.norms import root_mean_square
 from fastcheck.parameters import Vector
 from fastcheck.plan import Coordinates, Part
 from fastcheck.problem import Problem
@@ -29,6 +33,9 @@ BATCH_SECONDS = 2e-3
 
 SAME_VALUE = 64.0
 """J(θ) of a traced run may differ from the cost's by this many times its noise and rounding units."""
+
+SAME_SLOPE = 1e-6
+"""One-sided slopes that differ by more of their size, and of that of the others, are those of a kink."""
 
 FEW = 64
 """Blocks of at most this many coordinates may be run together with others."""
@@ -120,18 +127,63 @@ class Runner:
         """Return what B perturbations of the leaves do, given as their differences."""
         leaves = self._leaves(self.problem.theta)
         self.passes += 1
-        with one_blas_thread(), naming_the_line():
-            traced = run(
-                self.cost,
-                self.problem.layout.assemble,
-                leaves,
-                forms,
-                members,
-                memory=self.memory,
-                compiled=False,
-            )
+        try:
+            with one_blas_thread(), naming_the_line():
+                traced = run(
+                    self.cost,
+                    self.problem.layout.assemble,
+                    leaves,
+                    forms,
+                    members,
+                    memory=self.memory,
+                    compiled=False,
+                )
+        except BatchTooLargeError:
+            if members == 1:
+                raise TracingError(
+                    "the cost", "one direction alone needs more memory than allowed."
+                ) from None
+            return self._moved_in_halves(forms, members)
         self._confirm(np.array([traced.value]))
         return traced
+
+    def _moved_in_halves(self, forms: Sequence[Form | None], members: int) -> Traced:
+        half = members // 2
+        one, other = (
+            self.moved([f if f is None else Form(f.data[part], f.shape, f.at) for f in forms], count)
+            for part, count in ((slice(half), half), (slice(half, None), members - half))
+        )
+        return dataclasses.replace(
+            one,
+            difference=np.concatenate([one.difference, other.difference]),
+            kinked=np.concatenate([one.kinked, other.kinked]),
+            unsupported=np.concatenate([one.unsupported, other.unsupported]),
+        )
+
+    def enclosed(self, part: Part, slopes: Slopes) -> tuple[Vector, Vector, Kinks]:
+        """Return the slopes (k,) between which claims are right, ``slopes`` being those with the tiny step.
+
+        At kinks that is all that a backward pass may find, and the one-sided slopes.
+        """
+        lower, upper = (np.array(end) for end in slopes.interval())
+        counts = np.zeros(part.size, dtype=np.intp)
+        complete = np.ones(part.size, dtype=bool)
+        layout = self.problem.layout
+        enclosure = Enclosure(
+            cost=self.cost,
+            build=layout.assemble,
+            leaves=self._leaves(self.problem.theta),
+            memory=self.memory,
+        )
+        with one_blas_thread(), naming_the_line(), substituted(self.cost):
+            rows = np.flatnonzero(slopes.kinked & ~slopes.unsupported)
+            if rows.size:
+                found = enclosure.of(self._number(part), part.at(rows))
+                lower[rows] = np.fmin(lower[rows], found.lower)
+                upper[rows] = np.fmax(upper[rows], found.upper)
+                counts[rows], complete[rows] = found.counts, found.complete
+        self.passes += enclosure.runs
+        return lower, upper, Kinks(counts=counts, places=enclosure.places(), enclosed=complete)
 
     def _number(self, part: Part) -> int:
         return self.problem.layout.blocks.index(part.block)
@@ -190,7 +242,14 @@ class Runner:
 def slopes_of(swept: Swept, step: float) -> Slopes:
     """Return the slopes that differences with this step show."""
     unsupported = swept.unsupported | unusable(swept.plus) | unusable(swept.minus)
-    return Slopes(swept.plus / step, -swept.minus / step, swept.kinked, unsupported)
+    right, left = swept.plus / step, -swept.minus / step
+    kinked = swept.kinked
+    if step == STEP and not np.array_equal(right, left):
+        # Smooth functions are linear over this step: the rest are kinks of functions such as sqrt(x²).
+        apart = np.where(unsupported, 0.0, np.abs(right - left))
+        size = np.where(unsupported, 0.0, np.abs(right) + np.abs(left))
+        kinked = kinked | (apart > SAME_SLOPE * (size + root_mean_square(size)))
+    return Slopes(right, left, kinked, unsupported)
 
 
 @contextlib.contextmanager
