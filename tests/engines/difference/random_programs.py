@@ -12,7 +12,7 @@ import math
 import warnings
 from dataclasses import dataclass, field
 
-import exact_numpy
+from benchmarks import exact_numpy
 import numpy as np
 import scipy.special
 

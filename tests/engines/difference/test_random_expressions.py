@@ -6,10 +6,10 @@ import random
 import sys
 from itertools import pairwise
 
-import exact_numpy
+from benchmarks import exact_numpy
 import numpy as np
 import pytest
-from exact_numpy import EXACT, exact
+from benchmarks.exact_numpy import EXACT, exact
 from hypothesis import currently_in_test_context, given, note, settings
 from hypothesis import strategies as st
 from random_programs import Program, random_parameters, random_program
