@@ -27,6 +27,9 @@ Vector = NDArray[np.float64]
 
 ENGINES = ("difference", "mlp", "plain", "reference")
 STEPS = (None, 1e-2, 1e-4, 1e-7, 1e-10)
+UNCERTAIN = 1e-30
+"""Errors below this share of the largest slope may be those of the truth."""
+
 BUILDERS: dict[str, Callable[[int], Any]] = {**FAMILIES, **EXPRESSIONS}
 
 PRECISIONS: dict[str, tuple[Any, Any, Any]] = {
@@ -108,6 +111,7 @@ def _all_engines(
         below, above = ((end - truth[0]) - truth[1] for end in (estimates.lower, estimates.upper))
         error = np.maximum(0.0, np.maximum(below, -above))
         size = np.abs(truth[0])
+        error[error < UNCERTAIN * np.max(size)] = 0.0
         bound = np.array(estimates.bound)
         yield Measured(engine=engine, step=step, size=size, error=error, bound=bound, **about)
 

@@ -57,7 +57,9 @@ class DifferenceEngine:
         with execution.tracking(len(epsilons) * plan.coordinates.size) as advance:
             runs = [runner.all(plan.coordinates, epsilon, advance) for epsilon in epsilons]
         fine, coarse, best = runs[0], runs[-1], to_judge_by(runs, plan.epsilon)
-        numerical, bound = np.array(coarse.central), bounds(blocks, picked, beside, best)
+        cost_noise = noise / abs(problem.value) if problem.value else 0.0
+        numerical = np.array(coarse.central)
+        bound = bounds(blocks, picked, beside, best, cost_noise)
         noise, passes = confirmed(
             lambda noise: verify(runner, plan, fine, bound, STEP, noise), problem, noise
         )
