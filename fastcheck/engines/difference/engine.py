@@ -75,7 +75,7 @@ def _estimate(runner: Runner, plan: Plan, use: Callable[[Estimate], T]) -> Estim
             runs = [runner.slopes([parts[k] for k in group], epsilon, advance) for epsilon in epsilons]
             for k, *found in zip(group, *runs, strict=True):
                 best = to_judge_by(found, plan.epsilon)
-                bound = bound_of(best, picked[k], beside[k])
+                bound = bound_of(best, picked[k], beside[k], runner.relative_noise)
                 evidence[k] = Evidence.of(directions[k], found[0], bound)
                 estimate = _estimate_of(runner, parts[k], found, best, bound, plan.epsilon)
                 plain += estimate.plain.size

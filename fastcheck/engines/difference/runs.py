@@ -65,6 +65,11 @@ class Runner:
         self.passes = 0
         self.experience = Experience(starts=0.0, member_work=np.inf, largest=np.inf)
 
+    @property
+    def relative_noise(self) -> float:
+        """The rounding noise of J, relative to it."""
+        return self.noise / abs(self.problem.value) if self.problem.value else 0.0
+
     def groups(self, parts: Sequence[Part]) -> list[list[int]]:
         """Return the numbers of the parts that are run together: small ones, if starting their runs would cost more."""
         small = [k for k, part in enumerate(parts) if part.size <= FEW]
