@@ -20,12 +20,12 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from fastcheck.engines import Estimates
+from fastcheck.engines import Bound, Estimate
 from fastcheck.engines.noise import rounding_bound
 from fastcheck.engines.plain import STEP, default_steps, explained
-from fastcheck.plan import Plan, rows_by_block
+from fastcheck.plan import Coordinates
 from fastcheck.problem import Problem
-from fastcheck.verdict import Standing, allowances, claims, standings_of
+from fastcheck.verdict import Rows, Rule, Standing, claims
 
 SHRINK = 8.0
 """Factor between two steps: truncation falls by 64, a kink's share in the jump of slopes stays or goes."""
@@ -60,56 +60,69 @@ class Value(NamedTuple):
     bound: float
 
 
-def look_again(problem: Problem, plan: Plan, estimates: Estimates, tolerance: float) -> Estimates:
-    """Return the estimates with every doubtful one replaced by what other steps say of it.
+class Looked(NamedTuple):
+    """An estimate after a second look, the forward passes it cost, and notes for the report."""
 
-    Looked at are the plainly evaluated coordinates that are wrong at first sight, worst first, until one in
-    their block is confirmed; those left undecided by the noise of a step smaller than the default one; and,
-    where nothing else decides, those where claim and ĝ are both zero. Costs 2 to 16 forward passes for each.
+    estimate: Estimate
+    forward_passes: int
+    notes: tuple[str, ...]
+
+
+def look_again(problem: Problem, epsilon: float | None, estimate: Estimate, tolerance: float) -> Looked:
+    """Return the estimate of a block with every doubtful coordinate replaced by what other steps say of it.
+
+    Looked at are the plainly evaluated coordinates that are wrong at first sight, worst first, until one is
+    confirmed; those left undecided by the noise of a step smaller than the default one; and, where nothing else
+    decides, those where claim and ĝ are both zero. Costs 2 to 16 forward passes for each. ``epsilon`` is the plan's.
     """
-    if not estimates.plain.size:
-        return estimates
-    look = _Look(problem, plan, estimates, tolerance)
-    standings = np.full(plan.coordinates.size, Standing.RIGHT, np.int8)
-    standings[estimates.plain] = standings_of(problem, plan, estimates, tolerance)[estimates.plain]
-    for _, rows in rows_by_block(problem.layout, plan):
-        inside = np.arange(rows.start, rows.stop)
-        look.undecided(inside[standings[rows] == Standing.UNDECIDED])
-        look.suspects(inside[standings[rows] == Standing.WRONG])
-    return look.result()
+    if not estimate.plain.size:
+        return Looked(estimate, 0, ())
+    look = _Look(problem, epsilon, estimate, tolerance)
+    standings = look.standings(estimate.plain)
+    look.undecided(estimate.plain[standings == Standing.UNDECIDED])
+    look.suspects(estimate.plain[standings == Standing.WRONG])
+    return Looked(look.result(), look.passes, look.notes())
 
 
 class _Look:
-    """Copies of the estimates, improved in place, and the count of what that cost."""
+    """A copy of the estimate, improved in place, and the count of what that cost."""
 
-    def __init__(self, problem: Problem, plan: Plan, estimates: Estimates, tolerance: float) -> None:
-        self.problem, self.plan, self.tolerance, self.first = problem, plan, tolerance, estimates
-        self.numerical, self.bound = estimates.numerical.copy(), estimates.bound.copy()
-        self.lower, self.upper = estimates.lower.copy(), estimates.upper.copy()
-        self.claimed = claims(problem, plan)
-        self.allowed = allowances(problem, plan, estimates, tolerance)
+    def __init__(self, problem: Problem, epsilon: float | None, estimate: Estimate, tolerance: float) -> None:
+        self.problem, self.epsilon, self.first = problem, epsilon, estimate
+        part = estimate.part
+        self.coordinates = part.block.start + part.at(slice(0, part.size))
+        self.numerical, self.lower = estimate.numerical.copy(), estimate.lower.copy()
+        self.upper = estimate.upper.copy()
+        self.claimed = claims(problem, part, slice(0, part.size))
+        self.rule = Rule.of(problem, estimate, tolerance)
+        rows = Rows.of(estimate, slice(0, part.size))
+        self.bound, self.allowed = rows.bound.copy(), self.rule.allowed(self.claimed, rows)
         self.passes = 0
         self.remeasured = 0
         self.several: list[int] = []
 
-    def result(self) -> Estimates:
+    def result(self) -> Estimate:
         return dataclasses.replace(
             self.first,
             numerical=self.numerical,
             lower=self.lower,
             upper=self.upper,
-            bound=self.bound,
-            forward_passes=self.first.forward_passes + self.passes,
-            notes=self.first.notes + self._notes(),
+            bound=Bound(0.0, self.bound),
         )
 
-    def _notes(self) -> tuple[str, ...]:
+    def standings(self, rows: Coordinates) -> NDArray[np.int8]:
+        some, claimed = Rows.of(self.result(), rows), self.claimed[rows]
+        return self.rule.standings(
+            claimed, some, self.rule.thresholds(claimed, some), self.rule.allowed(claimed, some)
+        )
+
+    def notes(self) -> tuple[str, ...]:
         return self._kinks_note() + self._noise_note()
 
     def _kinks_note(self) -> tuple[str, ...]:
         if not self.several:
             return ()
-        name = self.problem.layout.coordinate_name(int(self.plan.coordinates[self.several[0]]))
+        name = self.problem.layout.coordinate_name(int(self.coordinates[self.several[0]]))
         others = f" and {len(self.several) - 1:,} others" if len(self.several) > 1 else ""
         return (
             f"θ stands on several kinks at once in {name}{others} (units whose inputs are exactly 0, or ties): plain "
@@ -120,26 +133,26 @@ class _Look:
     def _noise_note(self) -> tuple[str, ...]:
         if not self.remeasured:
             return ()
-        found = f"rounding noise hides more than the tolerance in {self.remeasured:,} coordinates"
-        if self.plan.epsilon is None:
+        name = self.first.part.block.name
+        found = f"rounding noise hides more than the tolerance in {self.remeasured:,} coordinates of {name}"
+        if self.epsilon is None:
             return (f"{found} at the first step; larger steps decided these.",)
         return (
-            f"at ε = {self.plan.epsilon:g} {found}; larger steps decided these. Leave epsilon out for the "
+            f"at ε = {self.epsilon:g} {found}; larger steps decided these. Leave epsilon out for the "
             "best step everywhere.",
         )
 
     def suspects(self, rows: NDArray[np.intp]) -> None:
         excess = np.abs(self.claimed - self.numerical)[rows] / self.allowed[rows]
         rows = rows[np.argsort(-excess, kind="stable")]
-        doubted = len(self.several) + DOUBTED
         for start in range(0, rows.size, AT_ONCE):
             batch = rows[start : start + AT_ONCE]
             for row in batch:
                 self._measure(int(row))
-            standings = standings_of(self.problem, self.plan, self.result(), self.tolerance)
-            if not all(self._doubtful(int(row)) for row in batch[standings[batch] == Standing.WRONG]):
+            wrong = batch[self.standings(batch) == Standing.WRONG]
+            if not all(self._doubtful(int(row)) for row in wrong):
                 return
-            if len(self.several) >= doubted:
+            if len(self.several) >= DOUBTED:
                 rest = rows[start + AT_ONCE :]
                 self.bound[rest] = np.abs(self.claimed - self.numerical)[rest]
                 return
@@ -149,7 +162,7 @@ class _Look:
         for row in rows[silent]:
             self._prove_silent(int(row))
         for row in rows[~silent]:
-            _, step = islice(self._steps(int(self.plan.coordinates[row])), 2)
+            _, step = islice(self._steps(int(self.coordinates[row])), 2)
             if rounding_bound(self.first.noise, step) <= self.allowed[row]:
                 self._measure(int(row))
                 self.numerical[row] = self.first.numerical[row]
@@ -158,12 +171,12 @@ class _Look:
     def _prove_silent(self, row: int) -> None:
         """Prove of a claim of exactly zero, where ĝ is zero too, that the cost does not depend on it."""
         for step in LARGE_STEPS:
-            if self._costs(int(self.plan.coordinates[row]), step) == (self.problem.value,) * 2:
+            if self._costs(int(self.coordinates[row]), step) == (self.problem.value,) * 2:
                 self.bound[row] = 0.0
                 return
 
     def _measure(self, row: int) -> None:
-        i, allowed = int(self.plan.coordinates[row]), float(self.allowed[row])
+        i, allowed = int(self.coordinates[row]), float(self.allowed[row])
         rungs = [self._slopes(i, step) for step in self._steps(i)]
         left, central, right = (list(side) for side in zip(*rungs, strict=True))
         before = best_agreement(extrapolated(left), allowed)
@@ -186,7 +199,7 @@ class _Look:
         beyond = float(np.abs(self.claimed[row] - np.clip(self.claimed[row], *ends)))
         changes = []
         for distance in BESIDE[::-1]:
-            slopes, noise = self._slopes_beside(int(self.plan.coordinates[row]), distance)
+            slopes, noise = self._slopes_beside(int(self.coordinates[row]), distance)
             changes.append(np.min(np.abs(slopes[:, None] - ends), axis=1) - noise)
             if FAR * changes[-1].max() < beyond:
                 return False
@@ -213,7 +226,7 @@ class _Look:
     def _steps(self, i: int) -> Iterator[float]:
         """Yield steps from the plan's downwards, and at least from one above the default one."""
         default = float(default_steps(self.problem.theta[[i]], None)[0])
-        step = max(SHRINK * default, self.plan.epsilon or 0.0)
+        step = max(SHRINK * default, self.epsilon or 0.0)
         while step >= SMALLEST_STEP / STEP * default:
             yield step
             step /= SHRINK

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from fastcheck.engines.noise import root_mean_square
+from fastcheck.engines import Bound
+from fastcheck.norms import root_mean_square
 from fastcheck.parameters import Vector
 from fastcheck.plan import Coordinates
 
@@ -60,6 +61,12 @@ class Slopes:
         upper = np.where(self.kinked, np.maximum(self.left, self.right), central)
         return lower, upper
 
+    def at(self, rows: slice | Coordinates) -> Slopes:
+        """Return those of some of the coordinates."""
+        right = self.right[rows]
+        left = right if self.right is self.left else self.left[rows]
+        return Slopes(right, left, self.kinked[rows], self.unsupported[rows])
+
 
 def steps_to_run(epsilon: float | None) -> list[float]:
     """Return the steps of a check, the tiny one first: those of its slopes, and of ĝ if the user gave one."""
@@ -71,32 +78,25 @@ def to_judge_by(runs: Sequence[Slopes], epsilon: float | None) -> Slopes:
     return runs[0] if epsilon is None or epsilon > SMALL else runs[-1]
 
 
-def jittered(theta: Vector) -> Vector:
-    """Return parameters beside θ, where all roundings fall differently."""
-    return np.asarray(theta * (1 + 2 * JITTER * (np.random.default_rng(0).random(theta.size) - 0.5)))
+def jittered(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return parameters or data beside these, where all roundings fall differently."""
+    return np.asarray(values * (1 + 2 * JITTER * (np.random.default_rng(0).random(values.shape) - 0.5)))
 
 
-def picked_rows(blocks: Sequence[slice]) -> list[Coordinates]:
-    """Return the rows of each block whose rounding noise is measured, spread over the block."""
-    return [np.unique(np.linspace(r.start, r.stop - 1, SAMPLE).astype(np.intp)) for r in blocks]
+def picked_rows(size: int) -> Coordinates:
+    """Return the rows, of this many of a block, whose rounding noise is measured: spread over it."""
+    return np.unique(np.linspace(0, size - 1, SAMPLE).astype(np.intp))
 
 
-def bounds(blocks: Sequence[slice], picked: Sequence[Coordinates], beside: Slopes, slopes: Slopes) -> Vector:
-    """Return the bound of each coordinate, from the rounding noise seen in the ``picked`` rows of its block.
+def bound_of(slopes: Slopes, picked: Coordinates, beside: Slopes) -> Bound:
+    """Return the bound of the coordinates of a block, from the rounding noise seen in its ``picked`` rows.
 
     ``beside`` holds the slopes of these rows at jittered parameters.
     """
-    every = np.concatenate(picked)
-    right, left = slopes.right[every], slopes.left[every]
-    ignored = beside.kinked | slopes.kinked[every] | beside.unsupported | slopes.unsupported[every]
-    noise = np.where(ignored, 0.0, np.abs(beside.central - (right + left) / 2))
-    central = slopes.central
-    bound = ROUNDING * np.abs(central)
-    ends = np.cumsum([0, *(part.size for part in picked)])
-    for rows, start, stop in zip(blocks, ends[:-1], ends[1:], strict=True):
-        typical = root_mean_square(central[rows])
-        bound[rows] += ROUNDING * typical + MARGIN * float(noise[start:stop].max())
-    return bound
+    here = slopes.at(picked)
+    ignored = beside.kinked | here.kinked | beside.unsupported | here.unsupported
+    noise = np.where(ignored, 0.0, np.abs(beside.central - here.central))
+    return Bound(ROUNDING, ROUNDING * root_mean_square(slopes.central) + MARGIN * float(noise.max()))
 
 
 def unusable(difference: Vector) -> NDArray[np.bool_]:

@@ -293,18 +293,15 @@ def settled_choice(
     return Form(change, shape, at)
 
 
-def add(x: Any, y: Any) -> Any:
-    """Rule of x + y."""
-    (x, f), (y, g) = taken(x), taken(y)
-    value = np.add(x, y)
-    return made(value, combined(np.add, f, g, value.shape))
+def additive(ufunc: np.ufunc) -> Callable[[Any, Any], Any]:
+    """Return the rule of x + y or x - y."""
 
+    def rule(x: Any, y: Any) -> Any:
+        (x, f), (y, g) = taken(x), taken(y)
+        value = ufunc(x, y)
+        return made(value, combined(ufunc, f, g, value.shape))
 
-def subtract(x: Any, y: Any) -> Any:
-    """Rule of x - y."""
-    (x, f), (y, g) = taken(x), taken(y)
-    value = np.subtract(x, y)
-    return made(value, combined(np.subtract, f, g, value.shape))
+    return rule
 
 
 def linear(ufunc: np.ufunc, factor: float) -> Callable[[Any], Any]:
@@ -413,7 +410,7 @@ def floor_divide(x: Any, y: Any) -> Any:
 
 def remainder(x: Any, y: Any) -> Any:
     """Rule of the remainder that has the sign of y."""
-    return subtract(x, multiply(floor_divide(x, y), y))
+    return UFUNCS[np.subtract](x, multiply(floor_divide(x, y), y))
 
 
 def power(x: Any, y: Any) -> Any:
@@ -512,8 +509,8 @@ def register() -> None:
         UFUNCS[ufunc] = linear(ufunc, factor)
     UFUNCS.update(
         {
-            np.add: add,
-            np.subtract: subtract,
+            np.add: additive(np.add),
+            np.subtract: additive(np.subtract),
             np.multiply: multiply,
             np.divide: divide,
             np.floor_divide: floor_divide,

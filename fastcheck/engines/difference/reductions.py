@@ -253,6 +253,8 @@ def ptp(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
 def prod(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
     """Rule of prod: products of halves, so that every step is the rule of x·y."""
     x = np.copy(array(x))
+    if not x.size:
+        return made(np.prod(x.value, axis=axis, keepdims=keepdims), None)
     for k in axes_of(axis, x.ndim):
         lead = (slice(None),) * k
         while x.shape[k] > 1:
@@ -285,6 +287,8 @@ def cumprod(x: Any, axis: Any = None) -> Any:
     x = array(x)
     if axis is None:
         x, axis = ravel(x), 0
+    if not x.size:
+        return made(np.cumprod(x.value, axis=axis), None)
     rows = list(np.moveaxis(x, axis, 0))
     for k in range(1, len(rows)):
         rows[k] = rows[k - 1] * rows[k]
@@ -459,7 +463,9 @@ def register() -> None:
         UFUNC_METHODS[ufunc, "reduce"] = reducing(rule)
     UFUNC_METHODS[np.add, "accumulate"] = lambda x, axis=0: cumsum(x, axis)
     UFUNC_METHODS[np.multiply, "accumulate"] = lambda x, axis=0: cumprod(x, axis)
+    UFUNC_METHODS[np.logaddexp, "reduce"] = reducing(logsumexp)
     UFUNC_METHODS[np.add, "at"] = add_at
+    UFUNC_METHODS[np.subtract, "at"] = lambda x, key, y: add_at(x, key, -array(y))
     for ufunc in (np.add, np.subtract, np.multiply, np.divide, np.maximum, np.minimum):
         UFUNC_METHODS[ufunc, "outer"] = outer(ufunc)
 

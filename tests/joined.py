@@ -1,0 +1,41 @@
+"""The estimates of all parts of a plan in one, as tests compare them with whole vectors."""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from fastcheck.execution import Execution
+
+
+class Joined(NamedTuple):
+    """What an engine found, arrays (k,) in the order of the plan's coordinates."""
+
+    numerical: Any
+    lower: Any
+    upper: Any
+    bound: Any
+    noise: float
+    plain: Any
+    method: str
+    forward_passes: int
+    notes: tuple
+
+
+def joined(parts, *, method="", forward_passes=0, notes=()):
+    """Join estimates of parts."""
+    starts = np.cumsum([0, *(e.part.size for e in parts)])[:-1]
+    return Joined(
+        *(np.concatenate([getattr(e, name) for e in parts]) for name in ("numerical", "lower", "upper")),
+        np.concatenate([e.bound.at(slice(None), e.lower) for e in parts]),
+        parts[0].noise,
+        np.concatenate([start + e.plain for start, e in zip(starts, parts, strict=True)]),
+        method,
+        forward_passes,
+        notes,
+    )
+
+
+def estimated(engine, problem, plan, **options):
+    """Run an engine and join what it found."""
+    found = engine.estimate(problem, plan, Execution(**options), lambda estimate: estimate)
+    return joined(found.results, method=found.method, forward_passes=found.forward_passes, notes=found.notes)
