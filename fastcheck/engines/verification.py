@@ -37,7 +37,7 @@ def confirmed(verify: Callable[[float], int], problem: Problem, noise: float) ->
 def confirm_loop(
     problem: Problem,
     where: str,
-    theta: Vector,
+    work: Vector,
     places: Coordinates | slice,
     ends: tuple[Vector, Vector],
     step: float,
@@ -46,17 +46,19 @@ def confirm_loop(
 ) -> None:
     """Raise `DisagreementError` unless (J₊ - J₋) / 2h, evaluated at two ends, is what a fast engine found.
 
-    The ends are what ``theta``, a vector to write into, holds at its ``places``. Both compute the same finite
+    The ends are what ``work``, which holds θ and will again, holds at its ``places``. Both compute the same finite
     difference, kinks and truncation included, so they must agree within the loop's rounding noise. ``where`` names
     the blocks. Cost: two forward passes.
     """
-    costs = []
-    for end in ends:
-        theta[places] = end
-        try:
-            costs.append(problem.evaluator(theta))
-        except EvaluationError as error:
-            raise DisagreementError(f"Beside θ, in {where}: {error}") from error
+    costs, before = [], work[places].copy()
+    try:
+        for end in ends:
+            work[places] = end
+            costs.append(problem.evaluator(work))
+    except EvaluationError as error:
+        raise DisagreementError(f"Beside θ, in {where}: {error}") from error
+    finally:
+        work[places] = before
     plus, minus = costs
     loop = (plus - minus) / (2 * step)
     allowed = 2 * float(rounding_bound(max(noise, float(np.spacing(max(abs(plus), abs(minus))))), step))

@@ -8,7 +8,7 @@ import numpy as np
 
 from fastcheck.engines.difference import layout
 from fastcheck.engines.difference.arrays import FUNCTIONS, DifferenceArray, made, taken
-from fastcheck.engines.difference.state import TracingError, current_recorder
+from fastcheck.engines.difference.state import TracingError, current_recorder, running
 from fastcheck.engines.difference.structure import array, array_from, broadcast_to, moving, ravel, stack
 from fastcheck.engines.difference.views import IndexLens, numbers
 
@@ -46,8 +46,8 @@ def setitem(x: DifferenceArray, key: Any, y: Any) -> None:
     if type(y) is not DifferenceArray and not isinstance(y, (int, float, np.ndarray, np.generic)):
         y = array_from(y)
     value, g = taken(y)
-    if type(key) is DifferenceArray and key.form is not None and key.dtype == bool and np.ndim(value) == 0:
-        result: Any = np.where(key, y, x)
+    if is_choice(key) and np.ndim(value) == 0:
+        result: Any = np.where(np.reshape(key, key.shape + (1,) * (x.ndim - key.ndim)), y, x)
         x.writable()[...] = result.value
         x.store(result.form)
         return
@@ -66,6 +66,13 @@ def setitem(x: DifferenceArray, key: Any, y: Any) -> None:
         x.store(layout.assigned(form, key, g, x.shape, region))
     else:
         x.store(layout.scattered(form, key, g, x.shape, region))
+
+
+def is_choice(key: Any) -> bool:
+    """Whether assigning a number is a choice that may differ between members: a mask, perturbed or at its kinks."""
+    if type(key) is DifferenceArray:
+        return bool(key.dtype == bool and (key.form is not None or running().settling is not None))
+    return running().settling is not None and isinstance(key, np.ndarray) and key.dtype == bool
 
 
 def take(x: Any, indices: Any, axis: int | None = None, mode: str = "raise") -> Any:
