@@ -52,7 +52,7 @@ def setitem(x: DifferenceArray, key: Any, y: Any) -> None:
         x.store(result.form)
         return
     key = plain_key(key)
-    if g is not None and x.dtype != np.float64:
+    if g is not None and x.dtype != np.float64 and not x.dtype == value.dtype == np.bool_:
         raise TracingError(f"assignment to an array of {x.dtype}", "it would round perturbed values.")
     form = x.form
     target = x.writable()
