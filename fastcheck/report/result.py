@@ -13,6 +13,7 @@ import numpy as np
 from fastcheck.errors import GradientMismatchError
 from fastcheck.parameters import coordinate_name
 from fastcheck.power import Power
+from fastcheck.sampling import SampleProof, prove
 from fastcheck.verdict import Judgement, Verdict
 
 WORST = 10
@@ -46,7 +47,9 @@ class BlockReport:
 
     ``checked`` of its ``size`` coordinates were compared, ``wrong`` of them disagree, ``undecided`` could not
     be measured well enough; ``worst`` are those with the largest errors, worst first. ``cause`` says why the
-    verdict is inconclusive, and is None otherwise. ``power`` is what the check would have caught.
+    verdict is inconclusive, and is None otherwise. ``power`` is what the check would have caught. ``kinks`` coordinates
+    are at a kink, where all claims between the one-sided slopes are right. ``proof`` says what the coordinates that
+    were checked prove about the others, and is None where they were not drawn at random.
     """
 
     verdict: Verdict
@@ -59,6 +62,8 @@ class BlockReport:
     worst: tuple[Coordinate, ...]
     cause: str | None
     power: Power
+    kinks: int = 0
+    proof: SampleProof | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,9 +155,12 @@ class Report:
         return cls(**fields)
 
 
-def block_report(judgement: Judgement, power: Power) -> BlockReport:
-    """Return the report of one block, with its worst coordinates."""
-    block = judgement.part.block
+def block_report(judgement: Judgement, power: Power, kinks: int, confidence: float) -> BlockReport:
+    """Return the report of one block, with its worst coordinates; what a sample proves has this confidence."""
+    part = judgement.part
+    block, proof = part.block, None
+    if part.drawn or part.size == block.size:
+        proof = prove(checked=part.size, size=block.size, wrong=judgement.wrong, confidence=confidence)
     worst = []
     for one in judgement.worst:
         size = max(abs(one.claimed), abs(one.numerical))
@@ -171,12 +179,14 @@ def block_report(judgement: Judgement, power: Power) -> BlockReport:
         difference=judgement.comparison.difference,
         shape=block.shape,
         size=block.size,
-        checked=judgement.part.size,
+        checked=part.size,
         wrong=judgement.wrong,
         undecided=judgement.undecided,
         worst=tuple(worst),
         cause=judgement.cause,
         power=power,
+        kinks=kinks,
+        proof=proof,
     )
 
 
@@ -186,6 +196,7 @@ def _block_from_dict(plain: Mapping[str, Any]) -> BlockReport:
     fields["shape"] = tuple(fields["shape"])
     fields["worst"] = tuple(Coordinate(**{**c, "index": tuple(c["index"])}) for c in fields["worst"])
     fields["power"] = Power(**fields["power"])
+    fields["proof"] = fields["proof"] and SampleProof(**fields["proof"])
     return BlockReport(**fields)
 
 
