@@ -28,7 +28,8 @@ if TYPE_CHECKING:
         InvalidProblemError,
     )
     from fastcheck.randomness import frozen_randomness
-    from fastcheck.report.result import BlockReport, Coordinate, Report
+    from fastcheck.report.result import BlockReport, Coordinate, Report, Screened
+    from fastcheck.screening import screen
     from fastcheck.verdict import Verdict
 
 __version__ = "0.1.0"
@@ -43,6 +44,7 @@ __all__ = [
     "InvalidProblemError",
     "Loss",
     "Report",
+    "Screened",
     "Verdict",
     "check",
     "check_backprop",
@@ -52,6 +54,7 @@ __all__ = [
     "course",
     "frozen_randomness",
     "numerical_gradient",
+    "screen",
 ]
 
 _HOMES = {
@@ -64,6 +67,7 @@ _HOMES = {
     "InvalidProblemError": "fastcheck.errors",
     "Loss": "fastcheck.engines.mlp.losses",
     "Report": "fastcheck.report.result",
+    "Screened": "fastcheck.report.result",
     "Verdict": "fastcheck.verdict",
     "check": "fastcheck.checks",
     "check_backprop": "fastcheck.checks",
@@ -72,6 +76,7 @@ _HOMES = {
     "check_object": "fastcheck.checks",
     "frozen_randomness": "fastcheck.randomness",
     "numerical_gradient": "fastcheck.checks",
+    "screen": "fastcheck.screening",
 }
 
 

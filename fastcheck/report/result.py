@@ -42,12 +42,28 @@ class Coordinate:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Screened:
+    """What random directions say of a block's error e = g - ∇J.
+
+    With probability ``confidence`` the norm ‖e‖ is at most ``bound``, and ‖e‖ / ‖∇J‖ at most ``relative_bound``
+    (infinite where ‖e‖ may be as large as ‖∇J‖). ``directions`` were drawn; ``kinked`` of them cross a kink at θ.
+    """
+
+    directions: int
+    confidence: float
+    bound: float
+    relative_bound: float
+    kinked: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class BlockReport:
     """One block of the parameters.
 
     ``checked`` of its ``size`` coordinates were compared, ``wrong`` of them disagree, ``undecided`` could not
     be measured well enough; ``worst`` are those with the largest errors, worst first. ``cause`` says why the
-    verdict is inconclusive, and is None otherwise. ``power`` is what the check would have caught.
+    verdict is inconclusive, and is None otherwise. ``power`` is what the check would have caught. ``screened`` is what
+    random directions say of the whole block, None if none were drawn.
     """
 
     verdict: Verdict
@@ -60,6 +76,7 @@ class BlockReport:
     worst: tuple[Coordinate, ...]
     cause: str | None
     power: Power
+    screened: Screened | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -202,6 +219,7 @@ def _block_from_dict(plain: Mapping[str, Any]) -> BlockReport:
     fields["shape"] = tuple(fields["shape"])
     fields["worst"] = tuple(Coordinate(**{**c, "index": tuple(c["index"])}) for c in fields["worst"])
     fields["power"] = Power(**fields["power"])
+    fields["screened"] = None if fields["screened"] is None else Screened(**fields["screened"])
     return BlockReport(**fields)
 
 
