@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -64,6 +65,12 @@ class PlainDirections:
         """Return the slopes along ``entries`` (k, block.size); four to fourteen forward passes each."""
         starts = np.zeros(len(entries), np.intp)
         return self._along(block, starts, entries.reshape(len(entries), -1), shrink)
+
+    def along_blocks(
+        self, pairs: Sequence[tuple[Block, NDArray[np.float64]]], shrink: float = 1.0
+    ) -> list[Directional]:
+        """Return the same for several blocks, one after the other."""
+        return [self.along(block, entries, shrink) for block, entries in pairs]
 
     def along_rows(
         self, block: Block, rows: NDArray[np.intp], entries: NDArray[np.float64], shrink: float = 1.0
