@@ -31,13 +31,14 @@ class Residuals:
     """What K random directions say of one block; arrays of shape (K,).
 
     ``residual`` is how far g·v lies from the slope, or at a kink from the slopes between which claims are right;
-    ``bound`` is what rounding explains of it, ``slope`` the slope itself, and ``kinked`` the directions that cross a
-    kink.
+    ``bound`` is what rounding explains of it at most and ``noise`` in all likelihood, ``slope`` the slope itself, and
+    ``kinked`` the directions that cross a kink.
     """
 
     block: Block
     residual: Vector
     bound: Vector
+    noise: Vector
     slope: Vector
     kinked: NDArray[np.bool_]
 
@@ -58,7 +59,7 @@ class Residuals:
 
     def error_bound(self, confidence: float) -> float:
         """Return an upper bound on ‖e‖ that holds with this probability."""
-        return norm_bound(np.abs(self.residual) + self.bound, confidence)
+        return norm_bound(np.abs(self.residual) + self.noise, confidence)
 
 
 def norm_bound(residuals: Vector, confidence: float) -> float:
@@ -91,11 +92,11 @@ def measure(
             parts, pairs, directions.along_blocks(pairs, shrink), strict=True
         ):
             along = np.array([dot(claim_of(problem, block), entry) for entry in entries])
-            part.append((*outside(along, found), found.bound, found.kinked))
+            part.append((*outside(along, found), found.bound, found.noise, found.kinked))
     joined = [[np.concatenate(column) for column in zip(*part, strict=True)] for part in parts]
     return [
-        Residuals(block=block, residual=residual, slope=slope, bound=bound, kinked=kinked)
-        for block, (residual, slope, bound, kinked) in zip(blocks, joined, strict=True)
+        Residuals(block=block, residual=residual, slope=slope, bound=bound, noise=noise, kinked=kinked)
+        for block, (residual, slope, bound, noise, kinked) in zip(blocks, joined, strict=True)
     ]
 
 

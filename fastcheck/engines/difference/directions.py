@@ -22,8 +22,7 @@ from fastcheck.engines.difference.trace import Flags, Traced
 from fastcheck.engines.directional import Directional, PlainDirections
 from fastcheck.engines.noise import POINTS, root_mean_square
 from fastcheck.engines.plain import STEP as PLAIN_STEP
-from fastcheck.engines.slopes import MARGIN, UNDERFLOW, Slopes, jittered, unusable
-from fastcheck.engines.slopes import ROUNDING as UNMEASURED
+from fastcheck.engines.slopes import MARGIN, ROUNDING, UNDERFLOW, Slopes, jittered, unusable
 from fastcheck.engines.verification import LINES, carefully_measured_noise, confirm_end
 from fastcheck.execution import Execution
 from fastcheck.normal import normal_numbers
@@ -34,8 +33,11 @@ STEP = 2.0**-120
 """Step along a direction. Smaller than that of coordinates, so that one comparison of the largest difference with the
 smallest parameter shows that every function is linear over it to the last bit."""
 
-ROUNDING = 2.0**-49
-"""Least bound on the rounding error of a slope, relative to the slopes of the block: 8 rounding units."""
+LEAST = 2.0**-53
+"""Least noise of a slope, relative to the slopes of the block: half a rounding unit."""
+
+SAFETY = 4.0
+"""Noise as it is stated over that seen in a few directions, which may show too little of it."""
 
 VERIFICATION = 2**32 - 1
 """Second part of the key of random numbers that no block's number is."""
@@ -43,7 +45,13 @@ VERIFICATION = 2**32 - 1
 MEASURED = 2
 """Directions of each block whose rounding noise is measured."""
 
-JITTER = 2.0**-50
+FEW = 64
+"""Blocks with fewer entries are measured at several points: in a sum of few roundings one may be zero by chance."""
+
+JITTERS = 3
+"""Points beside θ at which they are."""
+
+JITTER = 2.0**-51
 """As in the other engines, but smaller: a change of all parameters must not change the slope visibly."""
 
 ASSUMED = 4.0
@@ -94,8 +102,7 @@ class DifferenceDirections:
         self.notes: tuple[str, ...] = ()
         self.forward_passes = 0
         self._noise: dict[str, _Noise] = {}
-        self._beside: Vector | None = None
-        self._memory = Memory()
+        self._beside: dict[int, tuple[Vector, Memory]] = {}
         self._work_of_a_pass = 1
 
     def along(self, block: Block, entries: NDArray[np.float64], shrink: float = 1.0) -> Directional:
@@ -160,21 +167,23 @@ class DifferenceDirections:
             confirm_end(self.runner.problem, "all blocks", end, found, self.runner.noise)
 
     def _measure_noise(self, parts: Sequence[_Part], slopes: Sequence[Slopes], shrink: float) -> None:
-        """Note what a jitter of θ changes in the slopes along a few directions of blocks not looked at before."""
+        """Note what jitters of θ change in the slopes along a few directions of blocks not looked at before."""
         new = [(p, one) for p, one in zip(parts, slopes, strict=True) if p.block.name not in self._noise]
         if not new:
             return
-        if self._beside is None:
-            self._beside = jittered(self.runner.problem.theta, JITTER)
-        beside = self._slopes([part.first(MEASURED) for part, _ in new], shrink, self._beside)
-        for (part, here), there in zip(new, beside, strict=True):
-            self._noise[part.block.name] = _Noise.of(part, here, there)
+        some = [part.first(MEASURED) for part, _ in new]
+        few = min(part.block.size for part in some) < FEW
+        there = [self._slopes(some, shrink, number) for number in range(JITTERS if few else 1)]
+        for (part, here), *beside in zip(new, *there, strict=True):
+            self._noise[part.block.name] = _Noise.of(part, here, beside)
 
     def _bounded(self, part: _Part, slopes: Slopes, shrink: float, passes: int) -> Directional:
         """Return slopes with their bounds; those that could not be followed are evaluated plainly."""
         right, left = slopes.right, np.array(slopes.left)
         steepest = np.maximum(np.abs(right), np.abs(left))
-        bound = self._noise[part.block.name].bound(part.lengths(), steepest)
+        noise = self._noise[part.block.name].of_slopes(part.lengths(), steepest)
+        # A jitter of θ does not show the rounding of what hardly depends on it, such as outputs that are saturated.
+        bound = MARGIN * noise + ROUNDING * steepest
         kinked = slopes.kinked & (np.abs(right - left) > 2 * bound)
         which = np.flatnonzero(slopes.unsupported)
         if which.size:
@@ -183,49 +192,49 @@ class DifferenceDirections:
                 one = self.plain.along(some.block, some.entries, shrink)
             else:
                 one = self.plain.along_rows(some.block, some.rows, some.entries, shrink)
-            right[which], left[which], bound[which] = one.right, one.left, one.bound
-            kinked[which] = one.kinked
+            right[which], left[which], kinked[which] = one.right, one.left, one.kinked
+            bound[which], noise[which] = one.bound, one.noise
             passes += one.forward_passes
-        return Directional(right, left, bound, kinked, passes)
+        return Directional(right, left, bound, kinked, passes, SAFETY * noise)
 
-    def _slopes(self, parts: Sequence[_Part], shrink: float, theta: Vector | None = None) -> list[Slopes]:
-        """Return the one-sided slopes at θ or beside it."""
+    def _slopes(self, parts: Sequence[_Part], shrink: float, beside: int | None = None) -> list[Slopes]:
+        """Return the one-sided slopes at θ, or at one of the points beside it."""
         step = STEP / shrink
         found = []
-        for plus, minus, kinked, unsupported in self._ends(parts, step, theta):
+        for plus, minus, kinked, unsupported in self._ends(parts, step, beside):
             unsupported |= unusable(plus) | unusable(minus)
             found.append(Slopes(plus / step, -minus / step, kinked, unsupported))
         return found
 
-    def _ends(self, parts: Sequence[_Part], step: float, theta: Vector | None) -> list[_Ends]:
+    def _ends(self, parts: Sequence[_Part], step: float, beside: int | None) -> list[_Ends]:
         """Return the differences at both ends and what was flagged, part by part; in halves if memory demands it."""
         members = sum(len(part.entries) for part in parts)
         elements = members * sum(part.entries.shape[1] for part in parts)
         if members == 1 or elements <= self.limit:
             try:
-                return self._at_once(parts, step, theta)
+                return self._at_once(parts, step, beside)
             except BatchTooLargeError:
                 if members == 1:
                     why = "one direction alone needs more memory than allowed."
                     raise TracingError("the cost", why) from None
         half = len(parts) // 2
         if half:
-            return self._ends(parts[:half], step, theta) + self._ends(parts[half:], step, theta)
+            return self._ends(parts[:half], step, beside) + self._ends(parts[half:], step, beside)
         (part,) = parts
-        halves = [self._ends([one], step, theta)[0] for one in part.halves()]
+        halves = [self._ends([one], step, beside)[0] for one in part.halves()]
         return [tuple(np.concatenate(both) for both in zip(*halves, strict=True))]  # type: ignore[list-item]
 
-    def _at_once(self, parts: Sequence[_Part], step: float, theta: Vector | None) -> list[_Ends]:
+    def _at_once(self, parts: Sequence[_Part], step: float, beside: int | None) -> list[_Ends]:
         """Return the same from one run, or two where the opposite differences are not the opposite."""
-        there = self._trace(parts, step, theta)
-        back = there if there.odd else self._trace(parts, -step, theta)
+        there = self._trace(parts, step, beside)
+        back = there if there.odd else self._trace(parts, -step, beside)
         minus = -there.difference if there.odd else back.difference
         kinked, unsupported = there.kinked | back.kinked, there.unsupported | back.unsupported
         ends = np.cumsum([0, *(len(part.entries) for part in parts)])
         rows = [slice(int(first), int(last)) for first, last in pairwise(ends)]
         return [(there.difference[r], minus[r], kinked[r], unsupported[r]) for r in rows]
 
-    def _trace(self, parts: Sequence[_Part], step: float, theta: Vector | None) -> Traced:
+    def _trace(self, parts: Sequence[_Part], step: float, beside: int | None) -> Traced:
         """Run the cost with the changes of all parts, each in members of its own."""
         blocks = self.runner.problem.layout.blocks
         members = sum(len(part.entries) for part in parts)
@@ -234,15 +243,22 @@ class DifferenceDirections:
         for part in parts:
             forms[blocks.index(part.block)] = part.form(step, start, members)
             start += len(part.entries)
+        theta, memory = (None, None) if beside is None else self._point(beside)
         traced = self.runner.moved(
             forms,
             members,
             theta=theta,
             limit=max(self.limit, *(part.block.size for part in parts)),
-            memory=None if theta is None else self._memory,
+            memory=memory,
         )
         self.forward_passes += 1 + math.ceil(traced.member_work / self._work_of_a_pass)
         return traced
+
+    def _point(self, number: int) -> tuple[Vector, Memory]:
+        """Return a point beside θ, and what products of it are remembered."""
+        if number not in self._beside:
+            self._beside[number] = jittered(self.runner.problem.theta, JITTER, number), Memory()
+        return self._beside[number]
 
 
 _Ends = tuple[Vector, Vector, Flags, Flags]
@@ -286,26 +302,29 @@ class _Part:
 
 @dataclass(frozen=True, slots=True)
 class _Noise:
-    """Bounds on rounding in one block: per unit of length of the direction, and relative to the slope."""
+    """Rounding noise in one block: per unit of length of the direction, and relative to the slope."""
 
     per_length: float
     relative: float
 
     @classmethod
-    def of(cls, part: _Part, slopes: Slopes, beside: Slopes) -> _Noise:
-        """Compare slopes along some directions with those of the first few of them ``beside`` θ."""
-        k = beside.right.size
-        ignored = beside.kinked | slopes.kinked[:k] | beside.unsupported | slopes.unsupported[:k]
-        if ignored.all():
-            return cls(per_length=0.0, relative=UNMEASURED)
+    def of(cls, part: _Part, slopes: Slopes, beside: Sequence[Slopes]) -> _Noise:
+        """Compare slopes along some directions with those of the first few of them at points beside θ."""
+        k = beside[0].right.size
         central = slopes.central[:k]
+        changes = [0.0]
+        for there in beside:
+            ignored = there.kinked | slopes.kinked[:k] | there.unsupported | slopes.unsupported[:k]
+            changes += list(np.abs(there.central - central)[~ignored])
+        if len(changes) == 1:
+            return cls(per_length=0.0, relative=ROUNDING / MARGIN)
         typical, length = root_mean_square(central), root_mean_square(part.first(k).lengths())
-        change = MARGIN * float(np.abs(beside.central - central)[~ignored].max())
+        change = float(max(changes))
         return cls(
-            per_length=(change + ROUNDING * typical) / length if length else 0.0,
-            relative=change / typical + ROUNDING if typical else ROUNDING,
+            per_length=(change + LEAST * typical) / length if length else 0.0,
+            relative=change / typical + LEAST if typical else LEAST,
         )
 
-    def bound(self, lengths: Vector, slopes: Vector) -> Vector:
-        """Return the bounds of slopes along directions of these lengths."""
+    def of_slopes(self, lengths: Vector, slopes: Vector) -> Vector:
+        """Return the noise of slopes along directions of these lengths."""
         return np.maximum(self.per_length * lengths, self.relative * np.abs(slopes))
