@@ -19,7 +19,6 @@ from fastcheck.power import measure_power
 from fastcheck.problem import Problem, generators_kept, pose, structure_copy
 from fastcheck.randomness import repeating
 from fastcheck.report.result import Report, block_report
-from fastcheck.screening import screen
 from fastcheck.second_look import look_again
 from fastcheck.verdict import judge, validate_tolerance
 
@@ -104,6 +103,8 @@ def check(
             "backward pass end in a return statement?"
         )
     if isinstance(coordinates, str) and coordinates == "screen":
+        from fastcheck.screening import screen
+
         how: dict[str, Any] = {"n_jobs": n_jobs, "backend": backend, "seed": seed, "progress": progress}
         return screen(cost, parameters, gradients, epsilon=epsilon, tolerance=tolerance, method=method, **how)
     start = time.perf_counter()

@@ -27,7 +27,7 @@ from fastcheck.randomness import repeating
 from fastcheck.report.result import WORST, BlockReport, Coordinate, Report, Screened, largest_first
 from fastcheck.residuals import Residuals, claim_of, measure, norm
 from fastcheck.spot_checks import Spots, spot_check
-from fastcheck.verdict import DTYPE_ULPS, SHARP, VANISHING, Verdict, validate_tolerance
+from fastcheck.verdict import DTYPE_ULPS, FEW, SHARP, VANISHING, Verdict, validate_tolerance
 
 RETRY = 8.0
 """A block that looks wrong is measured again with a step smaller by this factor before it counts."""
@@ -258,7 +258,7 @@ class _Screening:
             return Finding(Verdict.PASS)
         if not residuals.explained:
             return None
-        if bound <= self.relative * typical:
+        if bound <= self.relative * min(FEW * typical, length):
             return Finding(Verdict.PASS)
         return Finding(
             Verdict.INCONCLUSIVE,
