@@ -110,16 +110,15 @@ class PlainDirections:
             finer = self._sides(block, work, where, direction, step / SHRINK)
             central, apart, rounding = sum(rung) / 2, abs(sum(rung) - sum(finer)) / 2, noise / step
             uncertain = 2 * (rounding + apart)
+            before, sides = sides, [(SHRINK * b - a) / (SHRINK - 1) for a, b in zip(rung, finer, strict=True)]
+            gap = abs(sides[0] - sides[1])
             if apart <= rounding:
-                before = sides
-                sides = [(SHRINK * b - a) / (SHRINK - 1) for a, b in zip(rung, finer, strict=True)]
-                gap = abs(sides[0] - sides[1])
                 if gap <= KINK * rounding:
                     uncertain, central = min(best, (uncertain, central))
                     return central, central, uncertain, False
                 if before and max(abs(np.subtract(sides, before))) <= KINK * rounding:
                     return sides[0], sides[1], KINK * rounding, True
-                uncertain += gap
+            uncertain += gap
             best = min(best, (uncertain, central))
             step, rung = step / SHRINK, finer
         uncertain, central = best
