@@ -65,7 +65,8 @@ def check(
     coordinates
         What to check: ``"all"``; a number per block; a fraction of each block; a dict from block names to
         these; or positions such as ``[("W1", (3, 0)), "b1[2, 0]"]``. Samples are random, drawn in each block
-        by itself, without replacement, and repeat with ``seed``.
+        by itself, without replacement, and repeat with ``seed``. ``"screen"``: random directions instead of
+        coordinates, as `screen`.
     method
         ``"reference"``, the textbook loop; ``"plain"``, the same costs in batches and in parallel;
         ``"difference"``, difference propagation; ``"mlp"``, the kernels for multilayer perceptrons; or ``"auto"``,
@@ -110,6 +111,11 @@ def check(
             "gradients: expected the claimed gradient, or a function that returns it, got None. Does the "
             "backward pass end in a return statement?"
         )
+    if isinstance(coordinates, str) and coordinates == "screen":
+        from fastcheck.screening import screen
+
+        how: dict[str, Any] = {"n_jobs": n_jobs, "backend": backend, "seed": seed, "progress": progress}
+        return screen(cost, parameters, gradients, epsilon=epsilon, tolerance=tolerance, method=method, **how)
     start = time.perf_counter()
     tolerance, confidence = validate_tolerance(tolerance), validate_confidence(confidence)
     execution = Execution(n_jobs=n_jobs, backend=backend, progress=progress)

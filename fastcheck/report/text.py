@@ -11,7 +11,7 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from fastcheck.report.result import Report
+from fastcheck.report.result import BlockReport, Report, Screened
 from fastcheck.verdict import Verdict
 
 WIDTH = 80
@@ -60,7 +60,7 @@ def make_console() -> Console:
 def rich_report(report: Report) -> RenderableType:
     """Return the report for a rich console."""
     parts: list[RenderableType] = [_headline(report), _summary(report), Text(), _blocks(report)]
-    if report.verdict is Verdict.FAIL:
+    if report.verdict is Verdict.FAIL and report.worst:
         parts += [Text(), Text("Worst coordinates"), _worst(report)]
     parts += _proofs(report)
     causes = [block.cause for block in report.blocks.values() if block.cause]
@@ -107,6 +107,9 @@ def _headline(report: Report) -> Text:
 
 
 def _summary(report: Report) -> Text:
+    screened = [block.screened for block in report.blocks.values() if block.screened]
+    if screened:
+        return _screened_summary(report, screened)
     share = "all" if report.checked == report.size else f"{report.checked:,} of"
     step = "" if report.epsilon is None else f", ε = {report.epsilon:g}"
     seed = "" if report.checked == report.size else f", seed {report.seed}"
@@ -114,6 +117,17 @@ def _summary(report: Report) -> Text:
         f"{share} {report.size:,} parameters checked by {METHODS[report.method]}{step}{seed}\n"
         f"difference {report.difference:.3g}  (usually right below 1e-7, wrong above 1e-3)\n"
         f"{report.forward_passes:,} forward passes, {report.seconds:.2f} s{_power(report)}"
+    )
+
+
+def _screened_summary(report: Report, screened: list[Screened]) -> Text:
+    size = sum(block.size for block in report.blocks.values() if block.screened)
+    return Text(
+        f"{size:,} parameters screened by {METHODS[report.method]}, seed {report.seed}\n"
+        f"along {screened[0].directions} random directions in each block; each bound on the relative error\n"
+        f"‖g - ∇J‖ / ‖∇J‖ of a block holds with {100 * screened[0].confidence:.10g} % confidence\n"
+        f"difference {report.difference:.3g}  (usually right below 1e-7, wrong above 1e-3)\n"
+        f"{report.forward_passes:,} forward passes, {report.seconds:.2f} s"
     )
 
 
@@ -133,26 +147,42 @@ def _power(report: Report) -> str:
 
 
 def _blocks(report: Report) -> Table:
+    screened = any(block.screened for block in report.blocks.values())
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
     table.add_column("block")
     table.add_column("shape")
     table.add_column("verdict")
     table.add_column("difference", justify="right")
-    table.add_column("checked", justify="right")
-    table.add_column("wrong", justify="right")
+    for title in ("bound",) if screened else ("checked", "wrong"):
+        table.add_column(title, justify="right")
     table.add_column("largest error at")
     for name, block in report.blocks.items():
-        worst = block.worst[0]
+        numbers = [f"{block.checked:,}", f"{block.wrong:,}"]
+        if screened:
+            numbers = [_bound(block)]
         table.add_row(
             Text(name),
             Text("×".join(map(str, block.shape)) or "number"),
             Text(block.verdict, style=COLOURS[block.verdict]),
             f"{block.difference:.2e}",
-            f"{block.checked:,}",
-            f"{block.wrong:,}",
-            Text(f"{worst.name}: {worst.error:.1e}" if worst.error else "no error"),
+            *numbers,
+            _largest_error(block),
         )
     return table
+
+
+def _bound(block: BlockReport) -> str:
+    """Return the bound on the relative error, which a gradient of zero has not."""
+    if not block.screened or math.isinf(block.screened.relative_bound):
+        return "zero" if block.verdict is Verdict.PASS else ""
+    return f"{block.screened.relative_bound:.1e}"
+
+
+def _largest_error(block: BlockReport) -> Text:
+    if not block.worst:
+        return Text("")
+    worst = block.worst[0]
+    return Text(f"{worst.name}: {worst.error:.1e}" if worst.error else "no error")
 
 
 def _worst(report: Report) -> Table:
