@@ -154,27 +154,40 @@ def prefix_order(sizes: Sequence[int], seed: int, batch: int = 1024) -> Iterator
     >>> sorted(int(i) for i in first if i < 3), first.size + sum(part.size for part in others)
     ([0, 1, 2], 10003)
     """
-    lengths = np.array([_whole("sizes", size) for size in sizes], dtype=np.intp)
-    if not lengths.size or (lengths < 0).any():
-        raise InvalidProblemError(f"sizes: expected the sizes of one block or more, got {list(sizes)!r}.")
     if _whole("batch", batch) < 1:
         raise InvalidProblemError(f"batch: expected at least one coordinate, got {batch!r}.")
-    starts = np.cumsum(lengths) - lengths
-    streams = np.random.SeedSequence(_whole("seed", seed)).spawn(lengths.size)
-    shuffles = [Shuffle(int(n), np.random.default_rng(s)) for n, s in zip(lengths, streams, strict=True)]
-    drawn = np.zeros(lengths.size, dtype=np.intp)
-    while (drawn < lengths).any():
-        upto = _counts(lengths, drawn, batch)
-        which = np.repeat(np.arange(lengths.size), upto - drawn)
-        turns = np.concatenate([np.arange(a, b) for a, b in zip(drawn, upto, strict=True)])
-        order = np.lexsort((which, _times(turns, lengths[which])))[:batch]
-        counts = np.bincount(which[order], minlength=lengths.size)
+    order = PrefixOrder(sizes, seed)
+    while (positions := order.take(batch)).size:
+        yield positions
+
+
+class PrefixOrder:
+    """The order of `prefix_order`, from which any number of coordinates at a time is taken."""
+
+    def __init__(self, sizes: Sequence[int], seed: int) -> None:
+        self.sizes = np.array([_whole("sizes", size) for size in sizes], dtype=np.intp)
+        if not self.sizes.size or (self.sizes < 0).any():
+            raise InvalidProblemError(f"sizes: expected the sizes of one block or more, got {list(sizes)!r}.")
+        self.starts = np.cumsum(self.sizes) - self.sizes
+        streams = np.random.SeedSequence(_whole("seed", seed)).spawn(self.sizes.size)
+        self.shuffles = [
+            Shuffle(int(n), np.random.default_rng(s)) for n, s in zip(self.sizes, streams, strict=True)
+        ]
+        self.drawn = np.zeros(self.sizes.size, dtype=np.intp)
+
+    def take(self, count: int) -> NDArray[np.intp]:
+        """Return the positions of the next coordinates, fewer than ``count`` if no more are left."""
+        upto = _counts(self.sizes, self.drawn, count)
+        which = np.repeat(np.arange(self.sizes.size), upto - self.drawn)
+        turns = np.concatenate([np.arange(a, b) for a, b in zip(self.drawn, upto, strict=True)])
+        order = np.lexsort((which, _times(turns, self.sizes[which])))[:count]
+        counts = np.bincount(which[order], minlength=self.sizes.size)
         inside = np.empty(order.size, dtype=np.intp)
         for block in np.flatnonzero(counts):
             here = which[order] == block
-            inside[here] = shuffles[block].places(turns[order][here])
-        drawn = drawn + counts
-        yield starts[which[order]] + inside
+            inside[here] = self.shuffles[block].places(turns[order][here])
+        self.drawn = self.drawn + counts
+        return np.asarray(self.starts[which[order]] + inside, dtype=np.intp)
 
 
 class Shuffle:
