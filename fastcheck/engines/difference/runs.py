@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from fastcheck.engines import DisagreementError
 from fastcheck.engines.difference.forms import Form
 from fastcheck.engines.difference.restoring import Kept, Restored
-from fastcheck.engines.difference.state import INTERNAL, BatchTooLargeError, Memory, TracingError
+from fastcheck.engines.difference.state import INTERNAL, LARGEST, BatchTooLargeError, Memory, TracingError
 from fastcheck.engines.difference.sweep import Experience, Swept, sweep
 from fastcheck.engines.difference.trace import Traced, run
 from fastcheck.engines.slopes import Slopes, jittered, unusable
@@ -78,11 +78,7 @@ class Runner:
         self.passes += 1
         with one_blas_thread(), naming_the_line():
             swept = sweep(self.cost, self.problem.layout.assemble, self._leaves(theta), which, flat, step)
-        if self.kept.changed():
-            # What the cost stores in one run must not be met by another, least of all in another thread.
-            self.kept.restore()
-            self.cost = Restored(self.cost, self.kept)
-            self.execution = self.execution.without_threads()
+        self.put_back()
         k = coordinates.size
         self.experience = Experience(
             starts=swept.work - swept.member_work,
@@ -91,9 +87,14 @@ class Runner:
         )
         return slopes_of(swept, step)
 
-    def moved(self, forms: Sequence[Form | None], members: int) -> Traced:
-        """Return what B perturbations of the leaves do, given as their differences."""
-        leaves = self._leaves(self.problem.theta)
+    def moved(
+        self, forms: Sequence[Form | None], members: int, *, theta: Vector | None = None, limit: int = LARGEST
+    ) -> Traced:
+        """Return what B perturbations of the leaves do, given as their differences, at θ or at a point beside it.
+
+        ``limit`` is the size of the largest array of differences; beyond it `BatchTooLargeError` is raised.
+        """
+        leaves = self._leaves(self.problem.theta if theta is None else theta)
         self.passes += 1
         with one_blas_thread(), naming_the_line():
             traced = run(
@@ -104,9 +105,21 @@ class Runner:
                 members,
                 memory=self.memory,
                 compiled=False,
+                limit=limit,
             )
-        self._confirm(np.array([traced.value]))
+        if theta is None:
+            self._confirm(np.array([traced.value]))
         return traced
+
+    def put_back(self) -> None:
+        """Put back what the first run stored, and see to it that it will be after every run.
+
+        What the cost stores in one run must not be met by another, least of all in another thread.
+        """
+        if self.kept.changed():
+            self.kept.restore()
+            self.cost = Restored(self.cost, self.kept)
+            self.execution = self.execution.without_threads()
 
     def _block_of(self, coordinates: Coordinates) -> NDArray[np.intp]:
         return np.searchsorted(self.starts, coordinates, side="right") - 1

@@ -1,0 +1,128 @@
+"""Slopes along directions by plain evaluation, for any callable."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastcheck.engines.noise import POINTS, SAFETY, noise_level
+from fastcheck.engines.plain import STEP
+from fastcheck.errors import EvaluationError
+from fastcheck.parameters import Block, Vector
+from fastcheck.problem import Problem
+
+SHRINK = 8.0
+"""From step to step along a direction: two that agree show that the truncation error is small."""
+
+RUNGS = 6
+"""Steps along one direction at most: the last is 4e-6 of the first."""
+
+KINK = 16.0
+"""One-sided slopes that differ by this many times their uncertainty do so because of a kink."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Directional:
+    """One-sided slopes of J along k directions, all arrays of shape (k,).
+
+    ``right`` is (J(θ + h·v) - J(θ)) / h and ``left`` is (J(θ) - J(θ - h·v)) / h; each is known to ± ``bound``.
+    ``kinked`` are directions whose two sides differ for another reason than rounding: any slope between them is
+    right. ``forward_passes`` is what they cost: the differences of one dense direction count as one pass.
+    """
+
+    right: Vector
+    left: Vector
+    bound: Vector
+    kinked: NDArray[np.bool_]
+    forward_passes: int
+
+
+class PlainDirections:
+    """Any callable: costs are subtracted, with steps that shrink until rounding outweighs truncation."""
+
+    method = "plain"
+
+    def __init__(self, problem: Problem, epsilon: float | None = None) -> None:
+        self.problem, self.epsilon = problem, epsilon
+        self.forward_passes = 0
+        self.notes: tuple[str, ...] = ()
+        self._noise: float | None = None
+
+    @property
+    def noise(self) -> float:
+        """Standard deviation of the rounding noise of J, measured when first asked for."""
+        if self._noise is None:
+            self._noise = noise_level(self.problem)
+            self.forward_passes += POINTS
+        return self._noise
+
+    def along(self, block: Block, entries: NDArray[np.float64], shrink: float = 1.0) -> Directional:
+        """Return the slopes along ``entries`` (k, block.size); four to fourteen forward passes each."""
+        starts = np.zeros(len(entries), np.intp)
+        return self._along(block, starts, entries.reshape(len(entries), -1), shrink)
+
+    def along_rows(
+        self, block: Block, rows: NDArray[np.intp], entries: NDArray[np.float64], shrink: float = 1.0
+    ) -> Directional:
+        """Return the slopes along directions in one row each; four to fourteen forward passes each."""
+        entries = entries.reshape(len(entries), -1)
+        return self._along(block, np.asarray(rows) * entries.shape[1], entries, shrink)
+
+    def _along(
+        self, block: Block, starts: NDArray[np.intp], entries: NDArray[np.float64], shrink: float
+    ) -> Directional:
+        spent = self.forward_passes
+        work = self.problem.theta.copy()
+        found = []
+        for start, direction in zip(starts + block.start, entries, strict=True):
+            where = slice(int(start), int(start) + direction.size)
+            found.append(self._slopes(block, work, where, direction, shrink))
+        right, left, bound, kinked = (np.array(column) for column in zip(*found, strict=True))
+        return Directional(right, left, bound, kinked.astype(bool), self.forward_passes - spent)
+
+    def _slopes(
+        self, block: Block, work: Vector, where: slice, direction: Vector, shrink: float
+    ) -> tuple[float, float, float, bool]:
+        """Return the slopes to the right and left with their bound, and whether they differ.
+
+        Steps shrink until rounding is larger than what the next step changes: curvature, and kinks on the way. A share
+        of the one-sided slopes that is proportional to the step is curvature; what is left then is a kink at θ.
+        """
+        step = (self.epsilon or STEP) / shrink
+        noise = SAFETY * max(self.noise, float(np.spacing(abs(self.problem.value))))
+        rung = self._sides(block, work, where, direction, step)
+        best = (math.inf, 0.0, 0.0)
+        for _ in range(RUNGS):
+            finer = self._sides(block, work, where, direction, step / SHRINK)
+            central, apart = sum(rung) / 2, abs(sum(rung) - sum(finer)) / 2
+            best = min(best, (noise / step + apart, central, central))
+            if apart <= noise / step:
+                right, left = ((SHRINK * b - a) / (SHRINK - 1) for a, b in zip(rung, finer, strict=True))
+                if abs(right - left) > KINK * best[0]:
+                    return right, left, KINK * best[0], True
+                break
+            step, rung = step / SHRINK, finer
+        bound, right, left = best
+        return right, left, bound, False
+
+    def _sides(
+        self, block: Block, work: Vector, where: slice, direction: Vector, step: float
+    ) -> tuple[float, float]:
+        """Return the one-sided slopes with one step."""
+        center = self.problem.theta[where]
+        costs = []
+        for sign in (1.0, -1.0):
+            work[where] = center + sign * step * direction
+            try:
+                costs.append(self.problem.evaluator(work))
+            except EvaluationError as error:
+                raise EvaluationError(
+                    f"beside θ, by ±{step:g} along a direction in {block.name}: {error}"
+                ) from error
+            finally:
+                work[where] = center
+        self.forward_passes += 2
+        return (costs[0] - self.problem.value) / step, (self.problem.value - costs[1]) / step
