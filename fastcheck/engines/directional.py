@@ -93,20 +93,22 @@ class PlainDirections:
         """
         step = (self.epsilon or STEP) / shrink
         noise = SAFETY * max(self.noise, float(np.spacing(abs(self.problem.value))))
-        rung = self._sides(block, work, where, direction, step)
-        best = (math.inf, 0.0, 0.0)
+        rung, sides = self._sides(block, work, where, direction, step), None
+        best = (math.inf, 0.0)
         for _ in range(RUNGS):
             finer = self._sides(block, work, where, direction, step / SHRINK)
-            central, apart = sum(rung) / 2, abs(sum(rung) - sum(finer)) / 2
-            best = min(best, (noise / step + apart, central, central))
-            if apart <= noise / step:
-                right, left = ((SHRINK * b - a) / (SHRINK - 1) for a, b in zip(rung, finer, strict=True))
-                if abs(right - left) > KINK * best[0]:
-                    return right, left, KINK * best[0], True
-                break
+            central, apart, rounding = sum(rung) / 2, abs(sum(rung) - sum(finer)) / 2, noise / step
+            best = min(best, (2 * (rounding + apart), central))
+            if apart <= rounding:
+                before = sides
+                sides = [(SHRINK * b - a) / (SHRINK - 1) for a, b in zip(rung, finer, strict=True)]
+                if abs(sides[0] - sides[1]) <= KINK * rounding:
+                    return best[1], best[1], best[0], False
+                if before and max(abs(np.subtract(sides, before))) <= KINK * rounding:
+                    return sides[0], sides[1], KINK * rounding, True
             step, rung = step / SHRINK, finer
-        bound, right, left = best
-        return right, left, bound, False
+        bound, central = best
+        return central, central, bound + (abs(sides[0] - sides[1]) if sides else 0.0), False
 
     def _sides(
         self, block: Block, work: Vector, where: slice, direction: Vector, step: float
