@@ -42,12 +42,32 @@ class Coordinate:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Located:
+    """Where the mistake of a block is.
+
+    ``how`` says what was found: ``"coordinates"``, whole ``"rows"`` (of axis 0) or ``"columns"`` (all other axes
+    together), a ``"dense"`` mistake, wrong coordinates ``"scattered"`` over more rows than were looked into, or
+    ``"nothing"``. ``rows`` and ``columns`` are those that are wrong in most places; ``share`` is the wrong part of the
+    block, as far as it was looked at. ``complete``: along a random direction the rest of the block is right.
+    ``sentence`` says it in words.
+    """
+
+    how: str
+    rows: tuple[int, ...]
+    columns: tuple[int, ...]
+    share: float
+    complete: bool
+    sentence: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class BlockReport:
     """One block of the parameters.
 
     ``checked`` of its ``size`` coordinates were compared, ``wrong`` of them disagree, ``undecided`` could not
     be measured well enough; ``worst`` are those with the largest errors, worst first. ``cause`` says why the
-    verdict is inconclusive, and is None otherwise. ``power`` is what the check would have caught.
+    verdict is inconclusive, and is None otherwise. ``power`` is what the check would have caught, ``located`` where
+    the mistake is, if that was asked for.
     """
 
     verdict: Verdict
@@ -60,6 +80,7 @@ class BlockReport:
     worst: tuple[Coordinate, ...]
     cause: str | None
     power: Power
+    located: Located | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -202,6 +223,9 @@ def _block_from_dict(plain: Mapping[str, Any]) -> BlockReport:
     fields["shape"] = tuple(fields["shape"])
     fields["worst"] = tuple(Coordinate(**{**c, "index": tuple(c["index"])}) for c in fields["worst"])
     fields["power"] = Power(**fields["power"])
+    if (located := fields.get("located")) is not None:
+        lines = {name: tuple(located[name]) for name in ("rows", "columns")}
+        fields["located"] = Located(**{**located, **lines})
     return BlockReport(**fields)
 
 

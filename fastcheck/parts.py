@@ -130,8 +130,8 @@ class Residuals:
             for k, group in enumerate(groups[start : start + part.size]):
                 rows[k], inside = group[0] // self.columns, group % self.columns
                 entries[k, inside] = b[inside]
-                own = flat[group] - [self.known.get(int(place), 0.0) for place in group]
-                claims[k], sizes[k] = own @ b[inside], own @ own
+                own = flat[group]
+                claims[k], sizes[k] = own @ b[inside] - self._known_in(group, b), own @ own
             found.append(
                 self._judged(self.directions.along_rows(self.block, rows, entries), claims, sizes)
             )
@@ -161,6 +161,15 @@ class Residuals:
         a, b = self._weights(turn)
         rows, columns = self.left_out
         return np.where(rows, 0.0, a), np.where(columns, 0.0, b)
+
+    def take_out(self, places: Places, errors: Vector) -> None:
+        """Take the errors of these coordinates out of what is measured from now on."""
+        self.known.update(zip(places.tolist(), errors.tolist(), strict=True))
+
+    def _known_in(self, group: Places, b: Vector) -> float:
+        """Return what the known errors add to the claim along the columns' weights, in a group of one row."""
+        inside = [place for place in self.known if group[0] <= place <= group[-1] and place in group]
+        return sum(self.known[place] * float(b[place % self.columns]) for place in inside)
 
     def _draw(self, turn: int) -> tuple[Vector, Vector]:
         rng = np.random.default_rng([self.seed, self.block.start, turn])
