@@ -27,8 +27,10 @@ if TYPE_CHECKING:
         GradientMismatchError,
         InvalidProblemError,
     )
+    from fastcheck.locating import locate
     from fastcheck.randomness import frozen_randomness
-    from fastcheck.report.result import BlockReport, Coordinate, Report
+    from fastcheck.report.result import BlockReport, Coordinate, Located, Report, Screened
+    from fastcheck.screening import screen
     from fastcheck.verdict import Verdict
 
 __version__ = "0.1.0"
@@ -41,8 +43,10 @@ __all__ = [
     "FastcheckError",
     "GradientMismatchError",
     "InvalidProblemError",
+    "Located",
     "Loss",
     "Report",
+    "Screened",
     "Verdict",
     "check",
     "check_backprop",
@@ -51,7 +55,9 @@ __all__ = [
     "check_object",
     "course",
     "frozen_randomness",
+    "locate",
     "numerical_gradient",
+    "screen",
 ]
 
 _HOMES = {
@@ -62,8 +68,10 @@ _HOMES = {
     "FastcheckError": "fastcheck.errors",
     "GradientMismatchError": "fastcheck.errors",
     "InvalidProblemError": "fastcheck.errors",
+    "Located": "fastcheck.report.result",
     "Loss": "fastcheck.engines.mlp.losses",
     "Report": "fastcheck.report.result",
+    "Screened": "fastcheck.report.result",
     "Verdict": "fastcheck.verdict",
     "check": "fastcheck.checks",
     "check_backprop": "fastcheck.checks",
@@ -71,7 +79,9 @@ _HOMES = {
     "check_mlp": "fastcheck.checks",
     "check_object": "fastcheck.checks",
     "frozen_randomness": "fastcheck.randomness",
+    "locate": "fastcheck.locating",
     "numerical_gradient": "fastcheck.checks",
+    "screen": "fastcheck.screening",
 }
 
 

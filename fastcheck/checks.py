@@ -19,6 +19,7 @@ from fastcheck.power import measure_power
 from fastcheck.problem import Problem, generators_kept, pose, structure_copy
 from fastcheck.randomness import repeating
 from fastcheck.report.result import Report, block_report
+from fastcheck.screening import screen
 from fastcheck.second_look import look_again
 from fastcheck.verdict import judge, validate_tolerance
 
@@ -58,7 +59,8 @@ def check(
     coordinates
         What to check: ``"all"``; a number per block; a fraction of each block; a dict from block names to
         these; or positions such as ``[("W1", (3, 0)), "b1[2, 0]"]``. Samples are random, drawn in each block
-        by itself, without replacement, and repeat with ``seed``.
+        by itself, without replacement, and repeat with ``seed``. ``"screen"``: random directions instead of
+        coordinates, as `screen`.
     method
         ``"reference"``, the textbook loop; ``"plain"``, the same costs in batches and in parallel;
         ``"difference"``, difference propagation; ``"mlp"``, the kernels for multilayer perceptrons; or ``"auto"``,
@@ -101,6 +103,9 @@ def check(
             "gradients: expected the claimed gradient, or a function that returns it, got None. Does the "
             "backward pass end in a return statement?"
         )
+    if isinstance(coordinates, str) and coordinates == "screen":
+        how: dict[str, Any] = {"n_jobs": n_jobs, "backend": backend, "seed": seed, "progress": progress}
+        return screen(cost, parameters, gradients, epsilon=epsilon, tolerance=tolerance, method=method, **how)
     start = time.perf_counter()
     tolerance = validate_tolerance(tolerance)
     execution = Execution(n_jobs=n_jobs, backend=backend, progress=progress)

@@ -56,7 +56,9 @@ class Found:
         return not (self.groups or self.undecided.size)
 
 
-def find_wrong(sets: Sequence[Places], residuals: Residuals, *, seed: int = 0, most: int = MOST) -> list[Found]:
+def find_wrong(
+    sets: Sequence[Places], residuals: Residuals, *, seed: int = 0, most: int = MOST
+) -> list[Found]:
     """Return for each set of places which of them are wrong.
 
     Sets are searched side by side: each level of halving is one call of ``residuals``, or a few. No group that is
@@ -171,7 +173,9 @@ class _Table:
         turns = [parent.turn for parent in parents]
         left = self._by_turn([parent.halves()[0] for parent in parents], turns)
         right = [
-            _Group(parent.halves()[1], parent.residual - half.residual, parent.bound + half.bound, parent.turn)
+            _Group(
+                parent.halves()[1], parent.residual - half.residual, parent.bound + half.bound, parent.turn
+            )
             for parent, half in zip(parents, left, strict=True)
         ]
         worn = [i for i, half in enumerate(left) if right[i].bound > WORN * half.bound]

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fastcheck.engines.directions import MAX_MEMORY, Directions
+from fastcheck.execution import Backend, Execution
 from fastcheck.parameters import Block, Vector, coordinate_name
 from fastcheck.power import measure_power
 from fastcheck.problem import Problem
-from fastcheck.report.result import BlockReport, Located, block_report
+from fastcheck.report.result import BlockReport, Located, Report, block_report
+from fastcheck.screening import Options, ScreenedBlock, read_options, screened_report
 from fastcheck.searching import Traces, search
-from fastcheck.verdict import Standing, judge
+from fastcheck.verdict import Standing, Verdict, judge
 
 NAMED = 3
 """Coordinates, rows or columns that a sentence names."""
@@ -24,6 +27,99 @@ SAME_FACTOR = 1e-6
 
 MOSTLY = 0.9
 """Part of a sample that must be wrong for all to be called wrong."""
+
+
+def locate(
+    cost: Callable[[Any], Any],
+    parameters: Any,
+    gradients: Any,
+    *,
+    directions: int = 4,
+    confidence: float = 0.999,
+    epsilon: float | None = None,
+    tolerance: float = 1e-7,
+    method: str = "auto",
+    n_jobs: int = 1,
+    backend: Backend | None = None,
+    seed: int = 0,
+    progress: bool | Callable[[int, int], None] | None = None,
+    max_memory: int = MAX_MEMORY,
+) -> Report:
+    """Screen a claimed gradient, and find what is wrong in the blocks that fail.
+
+    Group testing: sums of errors over groups of rows and coordinates, with random weights, are the residuals g·v - ∇J·v
+    of directions v that live in these groups. Groups with a residual that rounding does not explain are halved. What is
+    wrong in most places is recognised early and described from a sample.
+
+    Parameters
+    ----------
+    cost, parameters, gradients, epsilon, tolerance, method, n_jobs, backend, seed, progress
+        As for `check`.
+    directions, confidence, max_memory
+        As for `screen`.
+
+    Returns
+    -------
+    Report
+        That of `screen`, and for each failing block ``report.blocks[name].located`` and the coordinates found,
+        ``worst``: each was measured by itself. For k wrong coordinates among n it takes O(k log n) directions: of one
+        forward pass by difference propagation, of four to fourteen by plain evaluation.
+
+    Raises
+    ------
+    InvalidProblemError, EvaluationError
+        As `check`.
+
+    Examples
+    --------
+    >>> import numpy as np, fastcheck
+    >>> theta = {"W": np.linspace(-1, 1, 60_000).reshape(200, 300), "b": np.array([0.5])}
+    >>> def cost(p):
+    ...     return np.sum(p["W"] ** 2) + 3 * p["b"][0]
+    >>> gradients = {"dW": 2 * theta["W"], "db": np.array([3.0])}
+    >>> gradients["dW"][17, 5] *= 1.001
+    >>> report = fastcheck.locate(cost, theta, gradients)
+    >>> report.blocks["W"].located.sentence, report.blocks["b"].located
+    ('W[17, 5] is wrong by a factor of 1.001', None)
+    >>> gradients["dW"][17] = -2 * theta["W"][17]
+    >>> print(fastcheck.locate(cost, theta, gradients).blocks["W"].located.sentence)
+    row 17 of W (300 coordinates) is wrong by a factor of −1
+    """
+    options = read_options(gradients, directions, confidence, tolerance, seed, max_memory)
+    execution = Execution(n_jobs=n_jobs, backend=backend, progress=progress)
+    return screened_report(
+        cost,
+        parameters,
+        gradients,
+        options,
+        execution,
+        epsilon=epsilon,
+        method=method,
+        look_closer=locate_after_screening,
+    )
+
+
+def locate_after_screening(
+    problem: Problem, directions: Directions, screened: Sequence[ScreenedBlock], options: Options
+) -> dict[str, BlockReport]:
+    """Return reports of the blocks that failed: what screening says of the whole, and where the mistake is."""
+    failed = {one.residuals.block.name: one.report for one in screened if one.report.verdict is Verdict.FAIL}
+    blocks = [block for block in problem.layout.blocks if block.name in failed]
+    found = locate_from(
+        problem,
+        directions,
+        blocks,
+        tolerance=options.tolerance,
+        seed=options.seed,
+        max_memory=options.max_memory,
+    )
+    of_what_was_measured = ("checked", "wrong", "undecided", "worst", "located")
+    return {
+        name: dataclasses.replace(
+            failed[name], **{field: getattr(report, field) for field in of_what_was_measured}
+        )
+        for name, report in found.items()
+    }
 
 
 def locate_from(

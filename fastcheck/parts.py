@@ -45,7 +45,7 @@ class Slopes:
     bound: Vector
 
 
-class Residuals:
+class Parts:
     """The residuals of one block, less the errors that are known, outside of what has been described already.
 
     Each measurement returns residuals and their bounds, both (k,): a residual beyond its bound means that something is
@@ -132,9 +132,7 @@ class Residuals:
                 entries[k, inside] = b[inside]
                 own = flat[group]
                 claims[k], sizes[k] = own @ b[inside] - self._known_in(group, b), own @ own
-            found.append(
-                self._judged(self.directions.along_rows(self.block, rows, entries), claims, sizes)
-            )
+            found.append(self._judged(self.directions.along_rows(self.block, rows, entries), claims, sizes))
         return _joined(found)
 
     def one_by_one(self, places: Places) -> Slopes:
@@ -146,7 +144,8 @@ class Residuals:
             entries[np.arange(part.size), inside] = 1.0
             found.append(self.directions.along_rows(self.block, rows, entries))
         right, left, bound, kinked = (
-            np.concatenate([getattr(one, name) for one in found]) for name in ("right", "left", "bound", "kinked")
+            np.concatenate([getattr(one, name) for one in found])
+            for name in ("right", "left", "bound", "kinked")
         )
         central = (right + left) / 2
         return Slopes(

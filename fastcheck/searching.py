@@ -8,7 +8,7 @@ columns, and one in most of these, too, is described from a sample.
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -16,12 +16,11 @@ from numpy.typing import NDArray
 
 from fastcheck.engines import Estimates
 from fastcheck.engines.directions import MAX_MEMORY, Directions
-from fastcheck.group_testing import MOST, Places, find_wrong
-from fastcheck.group_testing import Residuals as Measure
+from fastcheck.group_testing import MOST, Places, Residuals, find_wrong
 from fastcheck.parameters import Block, Vector
+from fastcheck.parts import Parts
 from fastcheck.plan import Plan
 from fastcheck.problem import Problem
-from fastcheck.parts import Residuals
 from fastcheck.verdict import relative_tolerances
 
 SAMPLE = {"difference": 64, "plain": 16}
@@ -108,7 +107,7 @@ def search(
     for block in blocks:
         share, unit = _tolerance(problem, block, tolerance, seed)
         claimed = np.asarray(problem.claimed)[block.start : block.stop]
-        residuals = Residuals(
+        residuals = Parts(
             claimed, block, directions, share=share, unit=unit, seed=seed, max_memory=max_memory
         )
         found[block.name] = _BlockSearch(residuals, claimed, seed).run()
@@ -166,7 +165,7 @@ class _Lines:
 class _BlockSearch:
     """The search of one block."""
 
-    def __init__(self, residuals: Residuals, claimed: Vector, seed: int) -> None:
+    def __init__(self, residuals: Parts, claimed: Vector, seed: int) -> None:
         self.residuals, self.claimed, self.seed = residuals, claimed, seed
         self.block, self.directions = residuals.block, residuals.directions
         self.rng = np.random.default_rng([seed, self.block.start, 1])
@@ -237,7 +236,7 @@ class _BlockSearch:
             return _Lines(np.empty(0, np.intp))
         return self.by_groups(np.arange(self.residuals.columns), self.residuals.of_columns, base)
 
-    def by_groups(self, lines: Places, measure: Measure, base: int) -> _Lines:
+    def by_groups(self, lines: Places, measure: Residuals, base: int) -> _Lines:
         turned = functools.partial(_turned, measure, base)
         (found,) = find_wrong([lines], turned, seed=self.seed)
         if not found.groups:
@@ -255,9 +254,7 @@ class _BlockSearch:
             self.measure(rows)
             return
         sets = [np.arange(row * width, (row + 1) * width) for row in rows]
-        found = find_wrong(
-            sets, functools.partial(_turned, self.residuals.inside_rows, base), seed=self.seed
-        )
+        found = find_wrong(sets, functools.partial(_turned, self.residuals.inside_rows, base), seed=self.seed)
         for row, places, inside in zip(rows, sets, found, strict=True):
             if inside.groups:
                 self.traces.rows.append(int(row))
@@ -294,5 +291,7 @@ class _BlockSearch:
             setattr(traces, name, np.concatenate([getattr(traces, name), getattr(slopes, name)])[order])
 
 
-def _turned(measure: Measure, base: int, groups: Sequence[NDArray[np.intp]], turn: int) -> tuple[Vector, Vector]:
+def _turned(
+    measure: Residuals, base: int, groups: Sequence[NDArray[np.intp]], turn: int
+) -> tuple[Vector, Vector]:
     return measure(groups, base + turn)

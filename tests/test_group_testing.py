@@ -30,7 +30,6 @@ class Errors:
             len(groups), self.bound + rounding
         )
 
-
     @functools.cache
     def weights_of(self, turn):
         if self.weights is not None and turn == 0:
@@ -162,7 +161,9 @@ def test_noise_never_makes_a_right_place_wrong(size, seed):
     found = search(Errors(errors, bound=1.0, seed=seed))
     assert np.isin(found.wrong, wrong).all()
     if not found.wrong.size and not found.dense:
-        loud = errors[wrong].max() > 20  # the largest alone is beyond the noise, unless others stand against it
+        loud = (
+            errors[wrong].max() > 20
+        )  # the largest alone is beyond the noise, unless others stand against it
         assert found.undecided.size or not loud or errors[wrong].size > 1
 
 

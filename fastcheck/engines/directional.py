@@ -8,8 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from fastcheck.engines.noise import POINTS, SAFETY, noise_level
+from fastcheck.engines.noise import POINTS, SAFETY
 from fastcheck.engines.plain import STEP
+from fastcheck.engines.verification import LINES, carefully_measured_noise
 from fastcheck.errors import EvaluationError
 from fastcheck.parameters import Block, Vector
 from fastcheck.problem import Problem
@@ -55,8 +56,8 @@ class PlainDirections:
     def noise(self) -> float:
         """Standard deviation of the rounding noise of J, measured when first asked for."""
         if self._noise is None:
-            self._noise = noise_level(self.problem)
-            self.forward_passes += POINTS
+            self._noise = carefully_measured_noise(self.problem)
+            self.forward_passes += LINES * POINTS
         return self._noise
 
     def along(self, block: Block, entries: NDArray[np.float64], shrink: float = 1.0) -> Directional:

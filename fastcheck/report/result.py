@@ -61,13 +61,29 @@ class Located:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Screened:
+    """What random directions say of a block's error e = g - ∇J.
+
+    With probability ``confidence`` the norm ‖e‖ is at most ``bound``, and ‖e‖ / ‖∇J‖ at most ``relative_bound``
+    (infinite where ‖e‖ may be as large as ‖∇J‖). ``directions`` were drawn; ``kinked`` of them cross a kink at θ.
+    """
+
+    directions: int
+    confidence: float
+    bound: float
+    relative_bound: float
+    kinked: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class BlockReport:
     """One block of the parameters.
 
     ``checked`` of its ``size`` coordinates were compared, ``wrong`` of them disagree, ``undecided`` could not
     be measured well enough; ``worst`` are those with the largest errors, worst first. ``cause`` says why the
-    verdict is inconclusive, and is None otherwise. ``power`` is what the check would have caught, ``located`` where
-    the mistake is, if that was asked for.
+    verdict is inconclusive, and is None otherwise. ``power`` is what the check would have caught. ``screened`` is what
+    random directions say of the whole block, None if none were drawn; ``located`` is where the mistake is, None if it
+    was not looked for.
     """
 
     verdict: Verdict
@@ -80,6 +96,7 @@ class BlockReport:
     worst: tuple[Coordinate, ...]
     cause: str | None
     power: Power
+    screened: Screened | None = None
     located: Located | None = None
 
 
@@ -223,6 +240,7 @@ def _block_from_dict(plain: Mapping[str, Any]) -> BlockReport:
     fields["shape"] = tuple(fields["shape"])
     fields["worst"] = tuple(Coordinate(**{**c, "index": tuple(c["index"])}) for c in fields["worst"])
     fields["power"] = Power(**fields["power"])
+    fields["screened"] = None if fields["screened"] is None else Screened(**fields["screened"])
     if (located := fields.get("located")) is not None:
         lines = {name: tuple(located[name]) for name in ("rows", "columns")}
         fields["located"] = Located(**{**located, **lines})

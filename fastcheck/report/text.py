@@ -11,7 +11,7 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from fastcheck.report.result import Report
+from fastcheck.report.result import BlockReport, Report, Screened
 from fastcheck.verdict import Verdict
 
 WIDTH = 80
@@ -60,7 +60,7 @@ def rich_report(report: Report) -> RenderableType:
     located = [block.located.sentence for block in report.blocks.values() if block.located]
     if located:
         parts += [Text(), *(Text(textwrap.fill(f"Located: {sentence}", WIDTH - 2)) for sentence in located)]
-    if report.verdict is Verdict.FAIL:
+    if report.verdict is Verdict.FAIL and report.worst:
         parts += [Text(), Text("Worst coordinates"), _worst(report)]
     causes = [block.cause for block in report.blocks.values() if block.cause]
     notes = [f"Inconclusive: {cause}. {ADVICE}" for cause in causes[:1]] + list(report.notes)
@@ -81,6 +81,9 @@ def _headline(report: Report) -> Text:
 
 
 def _summary(report: Report) -> Text:
+    screened = [block.screened for block in report.blocks.values() if block.screened]
+    if screened:
+        return _screened_summary(report, screened)
     share = "all" if report.checked == report.size else f"{report.checked:,} of"
     step = "" if report.epsilon is None else f", ε = {report.epsilon:g}"
     seed = "" if report.checked == report.size else f", seed {report.seed}"
@@ -88,6 +91,17 @@ def _summary(report: Report) -> Text:
         f"{share} {report.size:,} parameters checked by {METHODS[report.method]}{step}{seed}\n"
         f"difference {report.difference:.3g}  (usually right below 1e-7, wrong above 1e-3)\n"
         f"{report.forward_passes:,} forward passes, {report.seconds:.2f} s{_power(report)}"
+    )
+
+
+def _screened_summary(report: Report, screened: list[Screened]) -> Text:
+    size = sum(block.size for block in report.blocks.values() if block.screened)
+    return Text(
+        f"{size:,} parameters screened by {METHODS[report.method]}, seed {report.seed}\n"
+        f"along {screened[0].directions} random directions in each block; each bound on the relative error\n"
+        f"‖g - ∇J‖ / ‖∇J‖ of a block holds with {100 * screened[0].confidence:.10g} % confidence\n"
+        f"difference {report.difference:.3g}  (usually right below 1e-7, wrong above 1e-3)\n"
+        f"{report.forward_passes:,} forward passes, {report.seconds:.2f} s"
     )
 
 
@@ -115,8 +129,11 @@ def _blocks(report: Report) -> Table:
     table.add_column("checked", justify="right")
     table.add_column("wrong", justify="right")
     table.add_column("largest error at")
+    screened = any(block.screened for block in report.blocks.values())
+    if screened:
+        table.add_column("bound", justify="right")
     for name, block in report.blocks.items():
-        worst = block.worst[0]
+        bound = [f"{block.screened.relative_bound:.1e}" if block.screened else "-"] if screened else []
         table.add_row(
             Text(name),
             Text("×".join(map(str, block.shape)) or "number"),
@@ -124,9 +141,17 @@ def _blocks(report: Report) -> Table:
             f"{block.difference:.2e}",
             f"{block.checked:,}",
             f"{block.wrong:,}",
-            Text(f"{worst.name}: {worst.error:.1e}" if worst.error else "no error"),
+            _largest_error(block),
+            *bound,
         )
     return table
+
+
+def _largest_error(block: BlockReport) -> Text:
+    if not block.worst:
+        return Text("-")
+    worst = block.worst[0]
+    return Text(f"{worst.name}: {worst.error:.1e}" if worst.error else "no error")
 
 
 def _worst(report: Report) -> Table:

@@ -1,0 +1,144 @@
+"""What random directions say of a claim: residuals, and the norm of the error that they bound.
+
+A direction v with independent standard normal entries turns the error e = g - ∇J of a block into one number, whether it
+is spread over millions of entries or sits in one: r = g·v - ∇J·v, with distribution N(0, ‖e‖²). So Σ r² / ‖e‖² of K
+directions has the χ² distribution with K degrees of freedom, and ‖e‖² ≤ Σ r² / q with probability 1 - α, where q is its
+α-quantile.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastcheck.engines.directions import Directions
+from fastcheck.normal import normal_numbers
+from fastcheck.parameters import Block, Vector
+from fastcheck.problem import Problem
+
+CHUNK = 8192
+"""Products that are added at a time: a long sum in one go would lose digits."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Residuals:
+    """What K random directions say of one block; arrays of shape (K,).
+
+    ``residual`` is how far g·v lies from the slope, or at a kink from the slopes between which claims are right;
+    ``bound`` is what rounding explains of it, ``slope`` the slope itself, and ``kinked`` the directions that cross a
+    kink.
+    """
+
+    block: Block
+    residual: Vector
+    bound: Vector
+    slope: Vector
+    kinked: NDArray[np.bool_]
+
+    @property
+    def explained(self) -> bool:
+        """Whether rounding explains the residuals, all together."""
+        return norm(self.residual) <= norm(self.bound)
+
+    @property
+    def error(self) -> float:
+        """Estimate of ‖e‖: the root of the mean of r²."""
+        return norm(self.residual) / math.sqrt(self.residual.size)
+
+    @property
+    def gradient(self) -> float:
+        """Estimate of ‖∇J‖: the root of the mean of the squared slopes."""
+        return norm(self.slope) / math.sqrt(self.slope.size)
+
+    def error_bound(self, confidence: float) -> float:
+        """Return an upper bound on ‖e‖ that holds with this probability."""
+        return norm_bound(np.abs(self.residual) + self.bound, confidence)
+
+
+def norm_bound(residuals: Vector, confidence: float) -> float:
+    """Return the upper confidence bound sqrt(Σ r² / q) on ‖e‖, q the (1 - confidence)-quantile of χ² with K degrees."""
+    return norm(residuals) / math.sqrt(chi_square_quantile(residuals.size, 1 - confidence))
+
+
+def measure(
+    problem: Problem,
+    directions: Directions,
+    number: int,
+    count: int,
+    *,
+    seed: int,
+    max_memory: int,
+    shrink: float = 1.0,
+) -> Residuals:
+    """Return the residuals of block ``number`` along ``count`` random directions, the same ones for the same seed.
+
+    Holds as many directions at a time as fit into a quarter of ``max_memory``, at least one.
+    """
+    block = problem.layout.blocks[number]
+    claimed = claim_of(problem, block)
+    at_once = max(1, min(count, max_memory // (32 * max(1, block.size))))
+    parts = []
+    for start in range(0, count, at_once):
+        rows = range(start, min(start + at_once, count))
+        entries = np.empty((len(rows), block.size))
+        for entry, row in zip(entries, rows, strict=True):
+            entry[:] = normal_numbers(block.size, seed, number, row)
+        found = directions.along(block, entries, shrink)
+        along = np.array([dot(claimed, entry) for entry in entries])
+        parts.append((*outside(along, found.right, found.left, found.kinked), found.bound, found.kinked))
+    residual, slope, bound, kinked = (np.concatenate(column) for column in zip(*parts, strict=True))
+    return Residuals(block=block, residual=residual, bound=bound, slope=slope, kinked=kinked)
+
+
+def claim_of(problem: Problem, block: Block) -> Vector:
+    """Return the claimed gradient of one block, shape (block.size,)."""
+    assert problem.claimed is not None  # whoever asks for residuals has posed the problem with a claim
+    return problem.claimed[block.start : block.stop]
+
+
+def outside(claimed: Vector, right: Vector, left: Vector, kinked: NDArray[np.bool_]) -> tuple[Vector, Vector]:
+    """Return how far claims lie outside of the slopes that are right, and the nearest of these slopes; both (k,)."""
+    central = (right + left) / 2
+    between = np.clip(claimed, np.minimum(left, right), np.maximum(left, right))
+    slope = np.where(kinked, between, central)
+    return claimed - slope, slope
+
+
+def dot(one: Vector, other: Vector) -> float:
+    """Return the scalar product, its error a few rounding units however long the vectors are."""
+    starts = range(0, one.size, CHUNK)
+    return math.fsum(float(one[i : i + CHUNK] @ other[i : i + CHUNK]) for i in starts)
+
+
+@functools.cache
+def chi_square_quantile(degrees: int, probability: float) -> float:
+    """Return the quantile of the χ² distribution: what it stays below with this probability."""
+    low, high = 0.0, 1.0
+    while _chi_square(degrees, high) < probability:
+        low, high = high, 2 * high
+    while high - low > 1e-12 * high:
+        middle = (low + high) / 2
+        low, high = (middle, high) if _chi_square(degrees, middle) < probability else (low, middle)
+    return high
+
+
+def _chi_square(degrees: int, x: float) -> float:
+    """Return the distribution function of χ², by the series of the incomplete gamma function."""
+    a, x = degrees / 2, x / 2
+    term = total = 1.0
+    n = 0
+    while term > 1e-17 * total:
+        n += 1
+        term *= x / (a + n)
+        total += term
+    return math.exp(a * math.log(x) - x - math.lgamma(a + 1)) * total
+
+
+def norm(values: Iterable[float]) -> float:
+    """Return the Euclidean norm of a few numbers; squares neither overflow nor vanish."""
+    return math.hypot(*values)

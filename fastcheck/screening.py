@@ -1,0 +1,434 @@
+"""Screening: whole blocks of the gradient against random directions, in a handful of forward passes.
+
+The derivation, its assumptions and what the verdicts mean: docs/screening.md.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from fastcheck.engines.directional import PlainDirections
+from fastcheck.engines.directions import MAX_MEMORY, Directions, opened
+from fastcheck.engines.noise import root_mean_square
+from fastcheck.engines.plain import STEP as PLAIN_STEP
+from fastcheck.errors import InvalidProblemError
+from fastcheck.execution import Backend, Execution, one_blas_thread
+from fastcheck.parameters import Block
+from fastcheck.plan import make_plan
+from fastcheck.power import BEYOND, Power
+from fastcheck.problem import Problem, generators_kept, pose
+from fastcheck.randomness import repeating
+from fastcheck.report.result import WORST, BlockReport, Coordinate, Report, Screened, largest_first
+from fastcheck.residuals import Residuals, claim_of, measure, norm
+from fastcheck.spot_checks import Spots, spot_check
+from fastcheck.verdict import DTYPE_ULPS, SHARP, VANISHING, Verdict, validate_tolerance
+
+RETRY = 8.0
+"""A block that looks wrong is measured again with a step smaller by this factor before it counts."""
+
+WHOLE_STEPS = (1.0, 2.0**-10)
+"""Steps at which a block without influence must leave the cost as it is, bit for bit."""
+
+
+def screen(
+    cost: Callable[[Any], Any],
+    parameters: Any,
+    gradients: Any,
+    *,
+    directions: int = 4,
+    confidence: float = 0.999,
+    epsilon: float | None = None,
+    tolerance: float = 1e-7,
+    method: str = "auto",
+    n_jobs: int = 1,
+    backend: Backend | None = None,
+    seed: int = 0,
+    progress: bool | Callable[[int, int], None] | None = None,
+    max_memory: int = MAX_MEMORY,
+) -> Report:
+    r"""Check a claimed gradient along random directions: blocks of any size in a few forward passes each.
+
+    For a direction v with independent standard normal entries, :math:`g·v - ∇J·v` has the distribution
+    :math:`N(0, ‖g - ∇J‖²)`, so K directions bound ‖g - ∇J‖ from above by :math:`\sqrt{\sum r² / q}`, with q the
+    (1 - confidence)-quantile of χ² with K degrees of freedom.
+
+    Parameters
+    ----------
+    cost, parameters, gradients
+        As for `check`.
+    directions
+        K, the random directions drawn in each block, at least 1. The bound is 6.6 times the typical |r| for 4, 2.6
+        times for 10.
+    confidence
+        Probability, in (0, 1), with which each block's bound holds.
+    epsilon
+        The largest step of plain evaluation; difference propagation has a tiny one of its own.
+    tolerance
+        As for `check`, and relative to the same scales: it does not grow with the number of parameters.
+    method
+        ``"auto"``, ``"difference"`` or ``"plain"``; ``"reference"`` is plain evaluation, too.
+    n_jobs, backend, progress
+        As for `check`. One worker is used: an evaluation of a large network leaves little to share.
+    seed
+        Seed of the directions.
+    max_memory
+        Bytes of memory to stay under, besides the parameters, the claim and what the cost itself needs. One direction
+        of the largest block has to fit, eight times.
+
+    Returns
+    -------
+    Report
+        ``report.blocks[name].screened`` holds the bounds. Costs about 2 + K forward passes a block by difference
+        propagation, five to ten for each direction by plain evaluation; more where something looks wrong.
+
+    Raises
+    ------
+    InvalidProblemError, EvaluationError
+        As `check`.
+
+    Examples
+    --------
+    >>> import numpy as np, fastcheck
+    >>> theta = {"w": np.linspace(-1, 1, 100_000), "b": np.array([0.5])}
+    >>> def cost(p):
+    ...     return np.sum(p["w"] ** 2) + 3 * p["b"][0]
+    >>> gradients = {"dw": 2 * theta["w"], "db": np.array([3.0])}
+    >>> report = fastcheck.screen(cost, theta, gradients)
+    >>> report.passed, report.blocks["w"].screened.relative_bound < 1e-12
+    (True, True)
+    >>> gradients["dw"][77_777] += 1e-6
+    >>> fastcheck.screen(cost, theta, gradients).blocks["w"].verdict
+    <Verdict.FAIL: 'fail'>
+    """
+    options = read_options(gradients, directions, confidence, tolerance, seed, max_memory)
+    execution = Execution(n_jobs=n_jobs, backend=backend, progress=progress)
+    return screened_report(cost, parameters, gradients, options, execution, epsilon=epsilon, method=method)
+
+
+def read_options(
+    gradients: Any, directions: Any, confidence: Any, tolerance: Any, seed: int, max_memory: Any
+) -> Options:
+    """Return the options of screening, or raise `InvalidProblemError`; also if there is no claim."""
+    if gradients is None:
+        raise InvalidProblemError(
+            "gradients: expected the claimed gradient, or a function that returns it, got None. Does the backward "
+            "pass end in a return statement?"
+        )
+    return Options(
+        directions=_positive("directions", directions),
+        confidence=_probability("confidence", confidence),
+        tolerance=validate_tolerance(tolerance),
+        seed=seed,
+        max_memory=_positive("max_memory", max_memory),
+    )
+
+
+def screened_report(
+    cost: Callable[[Any], Any],
+    parameters: Any,
+    gradients: Any,
+    options: Options,
+    execution: Execution,
+    *,
+    epsilon: float | None,
+    method: str,
+    look_closer: LookCloser | None = None,
+) -> Report:
+    """Screen, and replace the reports of blocks by those that ``look_closer`` returns of the failing ones."""
+    start = time.perf_counter()
+    with generators_kept(), one_blas_thread():
+        problem = pose(repeating(cost), parameters, repeating(gradients))
+        plan = make_plan(problem.layout, problem.theta, _one_of_each(problem), epsilon, options.seed)
+        with opened(
+            problem, execution, method, epsilon=plan.epsilon, seed=plan.seed, max_memory=options.max_memory
+        ) as way:
+            screened = screen_blocks(problem, way, options, execution)
+            blocks = {one.residuals.block.name: one.report for one in screened}
+            if look_closer is not None:
+                blocks |= look_closer(problem, way, screened, options)
+            notes, passes, method = way.notes, way.forward_passes, way.method
+    return Report(
+        verdict=worst_of([block.verdict for block in blocks.values()]),
+        difference=_difference(problem, screened),
+        blocks=blocks,
+        forward_passes=problem.forward_passes + passes + sum(one.extra_passes for one in screened),
+        method=method,
+        epsilon=plan.epsilon,
+        tolerance=options.tolerance,
+        seconds=time.perf_counter() - start,
+        seed=plan.seed,
+        notes=(*execution.notes, *notes, *(note for one in screened for note in one.notes)),
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """How the blocks are screened."""
+
+    directions: int
+    confidence: float
+    tolerance: float
+    seed: int
+    max_memory: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class ScreenedBlock:
+    """One block: what the directions and the coordinates measured one by one say, and the report."""
+
+    residuals: Residuals
+    spots: Spots | None
+    report: BlockReport
+    notes: tuple[str, ...]
+    extra_passes: int
+
+
+LookCloser = Callable[[Problem, Directions, list[ScreenedBlock], Options], dict[str, BlockReport]]
+"""What may be done with the blocks that screening fails, while its way of measuring slopes is open."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A verdict with the sentence that says why it is inconclusive, and a note."""
+
+    verdict: Verdict
+    cause: str | None = None
+    notes: tuple[str, ...] = ()
+
+
+def screen_blocks(
+    problem: Problem, way: Directions, options: Options, execution: Execution
+) -> list[ScreenedBlock]:
+    """Screen every block that is not empty."""
+    found = []
+    with execution.tracking(problem.layout.size) as advance:
+        for number, block in enumerate(problem.layout.blocks):
+            if block.size:
+                found.append(_Screening(problem, way, options, number).screened())
+                advance(block.size)
+    return found
+
+
+def worst_of(verdicts: Sequence[Verdict]) -> Verdict:
+    """Return fail if one of them is, then inconclusive, then pass."""
+    order = (Verdict.FAIL, Verdict.INCONCLUSIVE, Verdict.PASS)
+    return next(verdict for verdict in order if verdict in verdicts)
+
+
+class _Screening:
+    """The screening of one block."""
+
+    def __init__(self, problem: Problem, way: Directions, options: Options, number: int) -> None:
+        self.problem, self.way, self.options, self.number = problem, way, options, number
+        self.block: Block = problem.layout.blocks[number]
+        self.claimed = claim_of(problem, self.block)
+        self.length = math.sqrt(self.block.size) * root_mean_square(self.claimed)
+        dtype = problem.dtypes[number]
+        self.double = dtype == np.float64
+        self.relative = max(options.tolerance, DTYPE_ULPS * float(np.finfo(dtype).eps))
+        self.extra_passes = 0
+
+    def screened(self) -> ScreenedBlock:
+        """Return what is found: after a second look and a few coordinates one by one, if it looks wrong."""
+        residuals, spots = self._measured(), None
+        finding = self._settled(residuals)
+        if finding is None:
+            residuals = self._measured(RETRY)
+            finding = self._settled(residuals)
+        if finding is None:
+            spots = spot_check(self.problem, self.way, self.number, seed=self.options.seed)
+            finding = self._by_coordinates(residuals, spots)
+        return ScreenedBlock(
+            residuals=residuals,
+            spots=spots,
+            report=self._report(residuals, spots, finding),
+            notes=finding.notes,
+            extra_passes=self.extra_passes,
+        )
+
+    @property
+    def exact(self) -> bool:
+        """Whether no costs are subtracted."""
+        return self.way.method == "difference"
+
+    def _measured(self, shrink: float = 1.0) -> Residuals:
+        options = self.options
+        return measure(
+            self.problem,
+            self.way,
+            self.number,
+            options.directions,
+            seed=options.seed,
+            max_memory=options.max_memory,
+            shrink=shrink,
+        )
+
+    def _bounds(self, residuals: Residuals) -> tuple[float, float]:
+        """Return the bound on ‖e‖, and the least that ‖∇J‖ = ‖g - e‖ can be then."""
+        bound = residuals.error_bound(self.options.confidence)
+        return bound, max(0.0, self.length - bound)
+
+    def _settled(self, residuals: Residuals) -> Finding | None:
+        """Return what directions alone can tell, None where the block looks wrong."""
+        bound, length = self._bounds(residuals)
+        typical = length / math.sqrt(self.block.size)
+        if bound <= self.relative * (SHARP * typical if self.double else length) or self._zero(residuals):
+            return Finding(Verdict.PASS)
+        if not residuals.explained:
+            return None
+        if bound <= self.relative * typical:
+            return Finding(Verdict.PASS)
+        return Finding(
+            Verdict.INCONCLUSIVE,
+            f"slopes in {self.block.name} are known to ± {residuals.bound.max():.1e} only, so ‖g - ∇J‖ may be "
+            f"{bound:.1e}, against a typical entry of {self.length / math.sqrt(self.block.size):.1e}",
+        )
+
+    def _zero(self, residuals: Residuals) -> bool:
+        """Whether claim and slopes are both zero, or zero but for rounding where no costs were subtracted."""
+        if self.exact:
+            flow = max(
+                float(np.max(np.abs(claim_of(self.problem, b)), initial=0.0))
+                for b in self.problem.layout.blocks
+            )
+            small = float(np.max(np.abs(self.claimed))) <= VANISHING * flow
+            return small and bool((np.abs(residuals.slope) <= residuals.bound).all())
+        if self.claimed.any() or residuals.slope.any():
+            return False
+        return all(not self._measured(PLAIN_STEP / step).slope.any() for step in WHOLE_STEPS)
+
+    def _by_coordinates(self, residuals: Residuals, spots: Spots) -> Finding:
+        """Return what coordinates measured one by one say of an error that rounding does not explain."""
+        name, bound_and_length = self.block.name, self._bounds(residuals)
+        typical = max(bound_and_length[1], residuals.gradient) / math.sqrt(self.block.size)
+        if spots.wrong(self.relative, typical, self.exact and self.double).any():
+            return self._confirmed(residuals)
+        if residuals.kinked.any():
+            return Finding(
+                Verdict.INCONCLUSIVE,
+                f"the cost has kinks at θ that directions in {name} cross, and where several meet their slopes do not "
+                "tell which claims are right; move the parameters a little",
+            )
+        if spots.spread() and spots.explain(residuals.error):
+            return Finding(Verdict.PASS)
+        if spots.could_hide(residuals.error) and residuals.error <= self.relative * self.length:
+            return Finding(
+                Verdict.INCONCLUSIVE,
+                f"‖g - ∇J‖ in {name} is about {residuals.error:.1e}, and the coordinates are known to "
+                f"± {spots.bound.max():.1e} only: too little to tell whether one of them is wrong",
+            )
+        count = f"{spots.positions.size:,} of its coordinates"
+        return self._confirmed(
+            residuals, f"{name} is wrong in few places: {count}, measured one by one, do not show the error."
+        )
+
+    def _confirmed(self, residuals: Residuals, *notes: str) -> Finding:
+        """Return a failure, if plain evaluation along one direction finds the same slope."""
+        if not self.exact:
+            return Finding(Verdict.FAIL, None, notes)
+        plain = PlainDirections(self.problem)
+        again = measure(
+            self.problem, plain, self.number, 1, seed=self.options.seed, max_memory=self.options.max_memory
+        )
+        self.extra_passes += plain.forward_passes
+        apart = abs(float(again.slope[0] - residuals.slope[0]))
+        if apart <= float(again.bound[0] + residuals.bound[0]) or again.kinked[0] or residuals.kinked[0]:
+            return Finding(Verdict.FAIL, None, notes)
+        return Finding(
+            Verdict.INCONCLUSIVE,
+            f"along a random direction in {self.block.name} difference propagation finds the slope "
+            f"{residuals.slope[0]:.12g}, and plain evaluation {again.slope[0]:.12g} ± {again.bound[0]:.1e}",
+        )
+
+    def _report(self, residuals: Residuals, spots: Spots | None, finding: Finding) -> BlockReport:
+        bound, length = self._bounds(residuals)
+        relative = bound / length if length else (math.inf if bound else 0.0)
+        worst: tuple[Coordinate, ...] = ()
+        wrong = 0
+        if spots is not None:
+            typical = max(length, residuals.gradient) / math.sqrt(self.block.size)
+            wrong = int(spots.wrong(self.relative, typical, self.exact and self.double).sum())
+            worst = _worst(spots)
+        total = self.length + residuals.gradient
+        return BlockReport(
+            verdict=finding.verdict,
+            difference=residuals.error / total if total else 0.0,
+            shape=self.block.shape,
+            size=self.block.size,
+            checked=0 if spots is None else spots.positions.size,
+            wrong=wrong,
+            undecided=0,
+            worst=worst,
+            cause=finding.cause,
+            power=self._power(finding.verdict, bound, length),
+            screened=Screened(
+                directions=residuals.residual.size,
+                confidence=self.options.confidence,
+                bound=bound,
+                relative_bound=relative,
+                kinked=int(residuals.kinked.sum()),
+            ),
+        )
+
+    def _power(self, verdict: Verdict, bound: float, length: float) -> Power:
+        """Return what would not have passed: a block × (1 + factor), or one coordinate off beyond the bound."""
+        if verdict is not Verdict.PASS or not length:
+            return Power(coordinate=math.inf, factor=math.inf)
+        least = self.relative * (SHARP if self.double else math.sqrt(self.block.size))
+        return Power(
+            coordinate=max(bound * math.sqrt(self.block.size) / length, least),
+            factor=BEYOND * self.relative / (1 - self.relative),
+        )
+
+
+def _worst(spots: Spots) -> tuple[Coordinate, ...]:
+    worst = []
+    for row in largest_first(np.abs(spots.residual), WORST):
+        claimed, slope, error = (float(x[row]) for x in (spots.claimed, spots.slope, np.abs(spots.residual)))
+        largest = max(abs(claimed), abs(slope))
+        worst.append(
+            Coordinate(
+                block=spots.block.name,
+                index=tuple(int(i) for i in np.unravel_index(spots.positions[row], spots.block.shape)),
+                claimed=claimed,
+                numerical=slope,
+                error=error,
+                relative_error=error / largest if largest else 0.0,
+            )
+        )
+    return tuple(worst)
+
+
+def _difference(problem: Problem, screened: Sequence[ScreenedBlock]) -> float:
+    """Return ‖g - ĝ‖ / (‖g‖ + ‖ĝ‖) over all blocks, the norms estimated from the directions."""
+    error = norm(one.residuals.error for one in screened)
+    gradient = norm(one.residuals.gradient for one in screened)
+    claimed = norm(
+        math.sqrt(b.size) * root_mean_square(claim_of(problem, b)) for b in problem.layout.blocks if b.size
+    )
+    return error / (claimed + gradient) if claimed + gradient else 0.0
+
+
+def _one_of_each(problem: Problem) -> dict[str, list[int] | int]:
+    """Return coordinates on which the step is validated: one of each block."""
+    return {block.name: 1 for block in problem.layout.blocks if block.size}
+
+
+def _positive(name: str, value: Any) -> int:
+    if isinstance(value, (int, np.integer)) and not isinstance(value, bool) and value >= 1:
+        return int(value)
+    raise InvalidProblemError(f"{name}: expected a whole number of at least 1, got {value!r}.")
+
+
+def _probability(name: str, value: Any) -> float:
+    if isinstance(value, (float, np.floating)) and 0 < value < 1:
+        return float(value)
+    raise InvalidProblemError(
+        f"{name}: expected a probability between 0 and 1, such as 0.999, got {value!r}."
+    )
