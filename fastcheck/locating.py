@@ -187,14 +187,28 @@ class _Picture:
         self.width = self.block.size // self.height
         self.row, self.column = np.divmod(traces.places, self.width)
         self.drawn = np.isin(traces.places, traces.drawn)
+        self.rows, self.columns, self.dense = list(traces.rows), list(traces.columns), traces.dense
+        if traces.places.size == self.block.size > 1:
+            self._look_at_all()
+
+    def _look_at_all(self) -> None:
+        """Find the rows and columns that are wrong in a small block, every coordinate of which was measured."""
+        table = self.wrong.reshape(self.height, self.width)
+        if self.width > 1:
+            self.rows = np.flatnonzero(table.mean(axis=1) >= MOSTLY).tolist()
+        if self.height > 1 and self.width > 1:
+            self.columns = np.flatnonzero(table.mean(axis=0) >= MOSTLY).tolist()
+        self.dense = float(self.wrong.mean()) >= MOSTLY
+        if self.dense:
+            self.rows, self.columns = [], []
 
     def located(self) -> Located:
         traces = self.traces
-        inside = np.isin(self.row, traces.rows) | np.isin(self.column, traces.columns)
+        inside = np.isin(self.row, self.rows) | np.isin(self.column, self.columns)
         single = self.wrong & ~inside
-        if traces.dense or traces.scattered:
-            how = "dense" if traces.dense else "scattered"
-            sentences = [self._dense() if traces.dense else self._scattered()]
+        if self.dense or traces.scattered:
+            how = "dense" if self.dense else "scattered"
+            sentences = [self._dense() if self.dense else self._scattered()]
             share = float(self.wrong[self.drawn].mean())
         else:
             count = float(single.sum())
@@ -209,18 +223,17 @@ class _Picture:
             how, sentences = "nothing", [self._nothing()]
         return Located(
             how=how,
-            rows=tuple(traces.rows),
-            columns=tuple(traces.columns),
+            rows=tuple(self.rows),
+            columns=tuple(self.columns),
             share=share,
             complete=traces.finished,
             sentence="; ".join(sentences),
         )
 
     def _kinds(self) -> tuple[tuple[list[int], NDArray[np.intp], int, str], ...]:
-        traces = self.traces
         return (
-            (traces.rows, self.row, self.width, "rows"),
-            (traces.columns, self.column, self.height, "columns"),
+            (self.rows, self.row, self.width, "rows"),
+            (self.columns, self.column, self.height, "columns"),
         )
 
     def _lines(self, lines: list[int], of: NDArray[np.intp], length: int, kind: str) -> list[str]:

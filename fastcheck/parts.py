@@ -15,7 +15,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastcheck.engines.directions import Directional, Directions
-from fastcheck.engines.noise import root_mean_square
 from fastcheck.parameters import Block, Vector
 from fastcheck.verdict import SHARP
 
@@ -50,7 +49,7 @@ class Parts:
 
     Each measurement returns residuals and their bounds, both (k,): a residual beyond its bound means that something is
     wrong by more than the tolerance and rounding allow. ``share`` is the relative tolerance of the block, ``unit`` the
-    rounding unit of the claim's dtype.
+    rounding unit of the claim's dtype. The tolerance is relative to ``typical``, the RMS of slopes, 0 until it is set.
     """
 
     def __init__(
@@ -71,7 +70,7 @@ class Parts:
         self.seed, self.share, self.rounding = seed, share, ROUNDING * unit / 2.0**-52
         self.entries_at_once = max(1, max_memory // (8 * COPIES))
         self.sizes = np.einsum("ij,ij->i", self.claims, self.claims)
-        self.typical = root_mean_square(np.sqrt(self.sizes / self.columns))
+        self.typical = 0.0
         self.left_out = np.zeros(self.rows, dtype=bool), np.zeros(self.columns, dtype=bool)
         self.known: dict[int, float] = {}
         self._weights = functools.lru_cache(maxsize=2)(self._draw)
@@ -142,7 +141,11 @@ class Parts:
             rows, inside = np.divmod(part, self.columns)
             entries = np.zeros((part.size, self.columns))
             entries[np.arange(part.size), inside] = 1.0
-            found.append(self.directions.along_rows(self.block, rows, entries))
+            found.append(
+                self.directions.along_rows(self.block, rows, entries)
+                if self.block.shape
+                else self.directions.along(self.block, entries)
+            )
         right, left, bound, kinked = (
             np.concatenate([getattr(one, name) for one in found])
             for name in ("right", "left", "bound", "kinked")

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from fastcheck.engines import Estimates
 from fastcheck.engines.directions import MAX_MEMORY, Directions
+from fastcheck.engines.noise import root_mean_square
 from fastcheck.group_testing import MOST, Places, Residuals, find_wrong
 from fastcheck.parameters import Block, Vector
 from fastcheck.parts import Parts
@@ -178,6 +179,7 @@ class _BlockSearch:
             self.traces.finished = True
             return self.traces
         self.measure(self.traces.drawn)
+        self.residuals.typical = root_mean_square(self.traces.central)
         for base in range(0, ROUNDS * TURNS, TURNS):
             if base and self.rest_is_right(base):
                 break
