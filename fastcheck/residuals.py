@@ -10,13 +10,14 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fastcheck.engines.directions import Directions
+from fastcheck.engines.directions import Directional, Directions
 from fastcheck.normal import normal_numbers
 from fastcheck.parameters import Block, Vector
 from fastcheck.problem import Problem
@@ -30,13 +31,14 @@ class Residuals:
     """What K random directions say of one block; arrays of shape (K,).
 
     ``residual`` is how far g·v lies from the slope, or at a kink from the slopes between which claims are right;
-    ``bound`` is what rounding explains of it, ``slope`` the slope itself, and ``kinked`` the directions that cross a
-    kink.
+    ``bound`` is what rounding explains of it at most and ``noise`` in all likelihood, ``slope`` the slope itself, and
+    ``kinked`` the directions that cross a kink.
     """
 
     block: Block
     residual: Vector
     bound: Vector
+    noise: Vector
     slope: Vector
     kinked: NDArray[np.bool_]
 
@@ -57,7 +59,7 @@ class Residuals:
 
     def error_bound(self, confidence: float) -> float:
         """Return an upper bound on ‖e‖ that holds with this probability."""
-        return norm_bound(np.abs(self.residual) + self.bound, confidence)
+        return norm_bound(np.abs(self.residual) + self.noise, confidence)
 
 
 def norm_bound(residuals: Vector, confidence: float) -> float:
@@ -68,31 +70,42 @@ def norm_bound(residuals: Vector, confidence: float) -> float:
 def measure(
     problem: Problem,
     directions: Directions,
-    number: int,
+    numbers: Sequence[int],
     count: int,
     *,
     seed: int,
     max_memory: int,
     shrink: float = 1.0,
-) -> Residuals:
-    """Return the residuals of block ``number`` along ``count`` random directions, the same ones for the same seed.
+) -> list[Residuals]:
+    """Return the residuals of the blocks with these numbers along ``count`` random directions in each.
 
-    Holds as many directions at a time as fit into a quarter of ``max_memory``, at least one.
+    The directions are the same ones for the same seed. One block may be as large as it likes: as many directions are
+    held at a time as fit into a quarter of ``max_memory``, at least one. Several blocks are run together.
     """
-    block = problem.layout.blocks[number]
-    claimed = claim_of(problem, block)
-    at_once = max(1, min(count, max_memory // (32 * max(1, block.size))))
-    parts = []
+    blocks = [problem.layout.blocks[number] for number in numbers]
+    at_once = max(1, min(count, max_memory // (32 * max(1, *(block.size for block in blocks)))))
+    parts: list[list[tuple[Any, ...]]] = [[] for _ in blocks]
     for start in range(0, count, at_once):
         rows = range(start, min(start + at_once, count))
-        entries = np.empty((len(rows), block.size))
-        for entry, row in zip(entries, rows, strict=True):
-            entry[:] = normal_numbers(block.size, seed, number, row)
-        found = directions.along(block, entries, shrink)
-        along = np.array([dot(claimed, entry) for entry in entries])
-        parts.append((*outside(along, found.right, found.left, found.kinked), found.bound, found.kinked))
-    residual, slope, bound, kinked = (np.concatenate(column) for column in zip(*parts, strict=True))
-    return Residuals(block=block, residual=residual, bound=bound, slope=slope, kinked=kinked)
+        pairs = [(b, _drawn(b.size, seed, n, rows)) for b, n in zip(blocks, numbers, strict=True)]
+        for part, (block, entries), found in zip(
+            parts, pairs, directions.along_blocks(pairs, shrink), strict=True
+        ):
+            along = np.array([dot(claim_of(problem, block), entry) for entry in entries])
+            part.append((*outside(along, found), found.bound, found.noise, found.kinked))
+    joined = [[np.concatenate(column) for column in zip(*part, strict=True)] for part in parts]
+    return [
+        Residuals(block=block, residual=residual, slope=slope, bound=bound, noise=noise, kinked=kinked)
+        for block, (residual, slope, bound, noise, kinked) in zip(blocks, joined, strict=True)
+    ]
+
+
+def _drawn(size: int, seed: int, number: int, rows: range) -> NDArray[np.float64]:
+    """Return some of the random directions in a block, shape (k, size)."""
+    entries = np.empty((len(rows), size))
+    for entry, row in zip(entries, rows, strict=True):
+        normal_numbers(size, seed, number, row, out=entry)
+    return entries
 
 
 def claim_of(problem: Problem, block: Block) -> Vector:
@@ -101,11 +114,10 @@ def claim_of(problem: Problem, block: Block) -> Vector:
     return problem.claimed[block.start : block.stop]
 
 
-def outside(claimed: Vector, right: Vector, left: Vector, kinked: NDArray[np.bool_]) -> tuple[Vector, Vector]:
+def outside(claimed: Vector, found: Directional) -> tuple[Vector, Vector]:
     """Return how far claims lie outside of the slopes that are right, and the nearest of these slopes; both (k,)."""
-    central = (right + left) / 2
-    between = np.clip(claimed, np.minimum(left, right), np.maximum(left, right))
-    slope = np.where(kinked, between, central)
+    between = np.clip(claimed, np.minimum(found.left, found.right), np.maximum(found.left, found.right))
+    slope = np.where(found.kinked, between, (found.right + found.left) / 2)
     return claimed - slope, slope
 
 

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from fastcheck.engines.directional import PlainDirections
-from fastcheck.engines.directions import MAX_MEMORY, Directions, opened
+from fastcheck.engines.directions import MAX_MEMORY, Directions, opened, together
 from fastcheck.engines.noise import root_mean_square
 from fastcheck.engines.plain import STEP as PLAIN_STEP
 from fastcheck.errors import InvalidProblemError
@@ -206,13 +206,30 @@ def screen_blocks(
     problem: Problem, way: Directions, options: Options, execution: Execution
 ) -> list[ScreenedBlock]:
     """Screen every block that is not empty."""
+    numbers = {block.name: number for number, block in enumerate(problem.layout.blocks)}
+    groups = together([block for block in problem.layout.blocks if block.size], options.directions)
     found = []
     with execution.tracking(problem.layout.size) as advance:
-        for number, block in enumerate(problem.layout.blocks):
-            if block.size:
-                found.append(_Screening(problem, way, options, number).screened())
-                advance(block.size)
+        for group in groups:
+            blocks = [_Screening(problem, way, options, numbers[block.name]) for block in group]
+            for one, residuals in zip(blocks, measured(blocks), strict=True):
+                found.append(one.screened(residuals))
+                advance(one.block.size)
     return found
+
+
+def measured(blocks: Sequence[_Screening], shrink: float = 1.0) -> list[Residuals]:
+    """Return the residuals of blocks, run together."""
+    first = blocks[0]
+    return measure(
+        first.problem,
+        first.way,
+        [one.number for one in blocks],
+        first.options.directions,
+        seed=first.options.seed,
+        max_memory=first.options.max_memory,
+        shrink=shrink,
+    )
 
 
 def worst_of(verdicts: Sequence[Verdict]) -> Verdict:
@@ -234,12 +251,12 @@ class _Screening:
         self.relative = max(options.tolerance, DTYPE_ULPS * float(np.finfo(dtype).eps))
         self.extra_passes = 0
 
-    def screened(self) -> ScreenedBlock:
+    def screened(self, residuals: Residuals) -> ScreenedBlock:
         """Return what is found: after a second look and a few coordinates one by one, if it looks wrong."""
-        residuals, spots = self._measured(), None
+        spots = None
         finding = self._settled(residuals)
         if finding is None:
-            residuals = self._measured(RETRY)
+            (residuals,) = measured([self], RETRY)
             finding = self._settled(residuals)
         if finding is None:
             spots = spot_check(self.problem, self.way, self.number, seed=self.options.seed)
@@ -256,18 +273,6 @@ class _Screening:
     def exact(self) -> bool:
         """Whether no costs are subtracted."""
         return self.way.method == "difference"
-
-    def _measured(self, shrink: float = 1.0) -> Residuals:
-        options = self.options
-        return measure(
-            self.problem,
-            self.way,
-            self.number,
-            options.directions,
-            seed=options.seed,
-            max_memory=options.max_memory,
-            shrink=shrink,
-        )
 
     def _bounds(self, residuals: Residuals) -> tuple[float, float]:
         """Return the bound on ‖e‖, and the least that ‖∇J‖ = ‖g - e‖ can be then."""
@@ -301,7 +306,7 @@ class _Screening:
             return small and bool((np.abs(residuals.slope) <= residuals.bound).all())
         if self.claimed.any() or residuals.slope.any():
             return False
-        return all(not self._measured(PLAIN_STEP / step).slope.any() for step in WHOLE_STEPS)
+        return all(not measured([self], PLAIN_STEP / step)[0].slope.any() for step in WHOLE_STEPS)
 
     def _by_coordinates(self, residuals: Residuals, spots: Spots) -> Finding:
         """Return what coordinates measured one by one say of an error that rounding does not explain."""
@@ -333,9 +338,8 @@ class _Screening:
         if not self.exact:
             return Finding(Verdict.FAIL, None, notes)
         plain = PlainDirections(self.problem)
-        again = measure(
-            self.problem, plain, self.number, 1, seed=self.options.seed, max_memory=self.options.max_memory
-        )
+        seed, max_memory = self.options.seed, self.options.max_memory
+        (again,) = measure(self.problem, plain, [self.number], 1, seed=seed, max_memory=max_memory)
         self.extra_passes += plain.forward_passes
         apart = abs(float(again.slope[0] - residuals.slope[0]))
         if apart <= float(again.bound[0] + residuals.bound[0]) or again.kinked[0] or residuals.kinked[0]:
@@ -354,7 +358,7 @@ class _Screening:
         if spots is not None:
             typical = max(length, residuals.gradient) / math.sqrt(self.block.size)
             wrong = int(spots.wrong(self.relative, typical, self.exact and self.double).sum())
-            worst = _worst(spots)
+            worst = _worst(spots) if wrong else ()
         total = self.length + residuals.gradient
         return BlockReport(
             verdict=finding.verdict,

@@ -90,7 +90,7 @@ def spot_check(problem: Problem, directions: Directions, number: int, *, seed: i
             else directions.along(block, entries)
         )
         claimed = claim_of(problem, block)[chosen]
-        parts.append((claimed, *outside(claimed, found.right, found.left, found.kinked), found.bound))
+        parts.append((claimed, *outside(claimed, found), found.bound))
     claimed, residual, slope, bound = (np.concatenate(column) for column in zip(*parts, strict=True))
     return Spots(
         block=block, positions=positions, claimed=claimed, slope=slope, residual=residual, bound=bound

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -31,7 +32,8 @@ class Directional:
 
     ``right`` is (J(θ + h·v) - J(θ)) / h and ``left`` is (J(θ) - J(θ - h·v)) / h; each is known to ± ``bound``.
     ``kinked`` are directions whose two sides differ for another reason than rounding: any slope between them is
-    right. ``forward_passes`` is what they cost: the differences of one dense direction count as one pass.
+    right. ``forward_passes`` is what they cost: the differences of one dense direction count as one pass. ``noise``
+    is what rounding amounts to in all likelihood, where ``bound`` has a margin besides.
     """
 
     right: Vector
@@ -39,6 +41,7 @@ class Directional:
     bound: Vector
     kinked: NDArray[np.bool_]
     forward_passes: int
+    noise: Vector
 
 
 class PlainDirections:
@@ -65,6 +68,12 @@ class PlainDirections:
         starts = np.zeros(len(entries), np.intp)
         return self._along(block, starts, entries.reshape(len(entries), -1), shrink)
 
+    def along_blocks(
+        self, pairs: Sequence[tuple[Block, NDArray[np.float64]]], shrink: float = 1.0
+    ) -> list[Directional]:
+        """Return the same for several blocks, one after the other."""
+        return [self.along(block, entries, shrink) for block, entries in pairs]
+
     def along_rows(
         self, block: Block, rows: NDArray[np.intp], entries: NDArray[np.float64], shrink: float = 1.0
     ) -> Directional:
@@ -82,7 +91,8 @@ class PlainDirections:
             where = slice(int(start), int(start) + direction.size)
             found.append(self._slopes(block, work, where, direction, shrink))
         right, left, bound, kinked = (np.array(column) for column in zip(*found, strict=True))
-        return Directional(right, left, bound, kinked.astype(bool), self.forward_passes - spent)
+        passes = self.forward_passes - spent
+        return Directional(right, left, bound, kinked.astype(bool), passes, bound)
 
     def _slopes(
         self, block: Block, work: Vector, where: slice, direction: Vector, shrink: float

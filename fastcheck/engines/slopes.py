@@ -71,9 +71,12 @@ def to_judge_by(runs: Sequence[Slopes], epsilon: float | None) -> Slopes:
     return runs[0] if epsilon is None or epsilon > SMALL else runs[-1]
 
 
-def jittered(theta: Vector, jitter: float = JITTER) -> Vector:
-    """Return parameters beside θ, by at most this relatively, where all roundings fall differently."""
-    return np.asarray(theta * (1 + 2 * jitter * (np.random.default_rng(0).random(theta.size) - 0.5)))
+def jittered(theta: Vector, jitter: float = JITTER, number: int = 0) -> Vector:
+    """Return parameters beside θ, by at most this relatively, where all roundings fall differently.
+
+    For each ``number`` they are others.
+    """
+    return np.asarray(theta * (1 + 2 * jitter * (np.random.default_rng(number).random(theta.size) - 0.5)))
 
 
 def picked_rows(blocks: Sequence[slice]) -> list[Coordinates]:

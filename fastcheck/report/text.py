@@ -121,35 +121,33 @@ def _power(report: Report) -> str:
 
 
 def _blocks(report: Report) -> Table:
+    screened = any(block.screened for block in report.blocks.values())
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
     table.add_column("block")
     table.add_column("shape")
     table.add_column("verdict")
     table.add_column("difference", justify="right")
-    table.add_column("checked", justify="right")
-    table.add_column("wrong", justify="right")
+    for title in ("bound",) if screened else ("checked", "wrong"):
+        table.add_column(title, justify="right")
     table.add_column("largest error at")
-    screened = any(block.screened for block in report.blocks.values())
-    if screened:
-        table.add_column("bound", justify="right")
     for name, block in report.blocks.items():
-        bound = [f"{block.screened.relative_bound:.1e}" if block.screened else "-"] if screened else []
+        numbers = [f"{block.checked:,}", f"{block.wrong:,}"]
+        if screened:
+            numbers = [f"{block.screened.relative_bound:.1e}" if block.screened else ""]
         table.add_row(
             Text(name),
             Text("×".join(map(str, block.shape)) or "number"),
             Text(block.verdict, style=COLOURS[block.verdict]),
             f"{block.difference:.2e}",
-            f"{block.checked:,}",
-            f"{block.wrong:,}",
+            *numbers,
             _largest_error(block),
-            *bound,
         )
     return table
 
 
 def _largest_error(block: BlockReport) -> Text:
     if not block.worst:
-        return Text("-")
+        return Text("")
     worst = block.worst[0]
     return Text(f"{worst.name}: {worst.error:.1e}" if worst.error else "no error")
 

@@ -88,11 +88,18 @@ class Runner:
         return slopes_of(swept, step)
 
     def moved(
-        self, forms: Sequence[Form | None], members: int, *, theta: Vector | None = None, limit: int = LARGEST
+        self,
+        forms: Sequence[Form | None],
+        members: int,
+        *,
+        theta: Vector | None = None,
+        limit: int = LARGEST,
+        memory: Memory | None = None,
     ) -> Traced:
         """Return what B perturbations of the leaves do, given as their differences, at θ or at a point beside it.
 
-        ``limit`` is the size of the largest array of differences; beyond it `BatchTooLargeError` is raised.
+        ``limit`` is the size of the largest array of differences; beyond it `BatchTooLargeError` is raised. A point
+        beside θ has products of its own to remember, in ``memory``.
         """
         leaves = self._leaves(self.problem.theta if theta is None else theta)
         self.passes += 1
@@ -103,7 +110,7 @@ class Runner:
                 leaves,
                 forms,
                 members,
-                memory=self.memory,
+                memory=self.memory if memory is None else memory,
                 compiled=False,
                 limit=limit,
             )
