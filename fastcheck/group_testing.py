@@ -20,7 +20,7 @@ Residuals = Callable[[Sequence[Places], int], tuple[Vector, Vector]]
 """``residuals(groups, turn)``: Σ wᵢ eᵢ over each group and a bound on its error, both (k,), with weights wᵢ that belong
 to the turn."""
 
-MOST = 64
+MOST = 32
 """Groups known to be wrong at which halving all of them would cost more than saying so."""
 
 FULL = 0.75

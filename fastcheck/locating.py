@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -15,6 +17,7 @@ from fastcheck.parameters import Block, Vector, coordinate_name
 from fastcheck.power import measure_power
 from fastcheck.problem import Problem
 from fastcheck.report.result import BlockReport, Located, Report, block_report
+from fastcheck.sampling import prove
 from fastcheck.screening import Options, ScreenedBlock, read_options, screened_report
 from fastcheck.searching import Traces, search
 from fastcheck.verdict import Standing, Verdict, judge
@@ -177,81 +180,100 @@ def locate_from(
     return reports
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class _Region:
+    """A row or column of the block as it was searched, and which of the measured coordinates lie in it."""
+
+    name: str
+    kind: str
+    inside: NDArray[np.bool_]
+    size: int
+
+
 class _Picture:
     """What was measured in one block, and which of it is wrong: arrays of shape (k,)."""
 
     def __init__(self, traces: Traces, claimed: Vector, slopes: Vector, wrong: NDArray[np.bool_]) -> None:
-        self.traces, self.block = traces, traces.block
+        self.traces, self.block, self.view = traces, traces.block, traces.view
         self.claimed, self.slopes, self.wrong = claimed, slopes, wrong
-        self.height = self.block.shape[0] if self.block.shape else 1
-        self.width = self.block.size // self.height
-        self.row, self.column = np.divmod(traces.places, self.width)
-        self.drawn = np.isin(traces.places, traces.drawn)
+        self.places = traces.places[traces.in_block_order()]
+        self.row, self.column = np.divmod(self.places, self.view.columns)
+        self.drawn = np.isin(self.places, traces.drawn)
         self.rows, self.columns, self.dense = list(traces.rows), list(traces.columns), traces.dense
-        if traces.places.size == self.block.size > 1:
+        if self.places.size == self.block.size > 1:
             self._look_at_all()
 
     def _look_at_all(self) -> None:
         """Find the rows and columns that are wrong in a small block, every coordinate of which was measured."""
-        table = self.wrong.reshape(self.height, self.width)
-        if self.width > 1:
+        table = self.wrong.reshape(self.view.rows, self.view.columns)
+        if self.view.columns > 1:
             self.rows = np.flatnonzero(table.mean(axis=1) >= MOSTLY).tolist()
-        if self.height > 1 and self.width > 1:
+        if self.view.rows > 1 and self.view.columns > 1:
             self.columns = np.flatnonzero(table.mean(axis=0) >= MOSTLY).tolist()
         self.dense = float(self.wrong.mean()) >= MOSTLY
         if self.dense:
             self.rows, self.columns = [], []
 
     def located(self) -> Located:
-        traces = self.traces
-        inside = np.isin(self.row, self.rows) | np.isin(self.column, self.columns)
-        single = self.wrong & ~inside
-        if self.dense or traces.scattered:
-            how = "dense" if self.dense else "scattered"
-            sentences = [self._dense() if self.dense else self._scattered()]
-            share = float(self.wrong[self.drawn].mean())
-        else:
-            count = float(single.sum())
-            sentences = []
-            for lines, of, length, kind in self._kinds():
-                sentences += self._lines(lines, of, length, kind)
-                count += sum(length * float(self.wrong[of == line].mean()) for line in lines)
-            sentences += self._singles(single)
-            share = min(1.0, count / self.block.size)
-            how = next((kind for lines, *_, kind in self._kinds() if lines), "coordinates")
+        regions = self._regions()
+        single = self.wrong.copy()
+        for region in regions:
+            single &= ~region.inside
+        share = float(self.wrong[self.drawn].mean())
         if not self.wrong.any():
             how, sentences = "nothing", [self._nothing()]
+        elif self.dense:
+            how, sentences = "dense", [self._dense()]
+        elif self.traces.scattered:
+            how = "scattered"
+            singles = [f"of those measured, {sentence}" for sentence in self._singles(single)]
+            sentences = [self._scattered(), *self._in_regions(regions), *singles]
+        else:
+            how = regions[0].kind if regions else "coordinates"
+            sentences = [*self._in_regions(regions), *self._singles(single)]
+            count = sum(region.size * float(self.wrong[region.inside].mean()) for region in regions)
+            share = min(1.0, (count + float(single.sum())) / self.block.size)
         return Located(
             how=how,
-            rows=tuple(self.rows),
-            columns=tuple(self.columns),
+            regions=tuple(region.name for region in regions),
             share=share,
-            complete=traces.finished,
+            complete=self.traces.finished,
             sentence="; ".join(sentences),
         )
 
-    def _kinds(self) -> tuple[tuple[list[int], NDArray[np.intp], int, str], ...]:
-        return (
-            (self.rows, self.row, self.width, "rows"),
-            (self.columns, self.column, self.height, "columns"),
-        )
+    def _regions(self) -> list[_Region]:
+        view, regions = self.view, []
+        for row in self.rows:
+            index = [":"] * (len(view.shape) - 1)
+            index.insert(view.axis, str(row))
+            regions.append(self._region(index, self.row == row, view.columns))
+        for column in self.columns:
+            index = [str(i) for i in np.unravel_index(column, view.others)]
+            index.insert(view.axis, ":")
+            regions.append(self._region(index, self.column == column, view.rows))
+        return regions
 
-    def _lines(self, lines: list[int], of: NDArray[np.intp], length: int, kind: str) -> list[str]:
-        """Return a sentence for each of the first rows or columns that are wrong in most places."""
-        sentences = []
-        for line in lines[:NAMED]:
-            here = of == line
-            name = f"row {line} of {self.block.name}" if kind == "rows" else self._column_name(line)
-            sentences.append(f"{name} ({length:,} coordinates) {self._what(here, length)}")
-        if len(lines) > NAMED:
-            sentences.append(f"{len(lines) - NAMED:,} more {kind} of {self.block.name} likewise")
+    def _region(self, index: Sequence[str], inside: NDArray[np.bool_], size: int) -> _Region:
+        kinds = ("columns", "rows") if len(index) == 2 else ("slices", "slices")
+        return _Region(f"{self.block.name}[{', '.join(index)}]", kinds[index[0] != ":"], inside, size)
+
+    def _in_regions(self, regions: Sequence[_Region]) -> list[str]:
+        """Return a sentence for each of the first regions."""
+        sentences = [
+            f"{self._called(region)} ({region.size:,} coordinates) {self._what(region.inside, region.size)}"
+            for region in regions[:NAMED]
+        ]
+        if (more := len(regions) - NAMED) > 0:
+            kind = regions[NAMED].kind
+            lines = f"1 more {kind.removesuffix('s')}" if more == 1 else f"{more:,} more {kind}"
+            sentences.append(f"{lines} of {self.block.name} {'is' if more == 1 else 'are'} wrong, too")
         return sentences
 
-    def _column_name(self, column: int) -> str:
-        if len(self.block.shape) == 2:
-            return f"column {column} of {self.block.name}"
-        index = ", ".join(str(i) for i in np.unravel_index(column, self.block.shape[1:]))
-        return f"{self.block.name}[:, {index}]"
+    def _called(self, region: _Region) -> str:
+        if region.kind == "slices":
+            return region.name
+        number = re.sub(r"\D", "", region.name.removeprefix(self.block.name))
+        return f"{region.kind.removesuffix('s')} {number} of {self.block.name}"
 
     def _singles(self, single: NDArray[np.bool_]) -> list[str]:
         error = np.abs(self.claimed - self.slopes)
@@ -266,18 +288,23 @@ class _Picture:
         return [f"{which.size:,} coordinates of {self.block.name} are wrong: {names}{more}"]
 
     def _name(self, i: int) -> str:
-        place = self.traces.places[i]
-        index = tuple(int(n) for n in np.unravel_index(place, self.block.shape)) if self.block.shape else ()
-        return coordinate_name(self.block.name, index)
+        place = self.view.in_block(self.places[i : i + 1])[0]
+        index = np.unravel_index(place, self.block.shape) if self.block.shape else ()
+        return coordinate_name(self.block.name, tuple(int(n) for n in index))
 
     def _dense(self) -> str:
         name = f"{self.block.name} ({self.block.size:,} coordinates)"
         return f"{name} {self._what(self.drawn, self.block.size)}"
 
     def _scattered(self) -> str:
+        traces, name = self.traces, self.block.name
+        lines = "rows" if self.view.axis == 0 else "columns"
+        wrong = int(self.wrong[self.drawn].sum())
+        rest = prove(checked=int(self.drawn.sum()), size=self.block.size, wrong=wrong)
+        most = (rest.at_most + wrong) / self.block.size
         return (
-            f"at least {self.traces.scattered:,} of {self.height:,} rows of {self.block.name} hold wrong "
-            f"coordinates, {int(self.wrong.sum()):,} of which were measured"
+            f"at least {traces.scattered:,} of {self.view.rows:,} {lines} of {name} hold wrong coordinates, in all at "
+            f"most {most:.2g} of the block ({100 * rest.confidence:g} % confidence)"
         )
 
     def _nothing(self) -> str:

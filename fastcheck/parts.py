@@ -1,15 +1,17 @@
 """The residual g·v − slope of parts of one block: what is measured to locate a mistake.
 
-The block is seen as a matrix: rows are axis 0, columns all other axes together. Directions are a ⊗ b, restricted to
-some rows, some columns, or some places of one row; ``a`` and ``b`` have random signs and sizes between ½ and 3/2, so
-that a wrong coordinate alone is always seen, and errors of equal size do not cancel. Other turns have other weights.
+The block is seen as a matrix: its rows are the indices of one axis, its columns all other axes together. Directions are
+a ⊗ b, restricted to some rows, some columns, or some places of one row; ``a`` and ``b`` have random signs and sizes
+between ½ and 3/2, so that a wrong coordinate alone is always seen, and errors of equal size do not cancel. Other turns
+have other weights.
 """
 
 from __future__ import annotations
 
-import functools
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,8 +23,8 @@ from fastcheck.verdict import SHARP
 Places = NDArray[np.intp]
 Matrix = NDArray[np.float64]
 
-ROUNDING = 8 * 2.0**-52
-"""Rounding error of a claim in float64, relative to its size."""
+ROUNDING = 8.0
+"""Rounding error of a claim, in rounding units of its dtype, relative to its size."""
 
 HEAVIEST = 1.5**2
 """Largest weight of a coordinate."""
@@ -44,8 +46,51 @@ class Slopes:
     bound: Vector
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class View:
+    """A block of any shape as a matrix, its rows the indices of one axis. Places are flat places in the matrix."""
+
+    shape: tuple[int, ...]
+    axis: int = 0
+
+    @property
+    def rows(self) -> int:
+        """Number of rows."""
+        return self.shape[self.axis] if self.shape else 1
+
+    @property
+    def columns(self) -> int:
+        """Number of columns."""
+        return math.prod(self.others)
+
+    @property
+    def others(self) -> tuple[int, ...]:
+        """Lengths of the axes that make up the columns."""
+        return (*self.shape[: self.axis], *self.shape[self.axis + 1 :])
+
+    def moved(self, array: Matrix) -> Matrix:
+        """Return an array of the block's shape with the axis of the rows in front: a view."""
+        return np.moveaxis(array, self.axis, 0) if self.shape else array.reshape(1)
+
+    def in_block(self, places: Places) -> Places:
+        """Return places of the matrix as flat places of the block."""
+        if self.axis == 0:
+            return places
+        row, column = np.divmod(places, self.columns)
+        index = list(np.unravel_index(column, self.others))
+        return np.ravel_multi_index((*index[: self.axis], row, *index[self.axis :]), self.shape)
+
+    def in_matrix(self, places: Places) -> Places:
+        """Return flat places of the block as places of the matrix."""
+        if self.axis == 0:
+            return places
+        index = list(np.unravel_index(places, self.shape))
+        row = index.pop(self.axis)
+        return np.asarray(row * self.columns + np.ravel_multi_index(tuple(index), self.others))
+
+
 class Parts:
-    """The residuals of one block, less the errors that are known, outside of what has been described already.
+    """The residuals of parts of one block, less the errors that are known, outside of what has been described already.
 
     Each measurement returns residuals and their bounds, both (k,): a residual beyond its bound means that something is
     wrong by more than the tolerance and rounding allow. ``share`` is the relative tolerance of the block, ``unit`` the
@@ -63,17 +108,23 @@ class Parts:
         seed: int,
         max_memory: int,
     ) -> None:
-        rows = block.shape[0] if block.shape else 1
-        self.block, self.directions = block, directions
-        self.claims: Matrix = claimed.reshape(rows, -1)
-        self.rows, self.columns = self.claims.shape
-        self.seed, self.share, self.rounding = seed, share, ROUNDING * unit / 2.0**-52
+        self.block, self.directions, self.claimed = block, directions, claimed.reshape(block.shape)
+        self.seed, self.share, self.unit = seed, share, unit
         self.entries_at_once = max(1, max_memory // (8 * COPIES))
-        self.sizes = np.einsum("ij,ij->i", self.claims, self.claims)
         self.typical = 0.0
+        self.see(View(block.shape))
+
+    def see(self, view: View) -> None:
+        """See the block this way from now on; what is known or left out is forgotten."""
+        self.view, self.rows, self.columns = view, view.rows, view.columns
+        self.claims: Matrix = view.moved(self.claimed).reshape(view.rows, view.columns)
+        self.sizes = np.einsum("ij,ij->i", self.claims, self.claims)
         self.left_out = np.zeros(self.rows, dtype=bool), np.zeros(self.columns, dtype=bool)
         self.known: dict[int, float] = {}
-        self._weights = functools.lru_cache(maxsize=2)(self._draw)
+
+    def take_out(self, places: Places, errors: Vector) -> None:
+        """Take the errors of these coordinates out of what is measured from now on."""
+        self.known.update(zip(places.tolist(), errors.tolist(), strict=True))
 
     def whole(self, turn: int) -> tuple[float, float]:
         """Return the residual of the block."""
@@ -83,44 +134,39 @@ class Parts:
     def of_rows(self, groups: Sequence[Places], turn: int) -> tuple[Vector, Vector]:
         """Return the residuals of groups of rows, by dense directions."""
         a, b = self.weights(turn)
-        claims = a * self._row_claims(turn)
+        others = self.view.others
 
         def fill(entries: Matrix, group: Places) -> None:
-            entries[group] = a[group, None] * b
+            entries[group] = (a[group, None] * b).reshape(group.size, *others)
 
-        return self._dense(groups, claims, fill, self.sizes)
+        return self._dense(groups, a * self._row_claims(b), fill, self.sizes)
 
     def of_columns(self, groups: Sequence[Places], turn: int) -> tuple[Vector, Vector]:
         """Return the residuals of groups of columns, by dense directions."""
         a, b = self.weights(turn)
-        claims = (a @ self.claims) * b
+        claims, others = (a @ self.claims) * b, self.view.others
         for place, error in self.known.items():
             i, j = divmod(place, self.columns)
             claims[j] -= a[i] * b[j] * error
 
         def fill(entries: Matrix, group: Places) -> None:
-            entries[:, group] = a[:, None] * b[group]
+            index: list[Any] = [slice(None), *np.unravel_index(group, others)]
+            entries[tuple(index)] = a[:, None] * b[group]
 
         return self._dense(groups, claims, fill, np.einsum("ij,ij->j", self.claims, self.claims))
 
     def of_each_row(self, rows: Places, turn: int) -> tuple[Vector, Vector]:
         """Return the residual of each of these rows, many in one run."""
         _, b = self.weights(turn)
-        claims = self._row_claims(turn)[rows]
-        found = [
-            self._judged(
-                self.directions.along_rows(self.block, part, np.broadcast_to(b, (part.size, b.size))),
-                claims[start : start + part.size],
-                self.sizes[part],
-            )
-            for start, part in self._parts(rows, self.columns)
-        ]
+        claims, found = self._row_claims(b)[rows], []
+        for start, part in self._parts(rows, self.columns):
+            slopes = self._in_rows(part, np.broadcast_to(b, (part.size, b.size)))
+            found.append(self._judged(slopes, claims[start : start + part.size], self.sizes[part]))
         return _joined(found)
 
     def inside_rows(self, groups: Sequence[Places], turn: int) -> tuple[Vector, Vector]:
-        """Return the residuals of groups of coordinates, flat places in the block; each group lies in one row."""
+        """Return the residuals of groups of places, each of which lies in one row."""
         _, b = self.weights(turn)
-        flat = self.claims.reshape(-1)
         found = []
         for start, part in self._parts(np.arange(len(groups)), self.columns):
             entries = np.zeros((part.size, self.columns))
@@ -129,23 +175,19 @@ class Parts:
             for k, group in enumerate(groups[start : start + part.size]):
                 rows[k], inside = group[0] // self.columns, group % self.columns
                 entries[k, inside] = b[inside]
-                own = flat[group]
+                own = self.claims[rows[k], inside]
                 claims[k], sizes[k] = own @ b[inside] - self._known_in(group, b), own @ own
-            found.append(self._judged(self.directions.along_rows(self.block, rows, entries), claims, sizes))
+            found.append(self._judged(self._in_rows(rows, entries), claims, sizes))
         return _joined(found)
 
     def one_by_one(self, places: Places) -> Slopes:
-        """Return the slopes of single coordinates, flat places in the block."""
+        """Return the slopes of single coordinates."""
         found = []
         for _, part in self._parts(places, self.columns):
             rows, inside = np.divmod(part, self.columns)
             entries = np.zeros((part.size, self.columns))
             entries[np.arange(part.size), inside] = 1.0
-            found.append(
-                self.directions.along_rows(self.block, rows, entries)
-                if self.block.shape
-                else self.directions.along(self.block, entries)
-            )
+            found.append(self._in_rows(rows, entries))
         right, left, bound, kinked = (
             np.concatenate([getattr(one, name) for one in found])
             for name in ("right", "left", "bound", "kinked")
@@ -160,33 +202,29 @@ class Parts:
 
     def weights(self, turn: int) -> tuple[Vector, Vector]:
         """Return the weights of rows and columns, 0 where they are left out."""
-        a, b = self._weights(turn)
-        rows, columns = self.left_out
-        return np.where(rows, 0.0, a), np.where(columns, 0.0, b)
+        rng = np.random.default_rng([self.seed, self.block.start, turn])
+        x = 2 * rng.random(self.rows + self.columns) - 1
+        x += np.copysign(0.5, x)
+        x[np.concatenate(self.left_out)] = 0.0
+        return x[: self.rows], x[self.rows :]
 
-    def take_out(self, places: Places, errors: Vector) -> None:
-        """Take the errors of these coordinates out of what is measured from now on."""
-        self.known.update(zip(places.tolist(), errors.tolist(), strict=True))
+    def _row_claims(self, b: Vector) -> Vector:
+        """Return g·b of each row, less what is known."""
+        claims = np.asarray(self.claims @ b)
+        for place, error in self.known.items():
+            i, j = divmod(place, self.columns)
+            claims[i] -= b[j] * error
+        return claims
 
     def _known_in(self, group: Places, b: Vector) -> float:
         """Return what the known errors add to the claim along the columns' weights, in a group of one row."""
         inside = [place for place in self.known if group[0] <= place <= group[-1] and place in group]
         return sum(self.known[place] * float(b[place % self.columns]) for place in inside)
 
-    def _draw(self, turn: int) -> tuple[Vector, Vector]:
-        rng = np.random.default_rng([self.seed, self.block.start, turn])
-        x = 2 * rng.random(self.rows + self.columns) - 1
-        x += np.copysign(0.5, x)
-        return x[: self.rows], x[self.rows :]
-
-    def _row_claims(self, turn: int) -> Vector:
-        """Return g·b of each row, less what is known."""
-        _, b = self.weights(turn)
-        claims = np.asarray(self.claims @ b)
-        for place, error in self.known.items():
-            i, j = divmod(place, self.columns)
-            claims[i] -= b[j] * error
-        return claims
+    def _in_rows(self, rows: Places, entries: Matrix) -> Directional:
+        if not self.block.shape:
+            return self.directions.along(self.block, entries)
+        return self.directions.along_rows(self.block, rows, entries, axis=self.view.axis)
 
     def _dense(
         self,
@@ -198,9 +236,9 @@ class Parts:
         found = []
         for start, part in self._parts(np.arange(len(groups)), self.block.size):
             some = groups[start : start + part.size]
-            entries = np.zeros((part.size, self.rows, self.columns))
+            entries = np.zeros((part.size, *self.block.shape))
             for own, group in zip(entries, some, strict=True):
-                fill(own, group)
+                fill(self.view.moved(own), group)
             slopes = self.directions.along(self.block, entries.reshape(part.size, -1))
             del entries
             sums = np.array([claims[group].sum() for group in some])
@@ -211,7 +249,7 @@ class Parts:
         """Return residuals and bounds; at a kink the bound covers what lies between both sides."""
         between = np.where(slopes.kinked, np.abs(slopes.right - slopes.left) / 2, 0.0)
         tolerated = self.share * SHARP * self.typical / 2
-        rounding = HEAVIEST * self.rounding * np.sqrt(sizes)
+        rounding = HEAVIEST * ROUNDING * self.unit * np.sqrt(sizes)
         return claims - (slopes.right + slopes.left) / 2, slopes.bound + between + tolerated + rounding
 
     def _parts(self, items: Places, entries: int) -> list[tuple[int, Places]]:

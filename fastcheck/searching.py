@@ -19,7 +19,7 @@ from fastcheck.engines.directions import MAX_MEMORY, Directions
 from fastcheck.engines.noise import root_mean_square
 from fastcheck.group_testing import MOST, Places, Residuals, find_wrong
 from fastcheck.parameters import Block, Vector
-from fastcheck.parts import Parts
+from fastcheck.parts import Parts, View
 from fastcheck.plan import Plan
 from fastcheck.problem import Problem
 from fastcheck.verdict import relative_tolerances
@@ -36,7 +36,13 @@ PILOT = 64
 ROWS_PAY = 16.0
 """Rows are measured each by itself if that costs less than this many times log₂ of their number, in passes."""
 
-EXAMPLES = 8
+COLUMNS = 16
+"""Columns that are looked for in a block where most rows are wrong."""
+
+SPARSE = 0.1
+"""Part of a sample that must be off for a mistake in most rows and columns to be one of the whole block."""
+
+EXAMPLES = 4
 """Rows looked into where wrong coordinates are scattered over more rows than are worth looking into."""
 
 ROUNDS = 4
@@ -50,13 +56,14 @@ TURNS = 1000
 class Traces:
     """What was found in one block: coordinates measured one by one, and where most coordinates are wrong.
 
-    ``places`` (k,) are flat places in the block, ``drawn`` those of them drawn at random from the whole of it. ``rows``
-    and ``columns`` are wrong in most places, ``dense`` is the whole block; ``scattered`` counts the rows known to hold
-    wrong coordinates where they were too many to look into. ``finished``: what is left is right along a random
-    direction.
+    Places are those of the ``view`` of the block as a matrix: ``places`` (k,) were measured, ``drawn`` are those of
+    them drawn at random from the whole block. ``rows`` and ``columns`` are wrong in most places, ``dense`` is the
+    whole block; ``scattered`` counts the rows known to hold wrong coordinates where they were too many to look into.
+    ``finished``: what is left is right along a random direction.
     """
 
     block: Block
+    view: View
     drawn: Places
     places: Places = field(default_factory=lambda: np.empty(0, np.intp))
     central: Vector = field(default_factory=lambda: np.empty(0))
@@ -68,6 +75,10 @@ class Traces:
     dense: bool = False
     scattered: int = 0
     finished: bool = False
+
+    def in_block_order(self) -> NDArray[np.intp]:
+        """Return the order that sorts ``places`` as they come in the block."""
+        return np.argsort(self.view.in_block(self.places))
 
 
 def search(
@@ -111,7 +122,7 @@ def search(
         residuals = Parts(
             claimed, block, directions, share=share, unit=unit, seed=seed, max_memory=max_memory
         )
-        found[block.name] = _BlockSearch(residuals, claimed, seed).run()
+        found[block.name] = _BlockSearch(residuals, seed).run()
     plan, estimates = _together(list(found.values()), directions, before, seed)
     return plan, estimates, found
 
@@ -129,10 +140,14 @@ def _together(
     """Return the coordinates of all blocks, in the order of the vector, and their slopes."""
     found = sorted(found, key=lambda traces: traces.block.start)
 
-    def column(name: str) -> Vector:
-        return np.concatenate([np.empty(0), *(getattr(traces, name) for traces in found)])
+    orders = [traces.in_block_order() for traces in found]
 
-    coordinates = [traces.block.start + traces.places for traces in found]
+    def column(name: str) -> Vector:
+        return np.concatenate([getattr(t, name)[order] for t, order in zip(found, orders, strict=True)])
+
+    coordinates = [
+        t.block.start + t.view.in_block(t.places)[order] for t, order in zip(found, orders, strict=True)
+    ]
     central, lower, upper = column("central"), column("lower"), column("upper")
     one_sided = bool((lower < upper).any())
     estimates = Estimates(
@@ -146,17 +161,18 @@ def _together(
         forward_passes=directions.forward_passes - before,
         notes=directions.notes,
     )
-    plan = Plan(coordinates=np.concatenate([np.empty(0, np.intp), *coordinates]), epsilon=None, seed=seed)
+    plan = Plan(coordinates=np.concatenate(coordinates), epsilon=None, seed=seed)
     return plan, estimates
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Lines:
-    """Wrong rows or columns; ``dense`` if most are, ``many`` if these are only some of them."""
+    """Wrong rows or columns: all, or if ``dense`` (most are wrong) or ``many`` only some, or ``groups`` of them."""
 
     wrong: Places
     dense: bool = False
     many: bool = False
+    groups: tuple[Places, ...] = ()
 
     @property
     def few(self) -> bool:
@@ -166,27 +182,55 @@ class _Lines:
 class _BlockSearch:
     """The search of one block."""
 
-    def __init__(self, residuals: Parts, claimed: Vector, seed: int) -> None:
-        self.residuals, self.claimed, self.seed = residuals, claimed, seed
+    def __init__(self, residuals: Parts, seed: int) -> None:
+        self.residuals, self.seed = residuals, seed
         self.block, self.directions = residuals.block, residuals.directions
         self.rng = np.random.default_rng([seed, self.block.start, 1])
-        self.traces = Traces(block=self.block, drawn=self.some(np.arange(self.block.size)))
+        view = residuals.view
+        self.traces = Traces(block=self.block, view=view, drawn=self.some(np.arange(self.block.size)))
 
     def run(self) -> Traces:
+        traces = self.traces
         if self.block.size <= FEW[self.directions.method]:
-            self.traces.drawn = np.arange(self.block.size)
-            self.measure(self.traces.drawn)
-            self.traces.finished = True
-            return self.traces
-        self.measure(self.traces.drawn)
-        self.residuals.typical = root_mean_square(self.traces.central)
+            traces.drawn = np.arange(self.block.size)
+            self.measure(traces.drawn)
+            traces.finished = True
+            return traces
+        before = self.directions.forward_passes
+        self.measure(traces.drawn)
+        self.residuals.typical = root_mean_square(traces.central)
+        if not self.pays(self.directions.forward_passes - before, traces.drawn.size):
+            self.turn()
         for base in range(0, ROUNDS * TURNS, TURNS):
             if base and self.rest_is_right(base):
                 break
             self.round(base)
-            if self.traces.dense or self.traces.scattered:
+            if traces.dense or traces.scattered:
                 break
-        return self.traces
+        return traces
+
+    def pays(self, passes: int, lines: int) -> bool:
+        """Tell whether measuring each row by itself pays, if so many ``lines`` take so many passes."""
+        count = self.residuals.rows
+        if self.directions.method != "difference":
+            return False
+        return count <= PILOT or passes * count <= ROWS_PAY * np.log2(count) * lines
+
+    def turn(self) -> None:
+        """See the last axis as the rows: where units are along it, that is the cheap one."""
+        if self.directions.method != "difference" or len(self.block.shape) < 2:
+            return
+        traces = self.traces
+        view = View(self.block.shape, len(self.block.shape) - 1)
+        traces.drawn, traces.places = (
+            view.in_matrix(traces.view.in_block(p)) for p in (traces.drawn, traces.places)
+        )
+        traces.view = view
+        known = self.residuals.known
+        self.residuals.see(view)
+        self.residuals.take_out(
+            view.in_matrix(np.array(list(known), np.intp)), np.array(list(known.values()))
+        )
 
     def rest_is_right(self, turn: int) -> bool:
         residual, bound = self.residuals.whole(turn)
@@ -202,29 +246,39 @@ class _BlockSearch:
         columns = self.columns(base)
         if columns.few and columns.wrong.size:
             self.describe_columns(columns.wrong)
-        elif rows.dense:
+        elif rows.dense and self.share_of_sample() >= SPARSE:
             self.traces.dense = True
         else:
-            self.traces.scattered = rows.wrong.size
-            self.look_into(rows.wrong[:EXAMPLES], base)
+            self.traces.scattered = rows.wrong.size + len(rows.groups)
+            self.look_into(self.examples(rows, base), base)
+
+    def share_of_sample(self) -> float:
+        """Return the part of the sample that is off."""
+        return float(np.isin(self.traces.drawn, list(self.residuals.known)).mean())
+
+    def examples(self, rows: _Lines, base: int) -> Places:
+        """Return a few wrong rows."""
+        if rows.wrong.size:
+            return rows.wrong[:EXAMPLES]
+        measure = functools.partial(_turned, self.residuals.of_rows, base)
+        found = find_wrong(rows.groups[:1], measure, seed=self.seed)
+        return np.concatenate([one.wrong for one in found])[:EXAMPLES]
 
     def rows(self, base: int) -> _Lines:
         count = self.residuals.rows
-        if count == 1:
-            return _Lines(np.array([0]))
         every = np.arange(count)
+        if count == 1:
+            return _Lines(every)
         if self.directions.method == "difference":
             pilot = np.unique(np.linspace(0, count - 1, PILOT).astype(np.intp))
             before = self.directions.forward_passes
             first = self.each_row(pilot, base)
             if 2 * first.size > pilot.size >= PILOT:
                 return _Lines(first, dense=True)
-            passes = (self.directions.forward_passes - before) * count / pilot.size
-            if count <= PILOT or passes <= ROWS_PAY * np.log2(count):
+            if self.pays(self.directions.forward_passes - before, pilot.size):
                 wrong = np.union1d(first, self.each_row(np.setdiff1d(every, pilot), base))
-                dense = 2 * wrong.size > count and count > 1
-                return _Lines(wrong, dense=dense, many=wrong.size > MOST)
-        return self.by_groups(every, self.residuals.of_rows, base)
+                return _Lines(wrong, dense=2 * wrong.size > count, many=wrong.size > MOST)
+        return self.by_groups(every, self.residuals.of_rows, MOST, base)
 
     def each_row(self, rows: Places, base: int) -> Places:
         """Return the wrong ones of these rows, each measured by itself."""
@@ -236,18 +290,17 @@ class _BlockSearch:
     def columns(self, base: int) -> _Lines:
         if self.residuals.columns == 1:
             return _Lines(np.empty(0, np.intp))
-        return self.by_groups(np.arange(self.residuals.columns), self.residuals.of_columns, base)
+        every = np.arange(self.residuals.columns)
+        return self.by_groups(every, self.residuals.of_columns, COLUMNS, base)
 
-    def by_groups(self, lines: Places, measure: Residuals, base: int) -> _Lines:
-        turned = functools.partial(_turned, measure, base)
-        (found,) = find_wrong([lines], turned, seed=self.seed)
-        if not found.groups:
-            return _Lines(found.wrong)
-        if found.dense:
-            return _Lines(found.wrong, dense=True)
-        some = find_wrong(found.groups[:EXAMPLES], turned, seed=self.seed)
-        examples = np.concatenate([np.empty(0, np.intp), *(one.wrong for one in some)])
-        return _Lines(examples, many=True)
+    def by_groups(self, lines: Places, measure: Residuals, most: int, base: int) -> _Lines:
+        (found,) = find_wrong([lines], functools.partial(_turned, measure, base), seed=self.seed, most=most)
+        return _Lines(
+            found.wrong,
+            dense=found.dense or 2 * found.wrong.size > lines.size,
+            many=bool(found.groups),
+            groups=found.groups,
+        )
 
     def look_into(self, rows: Places, base: int) -> None:
         """Find the wrong coordinates of these rows."""
@@ -257,20 +310,19 @@ class _BlockSearch:
             return
         sets = [np.arange(row * width, (row + 1) * width) for row in rows]
         found = find_wrong(sets, functools.partial(_turned, self.residuals.inside_rows, base), seed=self.seed)
+        chosen = []
         for row, places, inside in zip(rows, sets, found, strict=True):
             if inside.groups:
                 self.traces.rows.append(int(row))
                 self.residuals.left_out[0][row] = True
-                self.measure(self.some(places))
-            else:
-                self.measure(inside.wrong)
+            chosen.append(self.some(places) if inside.groups else inside.wrong)
+        self.measure(np.concatenate([np.empty(0, np.intp), *chosen]))
 
     def describe_columns(self, columns: Places) -> None:
         height, width = self.residuals.rows, self.residuals.columns
-        for column in columns:
-            self.traces.columns.append(int(column))
-            self.residuals.left_out[1][column] = True
-            self.measure(self.some(np.arange(height) * width + column))
+        self.traces.columns += columns.tolist()
+        self.residuals.left_out[1][columns] = True
+        self.measure(np.concatenate([self.some(np.arange(height) * width + column) for column in columns]))
 
     def some(self, places: Places) -> Places:
         """Return a sample of the places."""
@@ -284,7 +336,8 @@ class _BlockSearch:
         if not new.size:
             return
         slopes = self.residuals.one_by_one(new)
-        error = self.claimed[new] - np.clip(self.claimed[new], slopes.lower, slopes.upper)
+        claimed = self.residuals.claims[np.divmod(new, self.residuals.columns)]
+        error = claimed - np.clip(claimed, slopes.lower, slopes.upper)
         off = np.abs(error) > slopes.bound
         self.residuals.take_out(new[off], error[off])
         order = np.argsort(np.concatenate([traces.places, new]), kind="stable")

@@ -45,16 +45,15 @@ class Coordinate:
 class Located:
     """Where the mistake of a block is.
 
-    ``how`` says what was found: ``"coordinates"``, whole ``"rows"`` (of axis 0) or ``"columns"`` (all other axes
-    together), a ``"dense"`` mistake, wrong coordinates ``"scattered"`` over more rows than were looked into, or
-    ``"nothing"``. ``rows`` and ``columns`` are those that are wrong in most places; ``share`` is the wrong part of the
-    block, as far as it was looked at. ``complete``: along a random direction the rest of the block is right.
-    ``sentence`` says it in words.
+    ``how`` says what was found: ``"coordinates"``, whole ``"rows"``, ``"columns"`` or, in arrays of more axes,
+    ``"slices"``; a ``"dense"`` mistake; wrong coordinates ``"scattered"`` over more rows than were looked into; or
+    ``"nothing"``. ``regions`` are the parts that are wrong in most places, such as ``W1[17, :]``; ``share`` is the
+    wrong part of the block, as far as it was looked at. ``complete``: along a random direction the rest of the block
+    is right. ``sentence`` says it in words.
     """
 
     how: str
-    rows: tuple[int, ...]
-    columns: tuple[int, ...]
+    regions: tuple[str, ...]
     share: float
     complete: bool
     sentence: str
@@ -242,8 +241,7 @@ def _block_from_dict(plain: Mapping[str, Any]) -> BlockReport:
     fields["power"] = Power(**fields["power"])
     fields["screened"] = None if fields["screened"] is None else Screened(**fields["screened"])
     if (located := fields.get("located")) is not None:
-        lines = {name: tuple(located[name]) for name in ("rows", "columns")}
-        fields["located"] = Located(**{**located, **lines})
+        fields["located"] = Located(**{**located, "regions": tuple(located["regions"])})
     return BlockReport(**fields)
 
 

@@ -121,15 +121,20 @@ class DifferenceDirections:
         return [self._bounded(part, one, shrink, passes) for part, one in zip(parts, slopes, strict=True)]
 
     def along_rows(
-        self, block: Block, rows: NDArray[np.intp], entries: NDArray[np.float64], shrink: float = 1.0
+        self,
+        block: Block,
+        rows: NDArray[np.intp],
+        entries: NDArray[np.float64],
+        shrink: float = 1.0,
+        axis: int = 0,
     ) -> Directional:
-        """Return the slopes along directions that each live in one row of axis 0."""
+        """Return the slopes along directions that each live at one index of an axis."""
         spent = self.forward_passes
         if block.name not in self._noise:
             dense = normal_numbers(MEASURED * block.size, block.start, VERIFICATION)
             parts = [_Part(block, dense.reshape(MEASURED, block.size))]
             self._measure_noise(parts, self._slopes(parts, shrink), shrink)
-        part = _Part(block, entries.reshape(len(entries), -1), np.asarray(rows, np.intp))
+        part = _Part(block, entries.reshape(len(entries), -1), np.asarray(rows, np.intp), axis)
         slopes = self._slopes([part], shrink)[0]
         return self._bounded(part, slopes, shrink, self.forward_passes - spent)
 
@@ -191,7 +196,7 @@ class DifferenceDirections:
             if some.rows is None:
                 one = self.plain.along(some.block, some.entries, shrink)
             else:
-                one = self.plain.along_rows(some.block, some.rows, some.entries, shrink)
+                one = self.plain.along_rows(some.block, some.rows, some.entries, shrink, some.axis)
             right[which], left[which], kinked[which] = one.right, one.left, one.kinked
             bound[which], noise[which] = one.bound, one.noise
             passes += one.forward_passes
@@ -266,15 +271,17 @@ _Ends = tuple[Vector, Vector, Flags, Flags]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Part:
-    """Directions in one block: ``entries`` (k, block.size), or (k, row size) with their ``rows`` (k,) of axis 0."""
+    """Directions in one block: ``entries`` (k, block.size), or (k, row size) with their ``rows`` (k,) of an axis."""
 
     block: Block
     entries: NDArray[np.float64]
     rows: NDArray[np.intp] | None = None
+    axis: int = 0
 
     def at(self, which: slice | NDArray[np.intp]) -> _Part:
         """Return some of the directions."""
-        return _Part(self.block, self.entries[which], None if self.rows is None else self.rows[which])
+        rows = None if self.rows is None else self.rows[which]
+        return _Part(self.block, self.entries[which], rows, self.axis)
 
     def first(self, count: int) -> _Part:
         """Return the first directions."""
@@ -293,8 +300,9 @@ class _Part:
         """Return the differences of the block in a run in which these are members from ``start`` on."""
         k, shape = len(self.entries), self.block.shape
         dims, at = shape, {}
-        if self.rows is not None and shape[0] > 1:
-            dims, at = (1, *shape[1:]), {0: self.rows}
+        if self.rows is not None and shape[self.axis] > 1:
+            dims = (*shape[: self.axis], 1, *shape[self.axis + 1 :])
+            at = {self.axis: self.rows}
         data = np.zeros((members, *dims)) if k < members else np.empty((members, *dims))
         np.multiply(self.entries.reshape(k, *dims), step, out=data[start : start + k])
         return Form(data, shape, at, peak=largest(data))
