@@ -30,7 +30,9 @@ if TYPE_CHECKING:
     from fastcheck.locating import locate
     from fastcheck.randomness import frozen_randomness
     from fastcheck.report.result import BlockReport, Coordinate, Located, Report, Screened
+    from fastcheck.report.stages import Stage, StagesReport
     from fastcheck.screening import screen
+    from fastcheck.stages import GradientGuard, check_stages
     from fastcheck.verdict import Verdict
 
 __version__ = "0.1.0"
@@ -41,18 +43,22 @@ __all__ = [
     "Coordinate",
     "EvaluationError",
     "FastcheckError",
+    "GradientGuard",
     "GradientMismatchError",
     "InvalidProblemError",
     "Located",
     "Loss",
     "Report",
     "Screened",
+    "Stage",
+    "StagesReport",
     "Verdict",
     "check",
     "check_backprop",
     "check_layer",
     "check_mlp",
     "check_object",
+    "check_stages",
     "course",
     "frozen_randomness",
     "locate",
@@ -66,18 +72,22 @@ _HOMES = {
     "Coordinate": "fastcheck.report.result",
     "EvaluationError": "fastcheck.errors",
     "FastcheckError": "fastcheck.errors",
+    "GradientGuard": "fastcheck.stages",
     "GradientMismatchError": "fastcheck.errors",
     "InvalidProblemError": "fastcheck.errors",
     "Located": "fastcheck.report.result",
     "Loss": "fastcheck.engines.mlp.losses",
     "Report": "fastcheck.report.result",
     "Screened": "fastcheck.report.result",
+    "Stage": "fastcheck.report.stages",
+    "StagesReport": "fastcheck.report.stages",
     "Verdict": "fastcheck.verdict",
     "check": "fastcheck.checks",
     "check_backprop": "fastcheck.checks",
     "check_layer": "fastcheck.checks",
     "check_mlp": "fastcheck.checks",
     "check_object": "fastcheck.checks",
+    "check_stages": "fastcheck.stages",
     "frozen_randomness": "fastcheck.randomness",
     "locate": "fastcheck.locating",
     "numerical_gradient": "fastcheck.checks",

@@ -6,22 +6,22 @@ import dataclasses
 import functools
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from fastcheck.adapters import ForwardCost, LayerCost, ObjectCost
-from fastcheck.engines import choose_engine
+from fastcheck.engines import Estimate, choose_engine
 from fastcheck.errors import InvalidProblemError
 from fastcheck.execution import Backend, Execution, one_blas_thread
+from fastcheck.norms import Comparison
 from fastcheck.plan import Plan, make_plan
 from fastcheck.power import measure_power
 from fastcheck.problem import Problem, generators_kept, pose, structure_copy
 from fastcheck.randomness import repeating
-from fastcheck.report.result import Report, block_report
-from fastcheck.screening import screen
+from fastcheck.report.result import BlockReport, Report, block_report
 from fastcheck.second_look import look_again
-from fastcheck.verdict import judge, validate_tolerance
+from fastcheck.verdict import claims, judge, validate_tolerance, worst_verdict
 
 Progress = bool | Callable[[int, int], None] | None
 
@@ -104,6 +104,8 @@ def check(
             "backward pass end in a return statement?"
         )
     if isinstance(coordinates, str) and coordinates == "screen":
+        from fastcheck.screening import screen
+
         how: dict[str, Any] = {"n_jobs": n_jobs, "backend": backend, "seed": seed, "progress": progress}
         return screen(cost, parameters, gradients, epsilon=epsilon, tolerance=tolerance, method=method, **how)
     start = time.perf_counter()
@@ -113,24 +115,24 @@ def check(
     with generators_kept(), one_blas_thread():
         problem = pose(repeating(cost), parameters, repeating(gradients))
         plan = make_plan(problem.layout, problem.theta, coordinates, epsilon, seed)
-        estimates = engine.estimate(problem, plan, execution)
-        estimates = look_again(problem, plan, estimates, tolerance)
-        judgement = judge(problem, plan, estimates, tolerance)
-        power = measure_power(problem, plan, estimates, judgement, tolerance)
+        estimates = engine.estimate(
+            problem, plan, execution, functools.partial(_judged, problem, plan.epsilon, tolerance)
+        )
+    judged = estimates.results
+    notes = dict.fromkeys(note for one in judged for note in one.notes)
     return Report(
-        verdict=judgement.verdict,
-        difference=judgement.difference,
-        blocks={
-            judged.block.name: block_report(judged, judgement, power[judged.block.name])
-            for judged in judgement.blocks
-        },
-        forward_passes=problem.forward_passes + estimates.forward_passes,
+        verdict=worst_verdict(one.report.verdict for one in judged),
+        difference=Comparison.joined(one.comparison for one in judged).difference,
+        blocks={one.name: one.report for one in judged},
+        forward_passes=problem.forward_passes
+        + estimates.forward_passes
+        + sum(one.forward_passes for one in judged),
         method=estimates.method,
         epsilon=plan.epsilon,
         tolerance=tolerance,
         seconds=time.perf_counter() - start,
         seed=plan.seed,
-        notes=(*execution.notes, *estimates.notes),
+        notes=(*execution.notes, *estimates.notes, *notes),
     )
 
 
@@ -378,8 +380,33 @@ def numerical_gradient(
     with generators_kept(), one_blas_thread():
         problem: Problem = pose(repeating(cost), parameters)
         plan: Plan = make_plan(problem.layout, problem.theta, "all", epsilon, seed=0)
-        numerical = engine.estimate(problem, plan, execution).numerical
-    return problem.layout.build(np.array(numerical))
+        gradient = np.empty(problem.layout.size)
+
+        def keep(estimate: Estimate) -> None:
+            block = estimate.part.block
+            gradient[block.start : block.stop] = estimate.numerical
+
+        engine.estimate(problem, plan, execution, keep)
+    return problem.layout.build(gradient)
+
+
+class _Judged(NamedTuple):
+    """What is kept of a block once it is judged."""
+
+    name: str
+    report: BlockReport
+    comparison: Comparison
+    forward_passes: int
+    notes: tuple[str, ...]
+
+
+def _judged(problem: Problem, epsilon: float | None, tolerance: float, first: Estimate) -> _Judged:
+    """Judge a block by the engine's estimate, or by a second look at it."""
+    estimate, passes, notes = look_again(problem, epsilon, first, tolerance)
+    judgement = judge(problem, estimate, tolerance)
+    claimed = claims(problem, estimate.part, np.array([judgement.hardest, judgement.easiest]))
+    report = block_report(judgement, measure_power(estimate, judgement, claimed))
+    return _Judged(estimate.part.block.name, report, judgement.comparison, passes, notes)
 
 
 def _expect_function(name: str, value: Any) -> None:

@@ -20,7 +20,7 @@ from fastcheck.report.result import BlockReport, Located, Report, block_report
 from fastcheck.sampling import prove
 from fastcheck.screening import Options, ScreenedBlock, read_options, screened_report
 from fastcheck.searching import Traces, search
-from fastcheck.verdict import Standing, Verdict, judge
+from fastcheck.verdict import Rows, Standing, Verdict, claims, judge
 
 NAMED = 3
 """Coordinates, rows or columns that a sentence names."""
@@ -88,17 +88,10 @@ def locate(
     >>> print(fastcheck.locate(cost, theta, gradients).blocks["W"].located.sentence)
     row 17 of W (300 coordinates) is wrong by a factor of −1
     """
-    options = read_options(gradients, directions, confidence, tolerance, seed, max_memory)
+    options = read_options(gradients, directions, confidence, epsilon, tolerance, seed, max_memory)
     execution = Execution(n_jobs=n_jobs, backend=backend, progress=progress)
     return screened_report(
-        cost,
-        parameters,
-        gradients,
-        options,
-        execution,
-        epsilon=epsilon,
-        method=method,
-        look_closer=locate_after_screening,
+        cost, parameters, gradients, options, execution, method, look_closer=locate_after_screening
     )
 
 
@@ -159,25 +152,23 @@ def locate_from(
         directions for each halving of the rows, or a few runs with many rows each where these are cheaper, and about
         log₂ of the length of a row for what is inside.
     """
-    if not blocks:
-        return {}
-    plan, estimates, found = search(
-        problem, directions, blocks, tolerance=tolerance, seed=seed, max_memory=max_memory
-    )
-    judgement = judge(problem, plan, estimates, tolerance)
-    power = measure_power(problem, plan, estimates, judgement, tolerance)
-    reports = {}
-    for judged in judgement.blocks:
-        traces, rows = found[judged.block.name], judged.rows
-        picture = _Picture(
-            traces,
-            judgement.claimed[rows],
-            judgement.compared[rows],
-            judgement.standings[rows] == Standing.WRONG,
-        )
-        report = block_report(judged, judgement, power[judged.block.name])
-        reports[judged.block.name] = dataclasses.replace(report, located=picture.located())
-    return reports
+    found = search(problem, directions, blocks, tolerance=tolerance, seed=seed, max_memory=max_memory)
+    reports = (_reported(problem, traces, directions.method, tolerance) for traces in found)
+    return {traces.block.name: report for traces, report in zip(found, reports, strict=True)}
+
+
+def _reported(problem: Problem, traces: Traces, method: str, tolerance: float) -> BlockReport:
+    """Judge the coordinates of a block that were measured, and describe what is wrong."""
+    estimate = traces.estimate(method)
+    judgement = judge(problem, estimate, tolerance)
+    hardest = claims(problem, estimate.part, np.array([judgement.hardest, judgement.easiest]))
+    every = slice(0, estimate.part.size)
+    claimed, rows = claims(problem, estimate.part, every), Rows.of(estimate, every)
+    thresholds, allowed = judgement.rule.thresholds(claimed, rows), judgement.rule.allowed(claimed, rows)
+    wrong = judgement.rule.standings(claimed, rows, thresholds, allowed) == Standing.WRONG
+    picture = _Picture(traces, claimed, rows.compared(claimed), wrong)
+    report = block_report(judgement, measure_power(estimate, judgement, hardest))
+    return dataclasses.replace(report, located=picture.located())
 
 
 @dataclass(frozen=True, slots=True, eq=False)

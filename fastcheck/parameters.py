@@ -93,7 +93,7 @@ def read_parameters(parameters: Any) -> tuple[Layout, Vector]:
     parameters without a single coordinate.
     """
     blocks: list[Block] = []
-    parts: list[Vector] = []
+    arrays: list[NDArray[Any]] = []
     scalars: set[int] = set()
 
     def read(path: Path, leaf: Any) -> int:
@@ -103,11 +103,11 @@ def read_parameters(parameters: Any) -> tuple[Layout, Vector]:
         if isinstance(leaf, float) and not isinstance(leaf, np.floating):
             scalars.add(len(blocks))
         blocks.append(Block(name=name, shape=array.shape, start=start, stop=start + array.size))
-        parts.append(array.ravel())
+        arrays.append(array)
         return len(blocks) - 1
 
     skeleton = map_structure(read, parameters)
-    if not parts or sum(part.size for part in parts) == 0:
+    if not blocks or blocks[-1].stop == 0:
         raise InvalidProblemError(
             f"parameters: expected at least one coordinate, got none in {type(parameters).__name__}. "
             "Pass the arrays whose gradient you claim."
@@ -117,12 +117,14 @@ def read_parameters(parameters: Any) -> tuple[Layout, Vector]:
         raise InvalidProblemError(
             f"parameters: two blocks would both be called {sorted(duplicates)[0]}. Rename one of the keys."
         )
-    layout = Layout(blocks=tuple(blocks), skeleton=skeleton, scalars=frozenset(scalars))
-    return layout, np.concatenate(parts)
+    theta = np.empty(blocks[-1].stop)
+    for block, array in zip(blocks, arrays, strict=True):
+        theta[block.start : block.stop].reshape(block.shape)[...] = array
+    return Layout(blocks=tuple(blocks), skeleton=skeleton, scalars=frozenset(scalars)), theta
 
 
-def read_gradients(layout: Layout, gradients: Any) -> tuple[Vector, tuple[np.dtype[Any], ...]]:
-    """Read a claimed gradient of the same structure into a vector (n,) and the dtype of each block.
+def read_gradients(layout: Layout, gradients: Any) -> tuple[NDArray[Any], ...]:
+    """Return the claimed array of each block: the caller's own, float16, float32 or float64.
 
     A dict may call the gradient of ``W1`` either ``W1`` or ``dW1``; other keys (``dZ1``, ``dA1``) are
     ignored, but a key that looks like the gradient of one more block (``dW4`` beside ``dW1`` to ``dW3``) is
@@ -130,19 +132,17 @@ def read_gradients(layout: Layout, gradients: Any) -> tuple[Vector, tuple[np.dty
     """
     claims: dict[int, Any] = {}
     _pair(layout.skeleton, gradients, (), claims)
-    parts, dtypes = [], []
+    arrays = []
     for number, block in enumerate(layout.blocks):
         where = f"gradient of {block.name}"
-        array = read_array(claims[number], where)
-        if array.shape != block.shape:
-            raise InvalidProblemError(_wrong_shape(where, block.shape, array.shape))
-        parts.append(array.ravel())
-        dtypes.append(np.asarray(claims[number]).dtype)
-    return np.concatenate(parts), tuple(dtypes)
+        arrays.append(read_array(claims[number], where))
+        if arrays[-1].shape != block.shape:
+            raise InvalidProblemError(_wrong_shape(where, block.shape, arrays[-1].shape))
+    return tuple(arrays)
 
 
-def read_array(leaf: Any, where: str) -> Vector:
-    """Return a float array or float as a new C-contiguous float64 array; `InvalidProblemError` otherwise."""
+def read_array(leaf: Any, where: str) -> NDArray[Any]:
+    """Return a float array or float as an array of its dtype, not copied; `InvalidProblemError` otherwise."""
     kind = type(leaf)
     if not (kind is np.ndarray or isinstance(leaf, (float, np.floating))):
         raise InvalidProblemError(
@@ -163,7 +163,7 @@ def read_array(leaf: Any, where: str) -> Vector:
             f"({int((~finite).sum())} of {array.size} not finite). "
             "Look for a division by zero, an overflow or log(0) where this array is made."
         )
-    return np.array(array, dtype=np.float64, order="C")
+    return array
 
 
 def map_structure(function: Callable[[Path, Any], Any], structure: Any, path: Path = ()) -> Any:

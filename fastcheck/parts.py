@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from fastcheck.engines.directions import Directional, Directions
 from fastcheck.parameters import Block, Vector
-from fastcheck.verdict import SHARP
+from fastcheck.verdict import DTYPE_ULPS, SHARP
 
 Places = NDArray[np.intp]
 Matrix = NDArray[np.float64]
@@ -93,23 +93,24 @@ class Parts:
     """The residuals of parts of one block, less the errors that are known, outside of what has been described already.
 
     Each measurement returns residuals and their bounds, both (k,): a residual beyond its bound means that something is
-    wrong by more than the tolerance and rounding allow. ``share`` is the relative tolerance of the block, ``unit`` the
-    rounding unit of the claim's dtype. The tolerance is relative to ``typical``, the RMS of slopes, 0 until it is set.
+    wrong by more than the tolerance and rounding allow. The tolerance is that of the claim's dtype, relative to
+    ``typical``, the RMS of slopes, which is 0 until it is set.
     """
 
     def __init__(
         self,
-        claimed: Vector,
+        claimed: NDArray[Any],
         block: Block,
         directions: Directions,
         *,
-        share: float,
-        unit: float,
+        tolerance: float,
         seed: int,
         max_memory: int,
     ) -> None:
-        self.block, self.directions, self.claimed = block, directions, claimed.reshape(block.shape)
-        self.seed, self.share, self.unit = seed, share, unit
+        self.block, self.directions, self.seed = block, directions, seed
+        self.claimed = np.asarray(claimed, dtype=np.float64).reshape(block.shape)
+        self.unit = float(np.finfo(claimed.dtype).eps)
+        self.share = max(tolerance, DTYPE_ULPS * self.unit)
         self.entries_at_once = max(1, max_memory // (8 * COPIES))
         self.typical = 0.0
         self.see(View(block.shape))
@@ -248,7 +249,7 @@ class Parts:
     def _judged(self, slopes: Directional, claims: Vector, sizes: Vector) -> tuple[Vector, Vector]:
         """Return residuals and bounds; at a kink the bound covers what lies between both sides."""
         between = np.where(slopes.kinked, np.abs(slopes.right - slopes.left) / 2, 0.0)
-        tolerated = self.share * SHARP * self.typical / 2
+        tolerated = self.share * SHARP * self.typical / 8  # weights of coordinates are at least a quarter
         rounding = HEAVIEST * ROUNDING * self.unit * np.sqrt(sizes)
         return claims - (slopes.right + slopes.left) / 2, slopes.bound + between + tolerated + rounding
 

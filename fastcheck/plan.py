@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import math
 import re
 from collections.abc import Mapping, Sequence
@@ -13,21 +12,61 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastcheck.errors import InvalidProblemError
+from fastcheck.norms import pieces
 from fastcheck.parameters import Block, Layout, Vector, coordinate_name
 
 Coordinates = NDArray[np.intp]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Plan:
-    """The k coordinates to check, ascending positions in the vector, and the step ε.
+class Part:
+    """What is checked of one block: k of its coordinates.
 
-    ``epsilon`` None leaves the step to the engine. ``seed`` is the one that drew the sample.
+    ``places`` are their ascending positions in the flattened block, or None: all of them.
     """
 
-    coordinates: Coordinates
+    block: Block
+    places: Coordinates | None
+
+    @property
+    def size(self) -> int:
+        """The number k."""
+        return self.block.size if self.places is None else self.places.size
+
+    def at(self, rows: slice | Coordinates) -> Coordinates:
+        """Return the places of some of the k coordinates: a slice of them (its step 1), or their numbers."""
+        if self.places is not None:
+            return self.places[rows]
+        return np.arange(*rows.indices(self.block.size)) if isinstance(rows, slice) else rows
+
+    def take(self, values: NDArray[Any], rows: slice | Coordinates) -> NDArray[Any]:
+        """Return what an array in the block's shape, or flat, holds at some of the coordinates; a view if it can be."""
+        flat = values.reshape(-1) if values.flags.c_contiguous else values.flat
+        chosen: NDArray[Any] = flat[rows if self.places is None else self.places[rows]]
+        return chosen
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Plan:
+    """The coordinates to check, block by block, and the step ε.
+
+    ``parts`` are those blocks of which any are checked, in their order. ``epsilon`` None leaves the step to the
+    engine. ``seed`` is the one that drew the sample.
+    """
+
+    parts: tuple[Part, ...]
     epsilon: float | None
     seed: int
+
+    @property
+    def size(self) -> int:
+        """Number of coordinates to check."""
+        return sum(part.size for part in self.parts)
+
+    @property
+    def coordinates(self) -> Coordinates:
+        """Their ascending positions in the vector θ, shape (k,): made anew each time."""
+        return np.concatenate([part.block.start + part.at(slice(0, part.size)) for part in self.parts])
 
 
 def make_plan(layout: Layout, theta: Vector, coordinates: Any, epsilon: float | None, seed: int) -> Plan:
@@ -40,23 +79,16 @@ def make_plan(layout: Layout, theta: Vector, coordinates: Any, epsilon: float | 
     """
     if not isinstance(seed, (int, np.integer)) or isinstance(seed, bool) or seed < 0:
         raise InvalidProblemError(f"seed: expected a non-negative whole number, got {seed!r}.")
-    chosen = _choose(layout, coordinates, int(seed))
-    if chosen.size == 0:
+    parts = tuple(part for part in _choose(layout, coordinates, int(seed)) if part.size)
+    if not parts:
         raise InvalidProblemError("coordinates: none chosen. Ask for at least one, or for 'all'.")
     if epsilon is not None:
-        _validate_step(layout, theta, chosen, epsilon)
-    return Plan(coordinates=chosen, epsilon=None if epsilon is None else float(epsilon), seed=int(seed))
+        for part in parts:
+            _validate_step(layout, theta, part, epsilon)
+    return Plan(parts=parts, epsilon=None if epsilon is None else float(epsilon), seed=int(seed))
 
 
-@functools.lru_cache(maxsize=1)
-def rows_by_block(layout: Layout, plan: Plan) -> tuple[tuple[Block, slice], ...]:
-    """Return each block that the plan touches, with the rows of the plan that lie in it."""
-    ends = np.searchsorted(plan.coordinates, [0, *(block.stop for block in layout.blocks)])
-    pairs = zip(layout.blocks, ends[:-1], ends[1:], strict=True)
-    return tuple((block, slice(int(first), int(last))) for block, first, last in pairs if first < last)
-
-
-def _choose(layout: Layout, coordinates: Any, seed: int) -> Coordinates:
+def _choose(layout: Layout, coordinates: Any, seed: int) -> list[Part]:
     if isinstance(coordinates, Mapping):
         wishes = dict(coordinates)
         unknown = [name for name in wishes if name not in {block.name for block in layout.blocks}]
@@ -69,20 +101,19 @@ def _choose(layout: Layout, coordinates: Any, seed: int) -> Coordinates:
     else:
         raise InvalidProblemError(_not_a_wish("coordinates", coordinates))
     if isinstance(coordinates, str):
-        return np.arange(layout.size)
+        return [Part(block=block, places=None) for block in layout.blocks]
     streams = np.random.SeedSequence(seed).spawn(len(layout.blocks))
-    parts = [
-        block.start + _choose_in(block, wishes[block.name], np.random.default_rng(stream))
+    return [
+        Part(block=block, places=_choose_in(block, wishes[block.name], np.random.default_rng(stream)))
         for block, stream in zip(layout.blocks, streams, strict=True)
         if block.name in wishes
     ]
-    return np.concatenate([np.empty(0, np.intp), *parts]).astype(np.intp)
 
 
-def _choose_in(block: Block, wish: Any, rng: np.random.Generator) -> Coordinates:
-    """Return ascending flat positions inside one block."""
+def _choose_in(block: Block, wish: Any, rng: np.random.Generator) -> Coordinates | None:
+    """Return ascending flat positions inside one block, None for all of them."""
     if isinstance(wish, str) and wish == "all":
-        return np.arange(block.size)
+        return None
     if _is_wish(wish):
         count = wish if isinstance(wish, (int, np.integer)) else math.ceil(wish * block.size)
         if count > block.size:
@@ -91,7 +122,9 @@ def _choose_in(block: Block, wish: Any, rng: np.random.Generator) -> Coordinates
                 "a fraction (0.1 is a tenth of every block), or a dict such as "
                 f"{{'{block.name}': 'all', …}} with a number for each block."
             )
-        return np.sort(rng.choice(block.size, size=int(count), replace=False))
+        return (
+            None if count == block.size else np.sort(rng.choice(block.size, size=int(count), replace=False))
+        )
     if isinstance(wish, Sequence) and not isinstance(wish, str):
         return np.unique([_flat_index(block, index) for index in wish]).astype(np.intp)
     raise InvalidProblemError(_not_a_wish(f"coordinates of {block.name}", wish))
@@ -148,20 +181,23 @@ def _flat_index(block: Block, index: Any) -> int:
     )
 
 
-def _validate_step(layout: Layout, theta: Vector, chosen: Coordinates, epsilon: Any) -> None:
+def _validate_step(layout: Layout, theta: Vector, part: Part, epsilon: Any) -> None:
     if not isinstance(epsilon, (int, float, np.number)) or not 0 < float(epsilon) < math.inf:
         raise InvalidProblemError(
             f"epsilon: expected a positive finite step, got {epsilon!r}. Leave it out to let fastcheck "
             "choose."
         )
-    values = theta[chosen]
-    stuck = np.flatnonzero((values + epsilon == values) | (values - epsilon == values))
-    if stuck.size:
-        i = int(chosen[stuck[0]])
-        raise InvalidProblemError(
-            f"epsilon: {epsilon:g} is too small for {layout.coordinate_name(i)} = {theta[i]:.6g}: adding it "
-            "changes nothing in float64. Use a larger step, or leave it out to let fastcheck choose."
-        )
+    block = part.block
+    values = theta[block.start : block.stop]
+    for rows in pieces(part.size):
+        some = part.take(values, rows)
+        stuck = np.flatnonzero((some + epsilon == some) | (some - epsilon == some))
+        if stuck.size:
+            i = block.start + int(part.at(rows)[stuck[0]])
+            raise InvalidProblemError(
+                f"epsilon: {epsilon:g} is too small for {layout.coordinate_name(i)} = {theta[i]:.6g}: adding it "
+                "changes nothing in float64. Use a larger step, or leave it out to let fastcheck choose."
+            )
 
 
 def _no_block(layout: Layout, name: str) -> str:

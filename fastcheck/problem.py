@@ -17,8 +17,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from fastcheck.errors import EvaluationError, InvalidProblemError
+from fastcheck.norms import largest
 from fastcheck.parameters import Layout, Vector, map_structure, read_gradients, read_parameters
 
 SAME_COST = 16 * np.finfo(float).eps
@@ -45,8 +47,9 @@ class Evaluator:
 class Problem:
     """A validated question. Arrays are read-only copies: the caller's are never touched again.
 
-    ``value`` is J(θ), ``seconds`` what one forward pass took, ``forward_passes`` how many were spent here.
-    ``claimed`` (n,) and ``dtypes`` (per block) are None and empty where no gradient was claimed.
+    ``value`` is J(θ), ``seconds`` what one forward pass took, ``forward_passes`` how many were spent here. ``claims``
+    holds an array for each block, in the dtype it was computed in; none where no gradient was claimed. ``flow`` is
+    the largest claim.
     """
 
     evaluator: Evaluator
@@ -55,8 +58,23 @@ class Problem:
     value: float
     seconds: float
     forward_passes: int
-    claimed: Vector | None = None
-    dtypes: tuple[np.dtype[Any], ...] = ()
+    claims: tuple[NDArray[Any], ...] = ()
+    flow: float = 0.0
+
+    @contextlib.contextmanager
+    def work(self) -> Iterator[Vector]:
+        """Yield a vector that holds θ, to be changed for an evaluation and changed back.
+
+        It is a copy, which the cost may do anything to; where the cost is ``pure``, it is θ itself.
+        """
+        if not getattr(self.evaluator.cost, "pure", False):
+            yield self.theta.copy()
+            return
+        self.theta.flags.writeable = True
+        try:
+            yield self.theta
+        finally:
+            self.theta.flags.writeable = False
 
 
 def pose(cost: Callable[[Any], Any], parameters: Any, gradients: Any = None) -> Problem:
@@ -74,7 +92,7 @@ def pose(cost: Callable[[Any], Any], parameters: Any, gradients: Any = None) -> 
     evaluator = Evaluator(cost, layout)
     value = _evaluate_unchanged(evaluator, theta)
     start = time.perf_counter()
-    again = evaluator(theta.copy())
+    again = evaluator(_lent(theta, cost))
     seconds = time.perf_counter() - start
     if abs(again - value) > SAME_COST * max(abs(value), abs(again)):
         raise EvaluationError(
@@ -82,11 +100,10 @@ def pose(cost: Callable[[Any], Any], parameters: Any, gradients: Any = None) -> 
             "needs the same cost every time: draw dropout masks, noise and mini-batches once, outside of the "
             "cost, or check inside `with fastcheck.frozen_randomness(0):`, which makes every evaluation draw the same."
         )
-    claimed: Vector | None = None
-    dtypes: tuple[np.dtype[Any], ...] = ()
+    claims: tuple[NDArray[Any], ...] = ()
     if gradients is not None:
-        claimed, dtypes = read_gradients(layout, _call_gradients(gradients, layout, theta))
-        claimed.flags.writeable = False
+        arrays = read_gradients(layout, _call_gradients(gradients, layout, theta))
+        claims = tuple(_lent(array, cost) for array in arrays)
     theta.flags.writeable = False
     return Problem(
         evaluator=evaluator,
@@ -95,8 +112,8 @@ def pose(cost: Callable[[Any], Any], parameters: Any, gradients: Any = None) -> 
         value=value,
         seconds=seconds,
         forward_passes=2,
-        claimed=claimed,
-        dtypes=dtypes,
+        claims=claims,
+        flow=max((largest(array) for array in claims), default=0.0),
     )
 
 
@@ -161,8 +178,13 @@ def check_unchanged(layout: Layout, before: Vector, after: Vector, who: str) -> 
         )
 
 
+def _lent(array: NDArray[Any], cost: Callable[[Any], Any]) -> NDArray[Any]:
+    """Return an array that stays as it is, or may be changed, whatever the cost does: a copy unless it is ``pure``."""
+    return array if getattr(cost, "pure", False) else array.copy()
+
+
 def _evaluate_unchanged(evaluator: Evaluator, theta: Vector) -> float:
-    work = theta.copy()
+    work = _lent(theta, evaluator.cost)
     value = evaluator(work)
     check_unchanged(evaluator.layout, theta, work, "cost")
     return value

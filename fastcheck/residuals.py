@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -45,17 +45,17 @@ class Residuals:
     @property
     def explained(self) -> bool:
         """Whether rounding explains the residuals, all together."""
-        return norm(self.residual) <= norm(self.bound)
+        return _norm(self.residual) <= _norm(self.bound)
 
     @property
     def error(self) -> float:
         """Estimate of ‖e‖: the root of the mean of r²."""
-        return norm(self.residual) / math.sqrt(self.residual.size)
+        return _norm(self.residual) / math.sqrt(self.residual.size)
 
     @property
     def gradient(self) -> float:
         """Estimate of ‖∇J‖: the root of the mean of the squared slopes."""
-        return norm(self.slope) / math.sqrt(self.slope.size)
+        return _norm(self.slope) / math.sqrt(self.slope.size)
 
     def error_bound(self, confidence: float) -> float:
         """Return an upper bound on ‖e‖ that holds with this probability."""
@@ -64,7 +64,7 @@ class Residuals:
 
 def norm_bound(residuals: Vector, confidence: float) -> float:
     """Return the upper confidence bound sqrt(Σ r² / q) on ‖e‖, q the (1 - confidence)-quantile of χ² with K degrees."""
-    return norm(residuals) / math.sqrt(chi_square_quantile(residuals.size, 1 - confidence))
+    return _norm(residuals) / math.sqrt(chi_square_quantile(residuals.size, 1 - confidence))
 
 
 def measure(
@@ -88,10 +88,9 @@ def measure(
     for start in range(0, count, at_once):
         rows = range(start, min(start + at_once, count))
         pairs = [(b, _drawn(b.size, seed, n, rows)) for b, n in zip(blocks, numbers, strict=True)]
-        for part, (block, entries), found in zip(
-            parts, pairs, directions.along_blocks(pairs, shrink), strict=True
-        ):
-            along = np.array([dot(claim_of(problem, block), entry) for entry in entries])
+        slopes = directions.along_blocks(pairs, shrink)
+        for part, number, (_, entries), found in zip(parts, numbers, pairs, slopes, strict=True):
+            along = np.array([dot(claim_of(problem, number), entry) for entry in entries])
             part.append((*outside(along, found), found.bound, found.noise, found.kinked))
     joined = [[np.concatenate(column) for column in zip(*part, strict=True)] for part in parts]
     return [
@@ -108,10 +107,9 @@ def _drawn(size: int, seed: int, number: int, rows: range) -> NDArray[np.float64
     return entries
 
 
-def claim_of(problem: Problem, block: Block) -> Vector:
-    """Return the claimed gradient of one block, shape (block.size,)."""
-    assert problem.claimed is not None  # whoever asks for residuals has posed the problem with a claim
-    return problem.claimed[block.start : block.stop]
+def claim_of(problem: Problem, number: int) -> NDArray[Any]:
+    """Return the claimed gradient of a block, flat, in the dtype that it was computed in."""
+    return problem.claims[number].reshape(-1)
 
 
 def outside(claimed: Vector, found: Directional) -> tuple[Vector, Vector]:
@@ -121,7 +119,7 @@ def outside(claimed: Vector, found: Directional) -> tuple[Vector, Vector]:
     return claimed - slope, slope
 
 
-def dot(one: Vector, other: Vector) -> float:
+def dot(one: NDArray[Any], other: Vector) -> float:
     """Return the scalar product, its error a few rounding units however long the vectors are."""
     starts = range(0, one.size, CHUNK)
     return math.fsum(float(one[i : i + CHUNK] @ other[i : i + CHUNK]) for i in starts)
@@ -151,6 +149,5 @@ def _chi_square(degrees: int, x: float) -> float:
     return math.exp(a * math.log(x) - x - math.lgamma(a + 1)) * total
 
 
-def norm(values: Iterable[float]) -> float:
-    """Return the Euclidean norm of a few numbers; squares neither overflow nor vanish."""
+def _norm(values: Vector) -> float:
     return math.hypot(*values)

@@ -15,19 +15,19 @@ import numpy as np
 
 from fastcheck.engines.directional import PlainDirections
 from fastcheck.engines.directions import MAX_MEMORY, Directions, opened, together
-from fastcheck.engines.noise import root_mean_square
 from fastcheck.engines.plain import STEP as PLAIN_STEP
 from fastcheck.errors import InvalidProblemError
 from fastcheck.execution import Backend, Execution, one_blas_thread
+from fastcheck.norms import Comparison, largest, norm
 from fastcheck.parameters import Block
 from fastcheck.plan import make_plan
 from fastcheck.power import BEYOND, Power
 from fastcheck.problem import Problem, generators_kept, pose
 from fastcheck.randomness import repeating
-from fastcheck.report.result import WORST, BlockReport, Coordinate, Report, Screened, largest_first
-from fastcheck.residuals import Residuals, claim_of, measure, norm
+from fastcheck.report.result import BlockReport, Coordinate, Report, Screened, worst_coordinates
+from fastcheck.residuals import Residuals, claim_of, measure
 from fastcheck.spot_checks import Spots, spot_check
-from fastcheck.verdict import DTYPE_ULPS, SHARP, VANISHING, Verdict, validate_tolerance
+from fastcheck.verdict import DTYPE_ULPS, FEW, SHARP, VANISHING, Verdict, validate_tolerance, worst_verdict
 
 RETRY = 8.0
 """A block that looks wrong is measured again with a step smaller by this factor before it counts."""
@@ -106,13 +106,19 @@ def screen(
     >>> fastcheck.screen(cost, theta, gradients).blocks["w"].verdict
     <Verdict.FAIL: 'fail'>
     """
-    options = read_options(gradients, directions, confidence, tolerance, seed, max_memory)
+    options = read_options(gradients, directions, confidence, epsilon, tolerance, seed, max_memory)
     execution = Execution(n_jobs=n_jobs, backend=backend, progress=progress)
-    return screened_report(cost, parameters, gradients, options, execution, epsilon=epsilon, method=method)
+    return screened_report(cost, parameters, gradients, options, execution, method)
 
 
 def read_options(
-    gradients: Any, directions: Any, confidence: Any, tolerance: Any, seed: int, max_memory: Any
+    gradients: Any,
+    directions: Any,
+    confidence: Any,
+    epsilon: float | None,
+    tolerance: Any,
+    seed: int,
+    max_memory: Any,
 ) -> Options:
     """Return the options of screening, or raise `InvalidProblemError`; also if there is no claim."""
     if gradients is None:
@@ -123,6 +129,7 @@ def read_options(
     return Options(
         directions=_positive("directions", directions),
         confidence=_probability("confidence", confidence),
+        epsilon=epsilon,
         tolerance=validate_tolerance(tolerance),
         seed=seed,
         max_memory=_positive("max_memory", max_memory),
@@ -135,8 +142,6 @@ def screened_report(
     gradients: Any,
     options: Options,
     execution: Execution,
-    *,
-    epsilon: float | None,
     method: str,
     look_closer: LookCloser | None = None,
 ) -> Report:
@@ -144,7 +149,7 @@ def screened_report(
     start = time.perf_counter()
     with generators_kept(), one_blas_thread():
         problem = pose(repeating(cost), parameters, repeating(gradients))
-        plan = make_plan(problem.layout, problem.theta, _one_of_each(problem), epsilon, options.seed)
+        plan = make_plan(problem.layout, problem.theta, _one_of_each(problem), options.epsilon, options.seed)
         with opened(
             problem, execution, method, epsilon=plan.epsilon, seed=plan.seed, max_memory=options.max_memory
         ) as way:
@@ -154,8 +159,8 @@ def screened_report(
                 blocks |= look_closer(problem, way, screened, options)
             notes, passes, method = way.notes, way.forward_passes, way.method
     return Report(
-        verdict=worst_of([block.verdict for block in blocks.values()]),
-        difference=_difference(problem, screened),
+        verdict=worst_verdict(block.verdict for block in blocks.values()),
+        difference=Comparison.joined(one.comparison for one in screened).difference,
         blocks=blocks,
         forward_passes=problem.forward_passes + passes + sum(one.extra_passes for one in screened),
         method=method,
@@ -173,6 +178,7 @@ class Options:
 
     directions: int
     confidence: float
+    epsilon: float | None
     tolerance: float
     seed: int
     max_memory: int
@@ -184,6 +190,7 @@ class ScreenedBlock:
 
     residuals: Residuals
     spots: Spots | None
+    comparison: Comparison
     report: BlockReport
     notes: tuple[str, ...]
     extra_passes: int
@@ -232,21 +239,15 @@ def measured(blocks: Sequence[_Screening], shrink: float = 1.0) -> list[Residual
     )
 
 
-def worst_of(verdicts: Sequence[Verdict]) -> Verdict:
-    """Return fail if one of them is, then inconclusive, then pass."""
-    order = (Verdict.FAIL, Verdict.INCONCLUSIVE, Verdict.PASS)
-    return next(verdict for verdict in order if verdict in verdicts)
-
-
 class _Screening:
     """The screening of one block."""
 
     def __init__(self, problem: Problem, way: Directions, options: Options, number: int) -> None:
         self.problem, self.way, self.options, self.number = problem, way, options, number
         self.block: Block = problem.layout.blocks[number]
-        self.claimed = claim_of(problem, self.block)
-        self.length = math.sqrt(self.block.size) * root_mean_square(self.claimed)
-        dtype = problem.dtypes[number]
+        self.claimed = claim_of(problem, number)
+        self.length = norm(np.asarray(self.claimed, dtype=np.float64))
+        dtype = self.claimed.dtype
         self.double = dtype == np.float64
         self.relative = max(options.tolerance, DTYPE_ULPS * float(np.finfo(dtype).eps))
         self.extra_passes = 0
@@ -259,11 +260,12 @@ class _Screening:
             (residuals,) = measured([self], RETRY)
             finding = self._settled(residuals)
         if finding is None:
-            spots = spot_check(self.problem, self.way, self.number, seed=self.options.seed)
+            spots = self._spots()
             finding = self._by_coordinates(residuals, spots)
         return ScreenedBlock(
             residuals=residuals,
             spots=spots,
+            comparison=self._comparison(residuals),
             report=self._report(residuals, spots, finding),
             notes=finding.notes,
             extra_passes=self.extra_passes,
@@ -287,7 +289,7 @@ class _Screening:
             return Finding(Verdict.PASS)
         if not residuals.explained:
             return None
-        if bound <= self.relative * typical:
+        if bound <= self.relative * min(FEW * typical, length):
             return Finding(Verdict.PASS)
         return Finding(
             Verdict.INCONCLUSIVE,
@@ -298,21 +300,28 @@ class _Screening:
     def _zero(self, residuals: Residuals) -> bool:
         """Whether claim and slopes are both zero, or zero but for rounding where no costs were subtracted."""
         if self.exact:
-            flow = max(
-                float(np.max(np.abs(claim_of(self.problem, b)), initial=0.0))
-                for b in self.problem.layout.blocks
-            )
-            small = float(np.max(np.abs(self.claimed))) <= VANISHING * flow
+            small = largest(self.claimed) <= VANISHING * self.problem.flow
             return small and bool((np.abs(residuals.slope) <= residuals.bound).all())
         if self.claimed.any() or residuals.slope.any():
             return False
         return all(not measured([self], PLAIN_STEP / step)[0].slope.any() for step in WHOLE_STEPS)
 
+    def _spots(self) -> Spots:
+        spots = spot_check(
+            self.problem,
+            self.number,
+            self.way.method,
+            tolerance=self.options.tolerance,
+            epsilon=None if self.exact else self.options.epsilon,
+            seed=self.options.seed,
+        )
+        self.extra_passes += spots.forward_passes
+        return spots
+
     def _by_coordinates(self, residuals: Residuals, spots: Spots) -> Finding:
         """Return what coordinates measured one by one say of an error that rounding does not explain."""
-        name, bound_and_length = self.block.name, self._bounds(residuals)
-        typical = max(bound_and_length[1], residuals.gradient) / math.sqrt(self.block.size)
-        if spots.wrong(self.relative, typical, self.exact and self.double).any():
+        name = self.block.name
+        if spots.judgement.wrong:
             return self._confirmed(residuals)
         if residuals.kinked.any():
             return Finding(
@@ -328,7 +337,7 @@ class _Screening:
                 f"‖g - ∇J‖ in {name} is about {residuals.error:.1e}, and the coordinates are known to "
                 f"± {spots.bound.max():.1e} only: too little to tell whether one of them is wrong",
             )
-        count = f"{spots.positions.size:,} of its coordinates"
+        count = f"{spots.size:,} of its coordinates"
         return self._confirmed(
             residuals, f"{name} is wrong in few places: {count}, measured one by one, do not show the error."
         )
@@ -350,24 +359,22 @@ class _Screening:
             f"{residuals.slope[0]:.12g}, and plain evaluation {again.slope[0]:.12g} ± {again.bound[0]:.1e}",
         )
 
+    def _comparison(self, residuals: Residuals) -> Comparison:
+        return Comparison(claimed=self.length, numerical=residuals.gradient, error=residuals.error)
+
     def _report(self, residuals: Residuals, spots: Spots | None, finding: Finding) -> BlockReport:
         bound, length = self._bounds(residuals)
-        relative = bound / length if length else (math.inf if bound else 0.0)
         worst: tuple[Coordinate, ...] = ()
-        wrong = 0
-        if spots is not None:
-            typical = max(length, residuals.gradient) / math.sqrt(self.block.size)
-            wrong = int(spots.wrong(self.relative, typical, self.exact and self.double).sum())
-            worst = _worst(spots) if wrong else ()
-        total = self.length + residuals.gradient
+        if spots is not None and spots.judgement.wrong:
+            worst = worst_coordinates(spots.judgement)
         return BlockReport(
             verdict=finding.verdict,
-            difference=residuals.error / total if total else 0.0,
+            difference=self._comparison(residuals).difference,
             shape=self.block.shape,
             size=self.block.size,
-            checked=0 if spots is None else spots.positions.size,
-            wrong=wrong,
-            undecided=0,
+            checked=0 if spots is None else spots.size,
+            wrong=0 if spots is None else spots.judgement.wrong,
+            undecided=0 if spots is None else spots.judgement.undecided,
             worst=worst,
             cause=finding.cause,
             power=self._power(finding.verdict, bound, length),
@@ -375,7 +382,7 @@ class _Screening:
                 directions=residuals.residual.size,
                 confidence=self.options.confidence,
                 bound=bound,
-                relative_bound=relative,
+                relative_bound=bound / length if length else (math.inf if bound else 0.0),
                 kinked=int(residuals.kinked.sum()),
             ),
         )
@@ -389,34 +396,6 @@ class _Screening:
             coordinate=max(bound * math.sqrt(self.block.size) / length, least),
             factor=BEYOND * self.relative / (1 - self.relative),
         )
-
-
-def _worst(spots: Spots) -> tuple[Coordinate, ...]:
-    worst = []
-    for row in largest_first(np.abs(spots.residual), WORST):
-        claimed, slope, error = (float(x[row]) for x in (spots.claimed, spots.slope, np.abs(spots.residual)))
-        largest = max(abs(claimed), abs(slope))
-        worst.append(
-            Coordinate(
-                block=spots.block.name,
-                index=tuple(int(i) for i in np.unravel_index(spots.positions[row], spots.block.shape)),
-                claimed=claimed,
-                numerical=slope,
-                error=error,
-                relative_error=error / largest if largest else 0.0,
-            )
-        )
-    return tuple(worst)
-
-
-def _difference(problem: Problem, screened: Sequence[ScreenedBlock]) -> float:
-    """Return ‖g - ĝ‖ / (‖g‖ + ‖ĝ‖) over all blocks, the norms estimated from the directions."""
-    error = norm(one.residuals.error for one in screened)
-    gradient = norm(one.residuals.gradient for one in screened)
-    claimed = norm(
-        math.sqrt(b.size) * root_mean_square(claim_of(problem, b)) for b in problem.layout.blocks if b.size
-    )
-    return error / (claimed + gradient) if claimed + gradient else 0.0
 
 
 def _one_of_each(problem: Problem) -> dict[str, list[int] | int]:

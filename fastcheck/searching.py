@@ -14,15 +14,14 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from fastcheck.engines import Estimates
+from fastcheck.engines import Bound, Estimate
 from fastcheck.engines.directions import MAX_MEMORY, Directions
-from fastcheck.engines.noise import root_mean_square
 from fastcheck.group_testing import MOST, Places, Residuals, find_wrong
+from fastcheck.norms import root_mean_square
 from fastcheck.parameters import Block, Vector
 from fastcheck.parts import Parts, View
-from fastcheck.plan import Plan
+from fastcheck.plan import Part
 from fastcheck.problem import Problem
-from fastcheck.verdict import relative_tolerances
 
 SAMPLE = {"difference": 64, "plain": 16}
 """Coordinates drawn from a block, or from a row or column that is wrong in most places, by the way of measuring."""
@@ -80,6 +79,20 @@ class Traces:
         """Return the order that sorts ``places`` as they come in the block."""
         return np.argsort(self.view.in_block(self.places))
 
+    def estimate(self, method: str) -> Estimate:
+        """Return the slopes as the estimate of an engine, in the order of the block."""
+        order = self.in_block_order()
+        central, kinked = self.central[order], bool((self.lower < self.upper).any())
+        return Estimate(
+            part=Part(block=self.block, places=self.view.in_block(self.places)[order]),
+            numerical=central,
+            lower=self.lower[order] if kinked else central,
+            upper=self.upper[order] if kinked else central,
+            bound=Bound(0.0, self.bound[order]),
+            noise=0.0,
+            plain=np.arange(order.size if method == "plain" else 0),
+        )
+
 
 def search(
     problem: Problem,
@@ -89,7 +102,7 @@ def search(
     tolerance: float,
     seed: int = 0,
     max_memory: int = MAX_MEMORY,
-) -> tuple[Plan, Estimates, dict[str, Traces]]:
+) -> list[Traces]:
     """Search suspicious blocks.
 
     Parameters
@@ -109,60 +122,16 @@ def search(
 
     Returns
     -------
-    tuple
-        The coordinates that were measured one by one, their slopes, to be judged as those of any check, and for each
-        block what was found. Costs about 2 log₂ n dense directions for a wrong coordinate among n, or a few runs with
-        many rows each where these are cheaper.
+    list[Traces]
+        What was found in each block, with slopes to be judged as those of any check. Costs about 2 log₂ n dense
+        directions for a wrong coordinate among n, or a few runs with many rows each where these are cheaper.
     """
-    before = directions.forward_passes
-    found = {}
+    found = []
     for block in blocks:
-        share, unit = _tolerance(problem, block, tolerance, seed)
-        claimed = np.asarray(problem.claimed)[block.start : block.stop]
-        residuals = Parts(
-            claimed, block, directions, share=share, unit=unit, seed=seed, max_memory=max_memory
-        )
-        found[block.name] = _BlockSearch(residuals, seed).run()
-    plan, estimates = _together(list(found.values()), directions, before, seed)
-    return plan, estimates, found
-
-
-def _tolerance(problem: Problem, block: Block, tolerance: float, seed: int) -> tuple[float, float]:
-    """Return the relative tolerance of a block, and the rounding unit of its claim."""
-    dtype = problem.dtypes[problem.layout.blocks.index(block)]
-    some = Plan(coordinates=np.array([block.start]), epsilon=None, seed=seed)
-    return relative_tolerances(problem, some, tolerance)[0], float(np.finfo(dtype).eps)
-
-
-def _together(
-    found: Sequence[Traces], directions: Directions, before: int, seed: int
-) -> tuple[Plan, Estimates]:
-    """Return the coordinates of all blocks, in the order of the vector, and their slopes."""
-    found = sorted(found, key=lambda traces: traces.block.start)
-
-    orders = [traces.in_block_order() for traces in found]
-
-    def column(name: str) -> Vector:
-        return np.concatenate([getattr(t, name)[order] for t, order in zip(found, orders, strict=True)])
-
-    coordinates = [
-        t.block.start + t.view.in_block(t.places)[order] for t, order in zip(found, orders, strict=True)
-    ]
-    central, lower, upper = column("central"), column("lower"), column("upper")
-    one_sided = bool((lower < upper).any())
-    estimates = Estimates(
-        method=directions.method,
-        numerical=central,
-        lower=lower if one_sided else central,
-        upper=upper if one_sided else central,
-        bound=column("bound"),
-        noise=0.0,
-        plain=np.arange(central.size if directions.method == "plain" else 0),
-        forward_passes=directions.forward_passes - before,
-        notes=directions.notes,
-    )
-    plan = Plan(coordinates=np.concatenate(coordinates), epsilon=None, seed=seed)
-    return plan, estimates
+        claimed = problem.claims[problem.layout.blocks.index(block)]
+        parts = Parts(claimed, block, directions, tolerance=tolerance, seed=seed, max_memory=max_memory)
+        found.append(_BlockSearch(parts, seed).run())
+    return found
 
 
 @dataclass(frozen=True, slots=True, eq=False)

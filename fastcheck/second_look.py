@@ -18,12 +18,12 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from fastcheck.engines import Estimates
+from fastcheck.engines import Bound, Estimate
 from fastcheck.engines.noise import rounding_bound
 from fastcheck.engines.plain import STEP, default_steps, explained
-from fastcheck.plan import Plan, rows_by_block
+from fastcheck.plan import Coordinates
 from fastcheck.problem import Problem
-from fastcheck.verdict import Standing, allowances, claims, standings_of
+from fastcheck.verdict import Rows, Rule, Standing, claims
 
 SHRINK = 8.0
 """Factor between two steps: truncation falls by 64, a kink's share in the jump of slopes stays or goes."""
@@ -45,56 +45,70 @@ class Value(NamedTuple):
     bound: float
 
 
-def look_again(problem: Problem, plan: Plan, estimates: Estimates, tolerance: float) -> Estimates:
-    """Return the estimates with every doubtful one replaced by what other steps say of it.
+class Looked(NamedTuple):
+    """An estimate after a second look, the forward passes it cost, and notes for the report."""
 
-    Looked at are the plainly evaluated coordinates that are wrong at first sight, worst first, until one in
-    their block is confirmed; those left undecided by the noise of a step smaller than the default one; and,
-    where nothing else decides, those where claim and ĝ are both zero. Costs 2 to 16 forward passes for each.
+    estimate: Estimate
+    forward_passes: int
+    notes: tuple[str, ...]
+
+
+def look_again(problem: Problem, epsilon: float | None, estimate: Estimate, tolerance: float) -> Looked:
+    """Return the estimate of a block with every doubtful coordinate replaced by what other steps say of it.
+
+    Looked at are the plainly evaluated coordinates that are wrong at first sight, worst first, until one is
+    confirmed; those left undecided by the noise of a step smaller than the default one; and, where nothing else
+    decides, those where claim and ĝ are both zero. Costs 2 to 16 forward passes for each. ``epsilon`` is the plan's.
     """
-    if not estimates.plain.size:
-        return estimates
-    look = _Look(problem, plan, estimates, tolerance)
-    standings = np.full(plan.coordinates.size, Standing.RIGHT, np.int8)
-    standings[estimates.plain] = standings_of(problem, plan, estimates, tolerance)[estimates.plain]
-    for _, rows in rows_by_block(problem.layout, plan):
-        inside = np.arange(rows.start, rows.stop)
-        look.undecided(inside[standings[rows] == Standing.UNDECIDED])
-        look.suspects(inside[standings[rows] == Standing.WRONG])
-    return look.result()
+    if not estimate.plain.size:
+        return Looked(estimate, 0, ())
+    look = _Look(problem, epsilon, estimate, tolerance)
+    standings = look.standings(estimate.plain)
+    look.undecided(estimate.plain[standings == Standing.UNDECIDED])
+    look.suspects(estimate.plain[standings == Standing.WRONG])
+    return Looked(look.result(), look.passes, look.notes())
 
 
 class _Look:
-    """Copies of the estimates, improved in place, and the count of what that cost."""
+    """A copy of the estimate, improved in place, and the count of what that cost."""
 
-    def __init__(self, problem: Problem, plan: Plan, estimates: Estimates, tolerance: float) -> None:
-        self.problem, self.plan, self.tolerance, self.first = problem, plan, tolerance, estimates
-        self.numerical, self.bound = estimates.numerical.copy(), estimates.bound.copy()
-        self.lower, self.upper = estimates.lower.copy(), estimates.upper.copy()
-        self.claimed = claims(problem, plan)
-        self.allowed = allowances(problem, plan, estimates, tolerance)
+    def __init__(self, problem: Problem, epsilon: float | None, estimate: Estimate, tolerance: float) -> None:
+        self.problem, self.epsilon, self.first = problem, epsilon, estimate
+        part = estimate.part
+        self.coordinates = part.block.start + part.at(slice(0, part.size))
+        self.numerical, self.lower = estimate.numerical.copy(), estimate.lower.copy()
+        self.upper = estimate.upper.copy()
+        self.claimed = claims(problem, part, slice(0, part.size))
+        self.rule = Rule.of(problem, estimate, tolerance)
+        rows = Rows.of(estimate, slice(0, part.size))
+        self.bound, self.allowed = rows.bound.copy(), self.rule.allowed(self.claimed, rows)
         self.passes = 0
         self.remeasured = 0
 
-    def result(self) -> Estimates:
+    def result(self) -> Estimate:
         return dataclasses.replace(
             self.first,
             numerical=self.numerical,
             lower=self.lower,
             upper=self.upper,
-            bound=self.bound,
-            forward_passes=self.first.forward_passes + self.passes,
-            notes=self.first.notes + self._notes(),
+            bound=Bound(0.0, self.bound),
         )
 
-    def _notes(self) -> tuple[str, ...]:
+    def standings(self, rows: Coordinates) -> NDArray[np.int8]:
+        some, claimed = Rows.of(self.result(), rows), self.claimed[rows]
+        return self.rule.standings(
+            claimed, some, self.rule.thresholds(claimed, some), self.rule.allowed(claimed, some)
+        )
+
+    def notes(self) -> tuple[str, ...]:
         if not self.remeasured:
             return ()
-        found = f"rounding noise hides more than the tolerance in {self.remeasured:,} coordinates"
-        if self.plan.epsilon is None:
+        name = self.first.part.block.name
+        found = f"rounding noise hides more than the tolerance in {self.remeasured:,} coordinates of {name}"
+        if self.epsilon is None:
             return (f"{found} at the first step; larger steps decided these.",)
         return (
-            f"at ε = {self.plan.epsilon:g} {found}; larger steps decided these. Leave epsilon out for the "
+            f"at ε = {self.epsilon:g} {found}; larger steps decided these. Leave epsilon out for the "
             "best step everywhere.",
         )
 
@@ -105,8 +119,7 @@ class _Look:
             batch = rows[start : start + AT_ONCE]
             for row in batch:
                 self._measure(int(row))
-            standings = standings_of(self.problem, self.plan, self.result(), self.tolerance)
-            if (standings[batch] == Standing.WRONG).any():
+            if (self.standings(batch) == Standing.WRONG).any():
                 return
 
     def undecided(self, rows: NDArray[np.intp]) -> None:
@@ -114,7 +127,7 @@ class _Look:
         for row in rows[silent]:
             self._prove_silent(int(row))
         for row in rows[~silent]:
-            _, step = islice(self._steps(int(self.plan.coordinates[row])), 2)
+            _, step = islice(self._steps(int(self.coordinates[row])), 2)
             if rounding_bound(self.first.noise, step) <= self.allowed[row]:
                 self._measure(int(row))
                 self.numerical[row] = self.first.numerical[row]
@@ -123,12 +136,12 @@ class _Look:
     def _prove_silent(self, row: int) -> None:
         """Prove of a claim of exactly zero, where ĝ is zero too, that the cost does not depend on it."""
         for step in LARGE_STEPS:
-            if self._costs(int(self.plan.coordinates[row]), step) == (self.problem.value,) * 2:
+            if self._costs(int(self.coordinates[row]), step) == (self.problem.value,) * 2:
                 self.bound[row] = 0.0
                 return
 
     def _measure(self, row: int) -> None:
-        i, allowed = int(self.plan.coordinates[row]), float(self.allowed[row])
+        i, allowed = int(self.coordinates[row]), float(self.allowed[row])
         rungs = [self._slopes(i, step) for step in self._steps(i)]
         left, central, right = (list(side) for side in zip(*rungs, strict=True))
         before = best_agreement(extrapolated(left), allowed)
@@ -148,7 +161,7 @@ class _Look:
     def _steps(self, i: int) -> Iterator[float]:
         """Yield steps from the plan's downwards, and at least from one above the default one."""
         default = float(default_steps(self.problem.theta[[i]], None)[0])
-        step = max(SHRINK * default, self.plan.epsilon or 0.0)
+        step = max(SHRINK * default, self.epsilon or 0.0)
         while step >= SMALLEST_STEP / STEP * default:
             yield step
             step /= SHRINK

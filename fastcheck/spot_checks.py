@@ -1,21 +1,25 @@
-"""A few coordinates of a block, each measured by itself, to see what an error is made of."""
+"""A few coordinates of a block, checked one by one, to see what an error is made of."""
 
 from __future__ import annotations
 
+import functools
+import math
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-from fastcheck.engines.directions import Directions
-from fastcheck.parameters import Block, Vector
-from fastcheck.plan import Coordinates
+from fastcheck.engines import DisagreementError, Estimate, choose_engine
+from fastcheck.engines.difference.state import TracingError
+from fastcheck.execution import Execution
+from fastcheck.norms import norm
+from fastcheck.parameters import Vector
+from fastcheck.plan import Part, Plan
 from fastcheck.problem import Problem
-from fastcheck.residuals import claim_of, norm, outside
-from fastcheck.verdict import SHARP
+from fastcheck.second_look import look_again
+from fastcheck.verdict import Judgement, Rows, claims, judge
 
 COUNT = 32
-"""Coordinates of a block that are measured."""
+"""Coordinates of a block that are checked."""
 
 MANY = 0.25
 """Share of the coordinates in which an error must show to count as one of the whole block."""
@@ -23,34 +27,26 @@ MANY = 0.25
 HEAVY = 8.0
 """A few coordinates may underestimate the norm of the error by this factor: some are much larger than most."""
 
-BYTES = 2**26
-"""Memory for one-hot directions."""
-
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Spots:
     """Some coordinates of one block; arrays of shape (m,).
 
-    ``positions`` are theirs inside the block. ``residual`` is how far the claim lies from the slope that is right,
-    ``slope``, which is known to ± ``bound``.
+    ``residual`` is how far the claim lies from the slope that is right, which is known to ± ``bound``. ``judgement`` is
+    what `check` says of these coordinates.
     """
 
-    block: Block
-    positions: Coordinates
+    judgement: Judgement
     claimed: Vector
     slope: Vector
     residual: Vector
     bound: Vector
+    forward_passes: int
 
-    def wrong(self, relative: float, typical: float, sharp: bool) -> NDArray[np.bool_]:
-        """Return which are off by more than the tolerance, relative to themselves and the block's ``typical`` entry.
-
-        ``sharp`` holds a coordinate far below the typical one to its own size, as `check` does where no costs were
-        subtracted.
-        """
-        size = np.maximum(np.abs(self.claimed), np.abs(self.slope))
-        allowed = relative * np.maximum(size, (SHARP if sharp else 1.0) * typical)
-        return np.asarray(np.abs(self.residual) > self.bound + allowed)
+    @property
+    def size(self) -> int:
+        """The number m."""
+        return self.residual.size
 
     def spread(self) -> bool:
         """Whether the error shows in many coordinates, of those that have a gradient."""
@@ -67,31 +63,40 @@ class Spots:
         return self._scaled(self.bound) >= error
 
     def _scaled(self, values: Vector) -> float:
-        return HEAVY * norm(values) * float(np.sqrt(self.block.size / self.positions.size))
+        return HEAVY * norm(values) * math.sqrt(self.judgement.part.block.size / self.size)
 
 
-def spot_check(problem: Problem, directions: Directions, number: int, *, seed: int) -> Spots:
-    """Measure up to `COUNT` random coordinates of block ``number``, in about two forward passes."""
+def spot_check(
+    problem: Problem, number: int, method: str, *, tolerance: float, epsilon: float | None, seed: int
+) -> Spots:
+    """Check up to `COUNT` random coordinates of block ``number`` as `check` does, by ``method`` if that can be."""
     block = problem.layout.blocks[number]
-    rng = np.random.default_rng([seed, number])
-    positions = np.arange(block.size)
+    places = None
     if block.size > COUNT:
-        positions = np.sort(rng.choice(block.size, COUNT, replace=False))
-    width = block.size // block.shape[0] if block.shape else 1
-    at_once = max(1, BYTES // (8 * width))
-    parts = []
-    for start in range(0, positions.size, at_once):
-        chosen = positions[start : start + at_once]
-        entries = np.zeros((chosen.size, width))
-        entries[np.arange(chosen.size), chosen % width] = 1.0
-        found = (
-            directions.along_rows(block, chosen // width, entries)
-            if block.shape
-            else directions.along(block, entries)
-        )
-        claimed = claim_of(problem, block)[chosen]
-        parts.append((claimed, *outside(claimed, found), found.bound))
-    claimed, residual, slope, bound = (np.concatenate(column) for column in zip(*parts, strict=True))
+        rng = np.random.default_rng([seed, number])
+        places = np.sort(rng.choice(block.size, COUNT, replace=False))
+    plan = Plan(parts=(Part(block=block, places=places),), epsilon=epsilon, seed=seed)
+    use = functools.partial(_judged, problem, epsilon, tolerance)
+    execution = Execution(progress=False)
+    try:
+        estimates = choose_engine(method).estimate(problem, plan, execution, use)
+    except (TracingError, DisagreementError):
+        estimates = choose_engine("plain").estimate(problem, plan, execution, use)
+    ((judgement, rows, passes),) = estimates.results
+    claimed = np.asarray(claims(problem, judgement.part, slice(0, judgement.part.size)), dtype=float)
+    slope = rows.compared(claimed)
     return Spots(
-        block=block, positions=positions, claimed=claimed, slope=slope, residual=residual, bound=bound
+        judgement=judgement,
+        claimed=claimed,
+        slope=slope,
+        residual=claimed - slope,
+        bound=rows.bound,
+        forward_passes=estimates.forward_passes + passes,
     )
+
+
+def _judged(
+    problem: Problem, epsilon: float | None, tolerance: float, first: Estimate
+) -> tuple[Judgement, Rows, int]:
+    estimate, passes, _ = look_again(problem, epsilon, first, tolerance)
+    return judge(problem, estimate, tolerance), Rows.of(estimate, slice(0, estimate.part.size)), passes

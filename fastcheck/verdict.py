@@ -11,21 +11,20 @@ its own.
 
 from __future__ import annotations
 
-import dataclasses
 import enum
 import math
-from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fastcheck.engines import Estimates
-from fastcheck.engines.noise import root_mean_square
+from fastcheck.engines import Estimate
 from fastcheck.errors import InvalidProblemError
-from fastcheck.parameters import Block, Vector
-from fastcheck.plan import Coordinates, Plan, rows_by_block
+from fastcheck.norms import SAFE, Comparison, norm, pieces, root_mean_square
+from fastcheck.parameters import Vector
+from fastcheck.plan import Coordinates, Part
 from fastcheck.problem import Problem
 
 FEW = 10.0
@@ -34,7 +33,6 @@ FEW = 10.0
 DTYPE_ULPS = 100.0
 """A claim computed in float32 is held to this many of its rounding units: about 1e-5."""
 
-
 SHARP = 1e-3
 """Part of the RMS of its block down to which a coordinate is held to its own size: a backward pass leaves rounding
 errors of the size of the others in it."""
@@ -42,9 +40,8 @@ errors of the size of the others in it."""
 VANISHING = 64 * float(np.finfo(float).eps)
 """A claim this small beside the network's largest is zero, where ĝ is zero."""
 
-
-SAFE = 1e-100
-"""Norms from here to its reciprocal can be squared without overflow, and parts of 1e-50 of them without loss."""
+WORST = 10
+"""Coordinates remembered for each block."""
 
 
 class Verdict(enum.StrEnum):
@@ -63,167 +60,286 @@ class Standing(enum.IntEnum):
     UNDECIDED = 2
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class BlockJudgement:
-    """One block: its ``rows`` of the plan, the verdict, and the sentence that says why it is inconclusive."""
+class Rows(NamedTuple):
+    """Some coordinates of an estimate, arrays (k,); ``plain`` is True for all, False for none, or an array."""
 
-    block: Block
-    rows: slice
-    verdict: Verdict
-    difference: float
-    wrong: int
-    undecided: int
-    cause: str | None
+    numerical: Vector
+    lower: Vector
+    upper: Vector
+    bound: Vector
+    plain: Any
+
+    @classmethod
+    def of(cls, estimate: Estimate, rows: slice | Coordinates) -> Rows:
+        """Take these of an estimate; a slice has the step 1."""
+        numerical = estimate.numerical[rows]
+        lower = numerical if estimate.lower is estimate.numerical else estimate.lower[rows]
+        upper = lower if estimate.upper is estimate.lower else estimate.upper[rows]
+        plain: Any = estimate.plain.size == estimate.part.size
+        if estimate.plain.size and not plain:
+            numbers = np.arange(*rows.indices(estimate.part.size)) if isinstance(rows, slice) else rows
+            plain = np.isin(numbers, estimate.plain)
+        size = lower if upper is lower else np.maximum(np.abs(lower), np.abs(upper))
+        return cls(numerical, lower, upper, estimate.bound.at(rows, size), plain)
+
+    def outside(self, claimed: Vector) -> Vector:
+        """Return how far claims are from the slopes that count as right, negative inside."""
+        if self.lower is self.upper:
+            return np.asarray(np.abs(claimed - self.lower))
+        return np.asarray(np.maximum(self.lower - claimed, claimed - self.upper))
+
+    def compared(self, claimed: Vector) -> Vector:
+        """Return the slopes to show beside claims: ĝ, or at a kink the nearest that counts as right."""
+        if self.lower is self.upper:
+            return self.numerical
+        clipped = np.clip(claimed, self.lower, self.upper)
+        return np.where(self.lower < self.upper, clipped, self.numerical)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rule:
+    """What the coordinates of one block are held to.
+
+    ``relative`` is the tolerance, ``typical`` the RMS of ĝ, ``least`` the size down to which a coordinate is held to
+    its own where no costs were subtracted, ``flow`` the largest claim of the network.
+    """
+
+    relative: float
+    typical: float
+    least: float
+    flow: float
+
+    @classmethod
+    def of(cls, problem: Problem, estimate: Estimate, tolerance: float) -> Rule:
+        """Return the rule of a block; claims in single precision have rounding errors of the RMS's size everywhere."""
+        dtype = claimed_dtype(problem, estimate.part)
+        typical = root_mean_square(estimate.numerical)
+        return cls(
+            relative=max(tolerance, DTYPE_ULPS * float(np.finfo(dtype).eps)),
+            typical=typical,
+            least=(SHARP if dtype == np.float64 else 1.0) * typical,
+            flow=problem.flow,
+        )
+
+    def allowed(self, claimed: Vector, rows: Rows) -> Vector:
+        """Return the tolerance of each coordinate in the units of the gradient: it is undecided if u is above it."""
+        size = np.maximum(np.abs(claimed), np.abs(rows.numerical))
+        return np.asarray(self.relative * np.maximum(size, self.typical))
+
+    def thresholds(self, claimed: Vector, rows: Rows) -> Vector:
+        """Return how far each claim may be off before it is wrong."""
+        size = np.maximum(np.abs(claimed), np.abs(rows.numerical))
+        least = np.where(rows.plain, self.typical, self.least)
+        return np.asarray(rows.bound + self.relative * np.maximum(size, least))
+
+    def standings(
+        self, claimed: Vector, rows: Rows, thresholds: Vector, allowed: Vector | float
+    ) -> NDArray[np.int8]:
+        """Return the `Standing` of each coordinate."""
+        standings = np.full(claimed.shape, Standing.RIGHT, np.int8)
+        standings[rows.bound > allowed] = Standing.UNDECIDED
+        standings[rows.outside(claimed) > thresholds] = Standing.WRONG
+        if standings.any():
+            standings[self._vanishing(claimed, rows)] = Standing.RIGHT
+        return standings
+
+    def _vanishing(self, claimed: Vector, rows: Rows) -> NDArray[np.bool_]:
+        """Return where claim and ĝ are both zero but for rounding, although no costs were subtracted.
+
+        Such is the gradient of a bias before a batch normalisation: its terms cancel, and what a backward pass
+        leaves of them is some rounding units of the gradients that flow by, with no scale of its own.
+        """
+        leftover = np.maximum(rows.bound, VANISHING * self.flow)
+        zero = (np.abs(rows.numerical) <= rows.bound) & (np.abs(claimed) <= leftover)
+        return np.asarray(zero & ~np.asarray(rows.plain, dtype=bool))
+
+
+class Compared(NamedTuple):
+    """One coordinate for the report: its place in the flattened block, the claim, the slope beside it, and |g - ĝ|."""
+
+    place: int
+    claimed: float
+    numerical: float
+    error: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Judgement:
-    """The verdicts, with the comparison behind them; arrays of shape (k,) follow the plan.
+    """One block: the verdict, and the sentence that says why it is inconclusive.
 
-    A claim that is off by more than its ``thresholds`` is wrong.
+    ``worst`` has the largest errors first. ``hardest`` is the row of the part with the largest threshold, which a
+    mistake in one coordinate must cross, and ``easiest`` that with the smallest relative to its slope, which a mistake
+    in all must.
     """
 
+    part: Part
+    rule: Rule
     verdict: Verdict
-    difference: float
-    blocks: tuple[BlockJudgement, ...]
-    coordinates: Coordinates
-    claimed: Vector
-    compared: Vector
-    error: Vector
-    thresholds: Vector
-    standings: NDArray[np.int8]
+    comparison: Comparison
+    wrong: int
+    undecided: int
+    worst: tuple[Compared, ...]
+    cause: str | None
+    hardest: int
+    easiest: int
 
 
-def judge(problem: Problem, plan: Plan, estimates: Estimates, tolerance: float) -> Judgement:
-    """Judge every coordinate, block and the whole."""
-    claimed = claims(problem, plan)
-    allowed, sharp = _tolerances(problem, plan, estimates, tolerance)
-    thresholds = estimates.bound + sharp
-    standings = _standings(problem, estimates, claimed, allowed, thresholds)
-    compared = estimates.numerical
-    if estimates.lower is not estimates.upper:
-        clipped = np.clip(claimed, estimates.lower, estimates.upper)
-        compared = np.where(estimates.lower < estimates.upper, clipped, compared)
-    error = np.abs(claimed - compared)
-    blocks = tuple(
-        _judge_block(
-            block, rows, standings[rows], claimed[rows], compared[rows], estimates.bound[rows], allowed[rows]
+def judge(problem: Problem, estimate: Estimate, tolerance: float) -> Judgement:
+    """Judge every coordinate of a part, and its block; no vector of the part's size is made."""
+    part, rule = estimate.part, Rule.of(problem, estimate, tolerance)
+    tally = _Tally()
+    exact = estimate.upper is estimate.lower is estimate.numerical and not estimate.plain.size
+    for piece in pieces(part.size):
+        claimed = claims(problem, part, piece)
+        if exact and tally.glance(rule, estimate, piece, claimed):
+            continue
+        rows = Rows.of(estimate, piece)
+        allowed, thresholds = rule.allowed(claimed, rows), rule.thresholds(claimed, rows)
+        standings = rule.standings(claimed, rows, thresholds, allowed)
+        tally.count(standings, rows, allowed)
+        tally.compare(part, piece, claimed, rows)
+        tally.seek(piece.start, rows, thresholds)
+    verdict, cause = Verdict.PASS, None
+    if tally.wrong:
+        verdict = Verdict.FAIL
+    elif tally.matters(math.sqrt(part.size)):
+        verdict = Verdict.INCONCLUSIVE
+        cause = (
+            f"the numerical gradient of {part.block.name} is known to ± {tally.widest:.1e} only, against a typical "
+            f"entry of {rule.typical:.1e}"
         )
-        for block, rows in rows_by_block(problem.layout, plan)
-    )
     return Judgement(
-        verdict=_worst(block.verdict for block in blocks),
-        difference=relative_difference(claimed, compared),
-        blocks=blocks,
-        coordinates=plan.coordinates,
-        claimed=claimed,
-        compared=compared,
-        error=error,
-        thresholds=thresholds,
-        standings=standings,
+        part=part,
+        rule=rule,
+        verdict=verdict,
+        comparison=Comparison.joined(tally.comparisons),
+        wrong=tally.wrong,
+        undecided=tally.undecided,
+        worst=tuple(tally.worst),
+        cause=cause,
+        hardest=tally.hardest[1],
+        easiest=tally.easiest[1],
     )
 
 
-def standings_of(problem: Problem, plan: Plan, estimates: Estimates, tolerance: float) -> NDArray[np.int8]:
-    """Return the `Standing` of each coordinate, shape (k,)."""
-    allowed, sharp = _tolerances(problem, plan, estimates, tolerance)
-    thresholds = estimates.bound + sharp
-    return _standings(problem, estimates, claims(problem, plan), allowed, thresholds)
+@dataclass(slots=True)
+class _Tally:
+    """What is kept of the pieces that were looked at."""
+
+    wrong: int = 0
+    undecided: int = 0
+    hidden: float = 0.0
+    """Norm of the bounds of the undecided ones."""
+    widest: float = 0.0
+    least_allowed: float = math.inf
+    excessive: bool = False
+    comparisons: list[Comparison] = field(default_factory=list)
+    worst: list[Compared] = field(default_factory=list)
+    hardest: tuple[float, int] = (-math.inf, 0)
+    easiest: tuple[float, int] = (math.inf, 0)
+
+    def glance(self, rule: Rule, estimate: Estimate, piece: slice, claimed: Vector) -> bool:
+        """Take in a piece that is right as a whole: no error above any threshold, no bound above any tolerance.
+
+        Costs a third of looking at each coordinate. Returns whether it is so; if not, nothing is taken in.
+        """
+        numerical, bound = estimate.numerical[piece], estimate.bound
+        if not isinstance(bound.absolute, float):
+            return False
+        error, size = np.abs(claimed - numerical), np.abs(numerical)
+        worst, place = float(error.max()), int(np.argmax(size))
+        most = float(size[place])
+        u = bound.relative * most + bound.absolute
+        least_allowed = rule.relative * rule.typical
+        if not (SAFE < most < 1 / SAFE and worst <= bound.absolute + rule.relative * rule.least):
+            return False
+        if not u <= least_allowed:
+            return False
+        self.least_allowed = min(self.least_allowed, least_allowed)
+        of_error = math.sqrt(float(error @ error)) if worst > SAFE else norm(error)
+        g, n = math.sqrt(float(claimed @ claimed)), math.sqrt(float(numerical @ numerical))
+        self.comparisons.append(Comparison(claimed=g, numerical=n, error=of_error))
+        self._remember(estimate.part, piece, claimed, numerical, error, worst)
+        threshold = u + rule.relative * max(most, rule.least)
+        self.hardest = max(self.hardest, (threshold, piece.start + place), key=lambda pair: pair[0])
+        self.easiest = min(self.easiest, (threshold / most, piece.start + place), key=lambda pair: pair[0])
+        return True
+
+    def count(self, standings: NDArray[np.int8], rows: Rows, allowed: Vector) -> None:
+        """Count the standings of a piece, and add up what the undecided ones could hide."""
+        self.least_allowed = min(self.least_allowed, float(allowed.min()))
+        if not standings.any():
+            return
+        self.wrong += int((standings == Standing.WRONG).sum())
+        unclear = standings == Standing.UNDECIDED
+        bound = rows.bound[unclear]
+        if bound.size:
+            self.undecided += bound.size
+            self.hidden = math.hypot(self.hidden, norm(bound))
+            self.widest = max(self.widest, float(bound.max()))
+            self.excessive |= bool((bound > FEW * allowed[unclear]).any())
+
+    def matters(self, root: float) -> bool:
+        """Tell whether undecided coordinates could hide a mistake that the block should not pass with."""
+        return self.excessive or self.hidden > root * self.least_allowed
+
+    def compare(self, part: Part, piece: slice, claimed: Vector, rows: Rows) -> None:
+        """Add the norms of a piece, and remember its largest errors."""
+        compared = rows.compared(claimed)
+        self.comparisons.append(Comparison.of(claimed, compared))
+        error = np.abs(claimed - compared)
+        self._remember(part, piece, claimed, compared, error, float(error.max()))
+
+    def _remember(
+        self, part: Part, piece: slice, claimed: Vector, compared: Vector, error: Vector, worst: float
+    ) -> None:
+        if len(self.worst) == WORST and not worst > self.worst[-1].error:
+            return
+        order = largest_first(error, WORST)
+        places = part.at(piece)[order]
+        found = [
+            Compared(int(p), float(claimed[k]), float(compared[k]), float(error[k]))
+            for p, k in zip(places, order, strict=True)
+        ]
+        self.worst = sorted([*self.worst, *found], key=lambda one: -one.error)[:WORST]
+
+    def seek(self, start: int, rows: Rows, thresholds: Vector) -> None:
+        """Look for the rows that need the largest mistake."""
+        truth = rows.lower
+        if rows.lower is not rows.upper:
+            half = (rows.upper - truth) / 2
+            truth, thresholds = truth + half, thresholds + half
+        size = np.abs(truth)
+        ratio = np.full(size.shape, np.inf)
+        np.divide(thresholds, size, out=ratio, where=size > 0)
+        hardest, easiest = int(np.argmax(thresholds)), int(np.argmin(ratio))
+        if thresholds[hardest] > self.hardest[0]:
+            self.hardest = float(thresholds[hardest]), start + hardest
+        if ratio[easiest] < self.easiest[0]:
+            self.easiest = float(ratio[easiest]), start + easiest
 
 
-def judge_again(
-    problem: Problem,
-    estimates: Estimates,
-    judgement: Judgement,
-    rows: Coordinates,
-    claimed: Vector,
-    relative: float,
-) -> NDArray[np.int8]:
-    """Return the `Standing` that other claims would have at a few rows of a block; no cost is evaluated.
-
-    ``relative`` is the tolerance of the block. Claims larger than the ones judged have larger tolerances.
-    """
-    some = dataclasses.replace(
-        estimates,
-        **{name: getattr(estimates, name)[rows] for name in ("numerical", "lower", "upper", "bound")},
-        plain=np.flatnonzero(np.isin(rows, estimates.plain)),
-    )
-    wider = some.bound + relative * np.abs(claimed)
-    thresholds = np.maximum(judgement.thresholds[rows], wider)
-    return _standings(problem, some, claimed, np.full(rows.shape, np.inf), thresholds)
-
-
-def relative_tolerances(problem: Problem, plan: Plan, tolerance: float) -> list[float]:
-    """Return the relative tolerance of each block that the plan touches: larger for claims in float32."""
-    return [max(tolerance, DTYPE_ULPS * float(np.finfo(dtype).eps)) for dtype in _dtypes(problem, plan)]
-
-
-def _standings(
-    problem: Problem, estimates: Estimates, claimed: Vector, allowed: Vector, thresholds: Vector
-) -> NDArray[np.int8]:
-    if estimates.lower is estimates.upper:
-        outside = np.abs(claimed - estimates.lower)
+def largest_first(values: Vector, count: int) -> NDArray[np.intp]:
+    """Return the positions of the largest values, the largest first and equal ones in their order."""
+    if values.size > 4 * count:
+        least = np.partition(values, values.size - count)[-count]
+        candidates = np.flatnonzero(values >= least)
     else:
-        outside = np.maximum(estimates.lower - claimed, claimed - estimates.upper)
-    standings = np.full(claimed.shape, Standing.RIGHT, np.int8)
-    standings[estimates.bound > allowed] = Standing.UNDECIDED
-    standings[outside > thresholds] = Standing.WRONG
-    if standings.any():
-        standings[_vanishing(problem, claimed, estimates)] = Standing.RIGHT
-    return standings
+        candidates = np.arange(values.size)
+    return candidates[np.argsort(-values[candidates], kind="stable")[:count]]
 
 
-def _vanishing(problem: Problem, claimed: Vector, estimates: Estimates) -> NDArray[np.bool_]:
-    """Return where claim and ĝ are both zero but for rounding, although no costs were subtracted.
-
-    Such is the gradient of a bias before a batch normalisation: its terms cancel, and what a backward pass
-    leaves of them is some rounding units of the gradients that flow by, with no scale of its own.
-    """
-    exact = np.ones(claimed.shape, dtype=bool)
-    exact[estimates.plain] = False
-    flow = float(np.max(np.abs(problem.claimed))) if problem.claimed is not None else 0.0
-    leftover = np.maximum(estimates.bound, VANISHING * flow)
-    zero = (np.abs(estimates.numerical) <= estimates.bound) & (np.abs(claimed) <= leftover)
-    return np.asarray(exact & zero)
-
-
-def allowances(problem: Problem, plan: Plan, estimates: Estimates, tolerance: float) -> Vector:
-    """Return the tolerance of each coordinate in the units of the gradient, shape (k,)."""
-    return _tolerances(problem, plan, estimates, tolerance)[0]
-
-
-def _tolerances(
-    problem: Problem, plan: Plan, estimates: Estimates, tolerance: float
-) -> tuple[Vector, Vector]:
-    """Return the tolerance of each coordinate, by which it is undecided, and how far a claim may be off.
-
-    Both are relative to its size, and at least those of a coordinate as large as the RMS of its block. The second is
-    sharper where no costs were subtracted and the claim is in double precision: in single precision its rounding
-    errors are of the size of the RMS in all coordinates.
-    """
-    allowed = np.maximum(np.abs(claims(problem, plan)), np.abs(estimates.numerical))
-    plain = estimates.plain.size == allowed.size
-    sharp = allowed if plain else np.empty_like(allowed)
-    blocks, dtypes = rows_by_block(problem.layout, plan), _dtypes(problem, plan)
-    relative = relative_tolerances(problem, plan, tolerance)
-    for (_, rows), dtype, share in zip(blocks, dtypes, relative, strict=True):
-        typical = root_mean_square(estimates.numerical[rows])
-        if not plain:
-            least = (SHARP if dtype == np.float64 else 1.0) * typical
-            np.multiply(np.maximum(allowed[rows], least), share, out=sharp[rows])
-        np.maximum(allowed[rows], typical, out=allowed[rows])
-        allowed[rows] *= share
-    if not plain:
-        sharp[estimates.plain] = allowed[estimates.plain]
-    return allowed, sharp
-
-
-def claims(problem: Problem, plan: Plan) -> Vector:
-    """Return the claimed gradient of the coordinates of the plan, shape (k,)."""
-    if problem.claimed is None:
+def claims(problem: Problem, part: Part, rows: slice | Coordinates) -> Vector:
+    """Return the claimed gradient of some rows of a part, float64."""
+    if not problem.claims:
         raise InvalidProblemError("gradients: expected a claimed gradient to judge, got None.")
-    whole = plan.coordinates.size == problem.claimed.size
-    return problem.claimed if whole else problem.claimed[plan.coordinates]
+    number = problem.layout.blocks.index(part.block)
+    return np.asarray(part.take(problem.claims[number], rows), dtype=np.float64)
+
+
+def claimed_dtype(problem: Problem, part: Part) -> np.dtype[Any]:
+    """Return the dtype in which the gradient of a part was claimed."""
+    return problem.claims[problem.layout.blocks.index(part.block)].dtype
 
 
 def relative_difference(claimed: Vector, numerical: Vector) -> float:
@@ -231,17 +347,7 @@ def relative_difference(claimed: Vector, numerical: Vector) -> float:
 
     Below 1e-7 is usually right and above 1e-3 usually wrong.
     """
-    g, n = claimed, numerical
-    with np.errstate(over="ignore", under="ignore"):
-        total = float(np.linalg.norm(g) + np.linalg.norm(n))
-    if not SAFE < total < 1 / SAFE:
-        scale = max(float(np.max(np.abs(g), initial=0)), float(np.max(np.abs(n), initial=0)))
-        if scale == 0:
-            return 0.0
-        exponent = -math.frexp(scale)[1]  # a power of two: the ratio stays the same to the last bit
-        g, n = np.ldexp(g, exponent), np.ldexp(n, exponent)
-        total = float(np.linalg.norm(g) + np.linalg.norm(n))
-    return float(np.linalg.norm(g - n)) / total
+    return Comparison.of(claimed, numerical).difference
 
 
 def validate_tolerance(tolerance: Any) -> float:
@@ -253,50 +359,8 @@ def validate_tolerance(tolerance: Any) -> float:
     )
 
 
-def _dtypes(problem: Problem, plan: Plan) -> list[np.dtype[Any]]:
-    touched = {block.name for block, _ in rows_by_block(problem.layout, plan)}
-    pairs = zip(problem.layout.blocks, problem.dtypes, strict=True)
-    return [dtype for block, dtype in pairs if block.name in touched]
-
-
-def _judge_block(
-    block: Block,
-    rows: slice,
-    standings: NDArray[np.int8],
-    claimed: Vector,
-    compared: Vector,
-    bound: Vector,
-    allowed: Vector,
-) -> BlockJudgement:
-    wrong = int((standings == Standing.WRONG).sum())
-    unclear = standings == Standing.UNDECIDED
-    verdict, cause = Verdict.PASS, None
-    if wrong:
-        verdict = Verdict.FAIL
-    elif _matters(bound[unclear], allowed[unclear], math.sqrt(compared.size) * float(allowed.min())):
-        verdict = Verdict.INCONCLUSIVE
-        largest = float(bound[unclear].max())
-        cause = (
-            f"the numerical gradient of {block.name} is known to ± {largest:.1e} only, against a typical "
-            f"entry of {root_mean_square(compared):.1e}"
-        )
-    return BlockJudgement(
-        block=block,
-        rows=rows,
-        verdict=verdict,
-        difference=relative_difference(claimed, compared),
-        wrong=wrong,
-        undecided=int(unclear.sum()),
-        cause=cause,
-    )
-
-
-def _matters(bound: Vector, allowed: Vector, together: float) -> bool:
-    """Tell whether undecided coordinates could hide a mistake that the block should not pass with."""
-    return bool((bound > FEW * allowed).any() or np.linalg.norm(bound) > together)
-
-
-def _worst(verdicts: Iterator[Verdict]) -> Verdict:
+def worst_verdict(verdicts: Iterable[Verdict]) -> Verdict:
+    """Return the verdict of the whole: fail before inconclusive before pass."""
     found = set(verdicts)
     order = (Verdict.FAIL, Verdict.INCONCLUSIVE, Verdict.PASS)
     return next(verdict for verdict in order if verdict in found)

@@ -18,15 +18,7 @@ def parts_of(theta, gradient, *, method="difference", axis=0, max_memory=2**29, 
     problem = pose(cost, theta, gradient)
     block = problem.layout.blocks[0]
     with opened(problem, Execution(), method) as directions:
-        parts = Parts(
-            problem.claimed,
-            block,
-            directions,
-            share=1e-7,
-            unit=2.0**-52,
-            seed=0,
-            max_memory=max_memory,
-        )
+        parts = Parts(problem.claims[0], block, directions, tolerance=1e-7, seed=0, max_memory=max_memory)
         parts.see(View(block.shape, axis))
         yield parts
 

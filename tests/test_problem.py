@@ -26,8 +26,9 @@ def test_a_posed_problem():
     problem = pose(cost, THETA, {"dw": np.array([2.0, 4.0], np.float32), "db": 1.0})
     assert problem.value == 8.0
     assert problem.theta.tolist() == [1, 2, 3]
-    assert problem.claimed.tolist() == [2, 4, 1]
-    assert problem.dtypes == (np.float32, np.float64)
+    assert [array.tolist() for array in problem.claims] == [[2, 4], 1]
+    assert [array.dtype for array in problem.claims] == [np.float32, np.float64]
+    assert problem.flow == 4
     assert problem.forward_passes == 2
     assert problem.seconds > 0
     assert problem.evaluator(np.array([0.0, 0.0, 5.0])) == 5.0
@@ -35,17 +36,16 @@ def test_a_posed_problem():
 
 def test_without_a_claim():
     problem = pose(cost, THETA)
-    assert problem.claimed is None
-    assert problem.dtypes == ()
+    assert problem.claims == ()
+    assert problem.flow == 0
 
 
-def test_its_arrays_are_read_only_copies():
+def test_its_arrays_are_copies():
     gradient = np.array([2.0, 4.0])
     problem = pose(cost, THETA, {"w": gradient, "b": 1.0})
-    for array in (problem.theta, problem.claimed):
-        assert not array.flags.writeable
+    assert not problem.theta.flags.writeable
     gradient[0] = 77
-    assert problem.claimed[0] == 2
+    assert problem.claims[0][0] == 2
 
 
 def test_the_cost_gets_the_structure_of_the_parameters():

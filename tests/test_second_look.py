@@ -1,7 +1,8 @@
+import joined
 import numpy as np
 import pytest
 
-from fastcheck.engines import Estimates
+from fastcheck.engines import Bound, Estimate
 from fastcheck.engines.plain import PlainEngine
 from fastcheck.execution import Execution
 from fastcheck.plan import make_plan
@@ -19,11 +20,11 @@ def looked_at(cost, theta, claimed, epsilon=None, tolerance=1e-7):
 
     problem = pose(counted, np.array(theta, float), np.array(claimed, float))
     plan = make_plan(problem.layout, problem.theta, "all", epsilon, 0)
-    before = PlainEngine().estimate(problem, plan, Execution())
+    (before,) = PlainEngine().estimate(problem, plan, Execution(), lambda estimate: estimate).results
     made = len(calls)
-    after = look_again(problem, plan, before, tolerance)
-    assert after.forward_passes - before.forward_passes == len(calls) - made
-    return before, after, len(calls) - made
+    looked = look_again(problem, epsilon, before, tolerance)
+    assert looked.forward_passes == len(calls) - made
+    return joined.joined([before]), joined.joined([looked.estimate], notes=looked.notes), len(calls) - made
 
 
 def test_what_is_right_at_first_sight_is_not_looked_at():
@@ -141,16 +142,13 @@ def test_estimates_of_engines_that_need_no_second_look_are_kept():
     problem = pose(lambda v: v[0] ** 2, np.array([1.0]), np.array([3.0]))
     plan = make_plan(problem.layout, problem.theta, "all", None, 0)
     two = np.array([2.0])
-    exact = Estimates(
-        method="difference",
+    exact = Estimate(
+        part=plan.parts[0],
         numerical=two,
         lower=two,
         upper=two,
-        bound=np.zeros(1),
+        bound=Bound(0.0, 0.0),
         noise=0.0,
         plain=np.empty(0, np.intp),
-        forward_passes=1,
     )
-    after = look_again(problem, plan, exact, 1e-7)
-    assert after.forward_passes == 1
-    assert np.array_equal(after.numerical, two)
+    assert look_again(problem, None, exact, 1e-7) == (exact, 0, ())

@@ -6,36 +6,67 @@ An engine is one class with a name and one method. To add one: a new module, and
 from __future__ import annotations
 
 import importlib
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
+
+import numpy as np
 
 from fastcheck.errors import FastcheckError, InvalidProblemError
 
 if TYPE_CHECKING:
+    from fastcheck.engines.kinks import Kinks
     from fastcheck.execution import Execution
     from fastcheck.parameters import Vector
-    from fastcheck.plan import Coordinates, Plan
+    from fastcheck.plan import Coordinates, Part, Plan
     from fastcheck.problem import Problem
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Bound:
+    """The bound u of k coordinates: ``relative`` times |ĝ|, plus what is ``absolute``, for all or each (k,)."""
+
+    relative: float
+    absolute: float | Vector
+
+    def at(self, rows: slice | Coordinates, numerical: Vector) -> Vector:
+        """Return u of some of the coordinates, given ĝ of these."""
+        absolute = self.absolute if isinstance(self.absolute, float) else self.absolute[rows]
+        return np.asarray(self.relative * np.abs(numerical) + absolute)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Estimates:
-    """The numerical gradient of the k coordinates of a plan, all arrays of shape (k,).
+class Estimate:
+    """The numerical gradient of the k coordinates of one part of a plan, all arrays of shape (k,).
 
     ``numerical`` is the central difference with the step of the plan. ``lower`` and ``upper`` are the slopes
-    between which a claim counts as right: the best value known, one number except at a kink. ``bound`` is u:
-    the true derivative lies within u of that interval. ``noise`` is the rounding noise of one evaluation of
-    J, ``plain`` (at most k) the rows that were evaluated plainly and may need a second look. ``notes`` are
-    sentences for the report.
+    between which a claim counts as right: the best value known, one array except where there are kinks. The true
+    derivative lies within ``bound`` of that interval. ``plain`` (at most k) are the rows that were evaluated plainly,
+    where the rounding noise of one evaluation of J is ``noise``, and may need a second look. ``kinks`` says where kinks
+    were met, None if there are none, or none are known.
     """
 
-    method: str
+    part: Part
     numerical: Vector
     lower: Vector
     upper: Vector
-    bound: Vector
+    bound: Bound
     noise: float
     plain: Coordinates
+    kinks: Kinks | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Estimates(Generic[T]):
+    """What became of the estimates of all parts, in their order, and how they were made.
+
+    ``notes`` are sentences for the report.
+    """
+
+    method: str
+    results: tuple[T, ...]
     forward_passes: int
     notes: tuple[str, ...] = ()
 
@@ -50,8 +81,13 @@ class Engine(Protocol):
     name: str
     """The name in reports, and the value of ``method=``."""
 
-    def estimate(self, problem: Problem, plan: Plan, execution: Execution) -> Estimates:
-        """Return ĝ and its bound for every coordinate of the plan."""
+    def estimate(
+        self, problem: Problem, plan: Plan, execution: Execution, use: Callable[[Estimate], T]
+    ) -> Estimates[T]:
+        """Return ``use`` of the estimate of each part of the plan.
+
+        One part is estimated at a time, so that nothing of the size of θ need be kept beside it.
+        """
         ...
 
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 from pathlib import Path
 
-from fastcheck.engines import DisagreementError, Estimates
+from fastcheck.engines import DisagreementError, Estimate, Estimates, T
 from fastcheck.engines.difference.engine import DifferenceEngine
 from fastcheck.engines.difference.state import TracingError
 from fastcheck.engines.mlp.engine import estimate, known_network
@@ -20,28 +21,32 @@ class AutomaticEngine:
 
     name = "auto"
 
-    def estimate(self, problem: Problem, plan: Plan, execution: Execution) -> Estimates:
+    def estimate(
+        self, problem: Problem, plan: Plan, execution: Execution, use: Callable[[Estimate], T]
+    ) -> Estimates[T]:
         """Return the estimates of the engine that could do it; their notes say why, if it was plain."""
         if batched_costs(problem):
-            return PlainEngine().estimate(problem, plan, execution)
+            return PlainEngine().estimate(problem, plan, execution, use)
         notes: tuple[str, ...] = ()
         recognition = known_network(problem)
         if recognition is not None:
             try:
-                return estimate(recognition, problem, plan, execution)
+                return estimate(recognition, problem, plan, execution, use)
             except DisagreementError as error:
                 notes = (f"the kernels for multilayer perceptrons were not used. {error}",)
-        estimates = self._general(problem, plan, execution)
+        estimates = self._general(problem, plan, execution, use)
         return dataclasses.replace(estimates, notes=(*notes, *estimates.notes))
 
-    def _general(self, problem: Problem, plan: Plan, execution: Execution) -> Estimates:
+    def _general(
+        self, problem: Problem, plan: Plan, execution: Execution, use: Callable[[Estimate], T]
+    ) -> Estimates[T]:
         try:
-            return DifferenceEngine().estimate(problem, plan, execution)
+            return DifferenceEngine().estimate(problem, plan, execution, use)
         except TracingError as error:
             place = f"line {error.lineno} of {Path(error.filename).name}: {error.source}"
             what = error.why if error.what in error.source else f"{error.what}: {error.why}"
             reason = f"evaluated plainly. Difference propagation stopped at {place} ({what})"
         except DisagreementError as error:
             reason = f"evaluated plainly. {error}"
-        estimates = PlainEngine().estimate(problem, plan, execution)
+        estimates = PlainEngine().estimate(problem, plan, execution, use)
         return dataclasses.replace(estimates, notes=(reason, *estimates.notes))

@@ -123,17 +123,20 @@ class PlainDirections:
         for _ in range(RUNGS):
             finer = self._sides(block, work, where, direction, step / SHRINK)
             central, apart, rounding = sum(rung) / 2, abs(sum(rung) - sum(finer)) / 2, noise / step
-            best = min(best, (2 * (rounding + apart), central))
+            uncertain = 2 * (rounding + apart)
+            before, sides = sides, [(SHRINK * b - a) / (SHRINK - 1) for a, b in zip(rung, finer, strict=True)]
+            gap = abs(sides[0] - sides[1])
             if apart <= rounding:
-                before = sides
-                sides = [(SHRINK * b - a) / (SHRINK - 1) for a, b in zip(rung, finer, strict=True)]
-                if abs(sides[0] - sides[1]) <= KINK * rounding:
-                    return best[1], best[1], best[0], False
+                if gap <= KINK * rounding:
+                    uncertain, central = min(best, (uncertain, central))
+                    return central, central, uncertain, False
                 if before and max(abs(np.subtract(sides, before))) <= KINK * rounding:
                     return sides[0], sides[1], KINK * rounding, True
+            uncertain += gap
+            best = min(best, (uncertain, central))
             step, rung = step / SHRINK, finer
-        bound, central = best
-        return central, central, bound + (abs(sides[0] - sides[1]) if sides else 0.0), False
+        uncertain, central = best
+        return central, central, uncertain, False
 
     def _sides(
         self, block: Block, work: Vector, where: Where, direction: Vector, step: float

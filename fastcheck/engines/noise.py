@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 
+from fastcheck.norms import root_mean_square
 from fastcheck.parameters import Vector
 from fastcheck.problem import Problem
 
@@ -39,12 +40,6 @@ def noise_level(problem: Problem, line: int = 0) -> float:
         if k >= 3:
             levels.append(root_mean_square(table) / math.sqrt(math.comb(2 * k, k)))
     return max(*levels, _last_place(costs) / 2)
-
-
-def root_mean_square(values: Vector) -> float:
-    """Return the root of the mean square, 0 for none; squares neither overflow nor vanish."""
-    largest = float(np.max(np.abs(values), initial=0.0))
-    return largest * math.sqrt(float(np.mean((values / largest) ** 2))) if largest else 0.0
 
 
 def rounding_bound(noise: float, step: Vector | float) -> Vector:

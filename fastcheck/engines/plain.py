@@ -13,12 +13,12 @@ from typing import Any
 
 import numpy as np
 
-from fastcheck.engines import Estimates
+from fastcheck.engines import Bound, Estimate, Estimates, T
 from fastcheck.engines.noise import POINTS, noise_level, rounding_bound
 from fastcheck.errors import EvaluationError
 from fastcheck.execution import Backend, Execution
 from fastcheck.parameters import Layout, Vector
-from fastcheck.plan import Coordinates, Plan
+from fastcheck.plan import Coordinates, Part, Plan
 from fastcheck.problem import Evaluator, Problem, check_unchanged
 
 STEP = 2.0**-17
@@ -39,21 +39,36 @@ class PlainEngine:
 
     name = "plain"
 
-    def estimate(self, problem: Problem, plan: Plan, execution: Execution) -> Estimates:
+    def estimate(
+        self, problem: Problem, plan: Plan, execution: Execution, use: Callable[[Estimate], T]
+    ) -> Estimates[T]:
         """Return ĝ; the step is ``plan.epsilon`` or 2⁻¹⁷ max(1, |θ|), the bound that of rounding noise."""
-        steps = default_steps(problem.theta[plan.coordinates], plan.epsilon)
-        numerical = differences(problem, plan.coordinates, steps, execution)
+        coordinates = plan.coordinates
+        steps = default_steps(problem.theta[coordinates], plan.epsilon)
+        numerical = differences(problem, coordinates, steps, execution)
         noise = noise_level(problem)
+        ends = np.cumsum([part.size for part in plan.parts])[:-1]
+        parts = zip(plan.parts, np.split(numerical, ends), np.split(steps, ends), strict=True)
         return Estimates(
             method=self.name,
-            numerical=numerical,
-            lower=numerical,
-            upper=numerical,
-            bound=rounding_bound(noise, steps),
-            noise=noise,
-            plain=np.arange(numerical.size),
-            forward_passes=2 * numerical.size + POINTS + (3 if batched_costs(problem) else 0),
+            results=tuple(
+                use(plainly(part, found, rounding_bound(noise, step), noise)) for part, found, step in parts
+            ),
+            forward_passes=2 * plan.size + POINTS + (3 if batched_costs(problem) else 0),
         )
+
+
+def plainly(part: Part, numerical: Vector, bound: Vector, noise: float) -> Estimate:
+    """Return the estimate of a part of which all coordinates were evaluated plainly; ``bound`` is (k,)."""
+    return Estimate(
+        part=part,
+        numerical=numerical,
+        lower=numerical,
+        upper=numerical,
+        bound=Bound(0.0, bound),
+        noise=noise,
+        plain=np.arange(part.size),
+    )
 
 
 def default_steps(values: Vector, epsilon: float | None) -> Vector:

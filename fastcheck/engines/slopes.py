@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from fastcheck.engines.noise import root_mean_square
+from fastcheck.engines import Bound
+from fastcheck.norms import root_mean_square
 from fastcheck.parameters import Vector
 from fastcheck.plan import Coordinates
 
@@ -19,17 +20,28 @@ place, and smooth functions are linear over it to the last bit, which makes all 
 SMALL = 2.0**-24
 """A step of the user's above this has a truncation error: the slopes with the default step are those to judge by."""
 
-ROUNDING = 2.0**13 * np.finfo(float).eps
-"""Bound on the rounding error of ĝ relative to max(|ĝ|, RMS of the block): 1.8e-12."""
+ROUNDING = 2.0**13 * float(np.finfo(float).eps)
+"""Two ways of adding up the same terms may differ by this share of the sum of their sizes: 1.8e-12."""
 
-MARGIN = 32.0
-"""Bound over the rounding noise seen in a few coordinates of the block."""
+FLOOR = 16 * float(np.finfo(float).eps)
+"""Relative rounding error of ĝ where nothing shows any: 3.6e-15."""
+
+MARGIN = 4.0
+"""Bound over the largest rounding noise seen in a few coordinates of the block."""
+
+COST_MARGIN = 128.0
+"""Relative rounding error of ĝ over that of J. Jittering θ leaves 1 − σ(z) as it is where σ(z) is near 1, and all its
+rounding error with it; in J that error shows."""
+
+CANCELLED = 2.0**-40
+"""Larger relative rounding errors of J come from a J that is near zero by chance, and tell nothing about ĝ."""
 
 SAMPLE = 8
 """Coordinates of each block whose rounding noise is measured."""
 
-JITTER = 2.0**-47
-"""Largest relative change of θ that makes all roundings fall differently, and changes hardly anything else."""
+JITTER = 2.0**-50
+"""Largest relative change of θ, four units in the last place: all roundings fall differently, and ĝ itself changes by
+no more than they do."""
 
 UNDERFLOW = 2.0**-900
 """Differences below this may come from numbers too small for full precision."""
@@ -60,6 +72,12 @@ class Slopes:
         upper = np.where(self.kinked, np.maximum(self.left, self.right), central)
         return lower, upper
 
+    def at(self, rows: slice | Coordinates) -> Slopes:
+        """Return those of some of the coordinates."""
+        right = self.right[rows]
+        left = right if self.right is self.left else self.left[rows]
+        return Slopes(right, left, self.kinked[rows], self.unsupported[rows])
+
 
 def steps_to_run(epsilon: float | None) -> list[float]:
     """Return the steps of a check, the tiny one first: those of its slopes, and of ĝ if the user gave one."""
@@ -71,35 +89,38 @@ def to_judge_by(runs: Sequence[Slopes], epsilon: float | None) -> Slopes:
     return runs[0] if epsilon is None or epsilon > SMALL else runs[-1]
 
 
-def jittered(theta: Vector, jitter: float = JITTER, number: int = 0) -> Vector:
-    """Return parameters beside θ, by at most this relatively, where all roundings fall differently.
+def jittered(values: NDArray[np.float64], jitter: float = JITTER, number: int = 0) -> NDArray[np.float64]:
+    """Return parameters or data beside these, where all roundings fall differently; others for each ``number``."""
+    random = np.random.default_rng(number).random(values.shape)
+    return np.asarray(values * (1 + 2 * jitter * (random - 0.5)))
 
-    For each ``number`` they are others.
+
+def picked_rows(size: int) -> Coordinates:
+    """Return the rows, of this many of a block, whose rounding noise is measured: spread over it."""
+    return np.unique(np.linspace(0, size - 1, SAMPLE).astype(np.intp))
+
+
+def bound_of(slopes: Slopes, picked: Coordinates, beside: Slopes, cost_noise: float = 0.0) -> Bound:
+    """Return the bound of the coordinates of a block, from the rounding noise seen in its ``picked`` rows.
+
+    ``beside`` holds the slopes of these rows at jittered parameters, ``cost_noise`` is the relative noise of J.
     """
-    return np.asarray(theta * (1 + 2 * jitter * (np.random.default_rng(number).random(theta.size) - 0.5)))
+    here = slopes.at(picked)
+    ignored = beside.kinked | here.kinked | beside.unsupported | here.unsupported
+    noise = np.where(ignored, 0.0, np.abs(beside.central - here.central))
+    return block_bound(root_mean_square(slopes.central), float(np.max(noise, initial=0.0)), cost_noise)
 
 
-def picked_rows(blocks: Sequence[slice]) -> list[Coordinates]:
-    """Return the rows of each block whose rounding noise is measured, spread over the block."""
-    return [np.unique(np.linspace(r.start, r.stop - 1, SAMPLE).astype(np.intp)) for r in blocks]
+def block_bound(typical: float, seen: float, cost_noise: float) -> Bound:
+    """Return what rounding leaves between ĝ and the slope in a block.
 
-
-def bounds(blocks: Sequence[slice], picked: Sequence[Coordinates], beside: Slopes, slopes: Slopes) -> Vector:
-    """Return the bound of each coordinate, from the rounding noise seen in the ``picked`` rows of its block.
-
-    ``beside`` holds the slopes of these rows at jittered parameters.
+    ``typical`` is the RMS of ĝ over the block, ``seen`` the largest change of ĝ that `jittered` parameters made in a
+    few of its coordinates, ``cost_noise`` the relative rounding noise of J, 0 where J is not computed by the user's
+    formulas. Measured in docs/results/bounds.md.
     """
-    every = np.concatenate(picked)
-    right, left = slopes.right[every], slopes.left[every]
-    ignored = beside.kinked | slopes.kinked[every] | beside.unsupported | slopes.unsupported[every]
-    noise = np.where(ignored, 0.0, np.abs(beside.central - (right + left) / 2))
-    central = slopes.central
-    bound = ROUNDING * np.abs(central)
-    ends = np.cumsum([0, *(part.size for part in picked)])
-    for rows, start, stop in zip(blocks, ends[:-1], ends[1:], strict=True):
-        typical = root_mean_square(central[rows])
-        bound[rows] += ROUNDING * typical + MARGIN * float(noise[start:stop].max())
-    return bound
+    share = FLOOR + COST_MARGIN * min(cost_noise, CANCELLED)
+    absolute = share * typical + MARGIN * seen
+    return Bound(min(1.0, absolute / typical) if typical else share, absolute)
 
 
 def unusable(difference: Vector) -> NDArray[np.bool_]:

@@ -42,7 +42,7 @@ def carefully_measured_noise(problem: Problem) -> float:
 def confirm_loop(
     problem: Problem,
     where: str,
-    theta: Vector,
+    work: Vector,
     places: Coordinates | slice,
     ends: tuple[Vector, Vector],
     step: float,
@@ -51,14 +51,17 @@ def confirm_loop(
 ) -> None:
     """Raise `DisagreementError` unless (J₊ - J₋) / 2h, evaluated at two ends, is what a fast engine found.
 
-    The ends are what ``theta``, a vector to write into, holds at its ``places``. Both compute the same finite
+    The ends are what ``work``, which holds θ and will again, holds at its ``places``. Both compute the same finite
     difference, kinks and truncation included, so they must agree within the loop's rounding noise. ``where`` names
     the blocks. Cost: two forward passes.
     """
-    costs = []
-    for end in ends:
-        theta[places] = end
-        costs.append(evaluated_beside(problem, theta, where))
+    costs, before = [], work[places].copy()
+    try:
+        for end in ends:
+            work[places] = end
+            costs.append(evaluated_beside(problem, work, where))
+    finally:
+        work[places] = before
     plus, minus = costs
     loop = (plus - minus) / (2 * step)
     allowed = 2 * float(rounding_bound(max(noise, float(np.spacing(max(abs(plus), abs(minus))))), step))

@@ -9,15 +9,14 @@ from types import MappingProxyType
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from fastcheck.errors import GradientMismatchError
-from fastcheck.parameters import Vector, coordinate_name
+from fastcheck.parameters import coordinate_name
 from fastcheck.power import Power
-from fastcheck.verdict import BlockJudgement, Judgement, Verdict
+from fastcheck.verdict import Judgement, Verdict
 
 WORST = 10
-"""Coordinates listed for each block, and for the whole."""
+"""Coordinates listed for the whole."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -188,49 +187,40 @@ class Report:
         return cls(**fields)
 
 
-def block_report(judged: BlockJudgement, judgement: Judgement, power: Power) -> BlockReport:
+def block_report(judgement: Judgement, power: Power) -> BlockReport:
     """Return the report of one block, with its worst coordinates."""
-    rows, block = judged.rows, judged.block
-    error = judgement.error[rows]
-    order = largest_first(error, WORST)
-    positions = judgement.coordinates[rows][order] - block.start
-    indices = zip(*np.unravel_index(positions, block.shape), strict=True) if block.shape else [()]
-    worst = []
-    for row, index in zip(order, indices, strict=True):
-        claimed, numerical = float(judgement.claimed[rows][row]), float(judgement.compared[rows][row])
-        largest = max(abs(claimed), abs(numerical))
-        worst.append(
-            Coordinate(
-                block=block.name,
-                index=tuple(int(i) for i in index),
-                claimed=claimed,
-                numerical=numerical,
-                error=float(error[row]),
-                relative_error=float(error[row]) / largest if largest else 0.0,
-            )
-        )
+    block = judgement.part.block
     return BlockReport(
-        verdict=judged.verdict,
-        difference=judged.difference,
+        verdict=judgement.verdict,
+        difference=judgement.comparison.difference,
         shape=block.shape,
         size=block.size,
-        checked=error.size,
-        wrong=judged.wrong,
-        undecided=judged.undecided,
-        worst=tuple(worst),
-        cause=judged.cause,
+        checked=judgement.part.size,
+        wrong=judgement.wrong,
+        undecided=judgement.undecided,
+        worst=worst_coordinates(judgement),
+        cause=judgement.cause,
         power=power,
     )
 
 
-def largest_first(values: Vector, count: int) -> NDArray[np.intp]:
-    """Return the positions of the largest values, the largest first and equal ones in their order."""
-    if values.size > 4 * count:
-        least = np.partition(values, values.size - count)[-count]
-        candidates = np.flatnonzero(values >= least)
-    else:
-        candidates = np.arange(values.size)
-    return candidates[np.argsort(-values[candidates], kind="stable")[:count]]
+def worst_coordinates(judgement: Judgement) -> tuple[Coordinate, ...]:
+    """Return the coordinates of one block that have the largest errors."""
+    block = judgement.part.block
+    worst = []
+    for one in judgement.worst:
+        size = max(abs(one.claimed), abs(one.numerical))
+        worst.append(
+            Coordinate(
+                block=block.name,
+                index=tuple(int(i) for i in np.unravel_index(one.place, block.shape)),
+                claimed=one.claimed,
+                numerical=one.numerical,
+                error=one.error,
+                relative_error=one.error / size if size else 0.0,
+            )
+        )
+    return tuple(worst)
 
 
 def _block_from_dict(plain: Mapping[str, Any]) -> BlockReport:

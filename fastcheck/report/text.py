@@ -133,7 +133,7 @@ def _blocks(report: Report) -> Table:
     for name, block in report.blocks.items():
         numbers = [f"{block.checked:,}", f"{block.wrong:,}"]
         if screened:
-            numbers = [f"{block.screened.relative_bound:.1e}" if block.screened else ""]
+            numbers = [_bound(block)]
         table.add_row(
             Text(name),
             Text("×".join(map(str, block.shape)) or "number"),
@@ -143,6 +143,13 @@ def _blocks(report: Report) -> Table:
             _largest_error(block),
         )
     return table
+
+
+def _bound(block: BlockReport) -> str:
+    """Return the bound on the relative error, which a gradient of zero has not."""
+    if not block.screened or math.isinf(block.screened.relative_bound):
+        return "zero" if block.verdict is Verdict.PASS else ""
+    return f"{block.screened.relative_bound:.1e}"
 
 
 def _largest_error(block: BlockReport) -> Text:

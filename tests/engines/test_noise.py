@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 from scenarios import relu_network
 
-from fastcheck.engines.noise import POINTS, noise_level, root_mean_square, rounding_bound
+from fastcheck.engines.noise import POINTS, noise_level, rounding_bound
+from fastcheck.norms import root_mean_square
 from fastcheck.problem import pose
 
 

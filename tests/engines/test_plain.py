@@ -1,3 +1,4 @@
+import joined
 import numpy as np
 import pytest
 from scenarios import exact_gradient, relu_network, scenarios
@@ -6,7 +7,6 @@ from fastcheck import EvaluationError, InvalidProblemError, check
 from fastcheck.engines import choose_engine
 from fastcheck.engines.plain import STEP, PlainEngine, default_steps
 from fastcheck.engines.reference import central_differences
-from fastcheck.execution import Execution
 from fastcheck.plan import make_plan
 from fastcheck.problem import pose
 
@@ -16,7 +16,7 @@ EXACT = [scenario for scenario in scenarios() if scenario.exact]
 def estimated(cost, parameters, gradients=None, epsilon=None, coordinates="all", **options):
     problem = pose(cost, parameters, gradients)
     plan = make_plan(problem.layout, problem.theta, coordinates, epsilon, 0)
-    return problem, plan, PlainEngine().estimate(problem, plan, Execution(**options))
+    return problem, plan, joined.estimated(PlainEngine(), problem, plan, **options)
 
 
 @pytest.mark.parametrize("epsilon", [2.0**-7, 2.0**-13, 2.0**-23])

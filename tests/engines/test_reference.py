@@ -1,5 +1,6 @@
 from fractions import Fraction
 
+import joined
 import mpmath
 import numpy as np
 import pytest
@@ -8,7 +9,6 @@ from scenarios import DIGITS, exact_gradient, leaves, scenarios
 from fastcheck.engines.loop import EPSILON, ReferenceEngine
 from fastcheck.engines.noise import POINTS
 from fastcheck.engines.reference import central_differences
-from fastcheck.execution import Execution
 from fastcheck.plan import make_plan
 from fastcheck.problem import pose
 
@@ -61,7 +61,7 @@ def test_float64_gives_the_exact_central_difference_within_rounding(scenario, ep
         assert all(isinstance(value, mpmath.mpf) for value in exact)
     problem = pose(scenario.cost, scenario.parameters, scenario.gradients)
     plan = make_plan(problem.layout, problem.theta, "all", epsilon, 0)
-    estimates = ReferenceEngine().estimate(problem, plan, Execution())
+    estimates = joined.estimated(ReferenceEngine(), problem, plan)
     assert np.all(np.abs(estimates.numerical - exact.astype(float)) <= estimates.bound)
 
 
@@ -89,7 +89,7 @@ def test_the_engine_is_the_loop(coordinates):
     for scenario in scenarios():
         problem = pose(scenario.cost, scenario.parameters, scenario.gradients)
         plan = make_plan(problem.layout, problem.theta, coordinates, None, 3)
-        estimates = ReferenceEngine().estimate(problem, plan, Execution(n_jobs=2))
+        estimates = joined.estimated(ReferenceEngine(), problem, plan, n_jobs=2)
         loop = central_differences(problem.evaluator, problem.theta, plan.coordinates, EPSILON)
         assert np.array_equal(estimates.numerical, loop)
         assert np.array_equal(estimates.lower, loop)
@@ -101,6 +101,6 @@ def test_the_bound_covers_the_rounding_of_large_parameters():
     """θ ± ε is rounded to the grid of θ: at 1e6 and ε = 1e-7 the step is off by a tenth of a per mille."""
     problem = pose(lambda v: 1e-6 * v[0], np.array([1e6 + 0.3]), np.array([1e-6]))
     plan = make_plan(problem.layout, problem.theta, "all", 1e-7, 0)
-    estimates = ReferenceEngine().estimate(problem, plan, Execution())
+    estimates = joined.estimated(ReferenceEngine(), problem, plan)
     error = abs(estimates.numerical[0] - 1e-6)
     assert 1e-11 < error <= estimates.bound[0]

@@ -2,10 +2,10 @@
 
 `trace` runs the cost on arrays that carry a value and, for every member of the batch, the difference that its
 perturbation makes. `sweep` does so for all coordinates of a block. The rules are tables: `elementwise`, `structure`,
-`reductions` and `products`; the forms in which differences are stored are in `forms`.
+`indexing`, `ordering`, `reductions` and `products`; the forms in which differences are stored are in `forms`.
 """
 
-from fastcheck.engines.difference import methods, products, reductions, structure
+from fastcheck.engines.difference import indexing, methods, ordering, products, reductions, structure
 from fastcheck.engines.difference.state import Memory, TracingError
 from fastcheck.engines.difference.sweep import Batches, Swept, batches, sweep
 from fastcheck.engines.difference.trace import Traced, trace, trace_directions, trace_mixed
@@ -23,4 +23,4 @@ __all__ = [
     "trace_mixed",
 ]
 
-_RULES = (methods, products, reductions, structure)
+_RULES = (indexing, methods, ordering, products, reductions, structure)

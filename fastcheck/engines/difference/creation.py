@@ -153,6 +153,30 @@ def logarithm(x: Any, base: Any = None) -> Any:
     return np.log(x) if base is None else np.log(x) / np.log(base)
 
 
+class Joining:
+    """The stand-in of np.c_ and np.r_, which are no functions: brackets around arrays join them."""
+
+    def __init__(self, original: Any, columns: bool) -> None:
+        self._original, self._columns = original, columns
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._original, name)
+
+    def __len__(self) -> int:
+        return len(self._original)
+
+    def __getitem__(self, key: Any) -> Any:
+        parts = key if isinstance(key, tuple) else (key,)
+        if not is_running() or not any(map(structure.has_difference, parts)):
+            return self._original[key]
+        if any(isinstance(part, str) for part in parts):
+            raise TracingError("np.c_ or np.r_", "directives in a string are not supported.")
+        arrays = [np.r_[part] if isinstance(part, slice) else structure.array_from(part) for part in parts]
+        if not self._columns:
+            return structure.concatenate([np.atleast_1d(x) for x in arrays], 0)
+        return structure.concatenate([structure.column(np.atleast_1d(x)) for x in arrays], -1)
+
+
 np_full = np.full
 np_as_strided = np.lib.stride_tricks.as_strided
 
@@ -185,6 +209,7 @@ def known_stand_ins(scipy: bool) -> dict[int, tuple[Any, Any]]:
     table[math.log] = arithmetic(math.log, logarithm)
     table[math.fsum] = arithmetic(math.fsum, np.sum)
     table[np_as_strided] = arithmetic(np_as_strided, as_strided)
+    table[np.c_], table[np.r_] = Joining(np.c_, columns=True), Joining(np.r_, columns=False)
     if scipy:
         for name, rule in SCIPY.items():
             original = getattr(sys.modules["scipy.special"], name)

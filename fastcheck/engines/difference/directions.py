@@ -17,15 +17,16 @@ from fastcheck.engines.difference.forms import Form, largest
 from fastcheck.engines.difference.lifting import LiftedCost
 from fastcheck.engines.difference.restoring import holders_kept
 from fastcheck.engines.difference.runs import Runner
-from fastcheck.engines.difference.state import LARGEST, BatchTooLargeError, Memory, TracingError
+from fastcheck.engines.difference.state import LARGEST, Memory, TracingError
 from fastcheck.engines.difference.trace import Flags, Traced
 from fastcheck.engines.directional import Directional, PlainDirections
-from fastcheck.engines.noise import POINTS, root_mean_square
+from fastcheck.engines.noise import POINTS
 from fastcheck.engines.plain import STEP as PLAIN_STEP
-from fastcheck.engines.slopes import MARGIN, ROUNDING, UNDERFLOW, Slopes, jittered, unusable
+from fastcheck.engines.slopes import ROUNDING, UNDERFLOW, Slopes, jittered, unusable
 from fastcheck.engines.verification import LINES, carefully_measured_noise, confirm_end
 from fastcheck.execution import Execution
 from fastcheck.normal import normal_numbers
+from fastcheck.norms import norm, root_mean_square
 from fastcheck.parameters import Block, Vector
 from fastcheck.problem import Problem
 
@@ -35,6 +36,9 @@ smallest parameter shows that every function is linear over it to the last bit."
 
 LEAST = 2.0**-53
 """Least noise of a slope, relative to the slopes of the block: half a rounding unit."""
+
+MARGIN = 32.0
+"""Bound over the noise seen, which a jitter of θ may show too little of."""
 
 SAFETY = 4.0
 """Noise as it is stated over that seen in a few directions, which may show too little of it."""
@@ -148,7 +152,7 @@ class DifferenceDirections:
         end = normal_numbers(problem.layout.size, seed, VERIFICATION)
         for block in problem.layout.blocks:
             part = end[block.start : block.stop]
-            part *= PLAIN_STEP / max(float(np.linalg.norm(part)), PLAIN_STEP)
+            part *= PLAIN_STEP / max(norm(part), PLAIN_STEP)
         end += problem.theta
         change = end - problem.theta
         forms = [
@@ -212,16 +216,11 @@ class DifferenceDirections:
         return found
 
     def _ends(self, parts: Sequence[_Part], step: float, beside: int | None) -> list[_Ends]:
-        """Return the differences at both ends and what was flagged, part by part; in halves if memory demands it."""
+        """Return the differences at both ends and what was flagged, part by part: in halves if there are many."""
         members = sum(len(part.entries) for part in parts)
         elements = members * sum(part.entries.shape[1] for part in parts)
         if members == 1 or elements <= self.limit:
-            try:
-                return self._at_once(parts, step, beside)
-            except BatchTooLargeError:
-                if members == 1:
-                    why = "one direction alone needs more memory than allowed."
-                    raise TracingError("the cost", why) from None
+            return self._at_once(parts, step, beside)
         half = len(parts) // 2
         if half:
             return self._ends(parts[:half], step, beside) + self._ends(parts[half:], step, beside)

@@ -23,10 +23,15 @@ from fastcheck.engines.difference.forms import (
     smallest,
     spend,
 )
+from fastcheck.engines.difference.kinks import LARGE, Settling, kinks_noted
 from fastcheck.engines.difference.linear import to_the_last_bit
 from fastcheck.engines.difference.state import running
 
 Operand = tuple[Any, Form | None]
+
+MEETING = 2.0**-50
+"""Branches of a choice that differ by less of their size are equal where they meet, but for their rounding errors: over
+a tiny step these would look like a steep slope."""
 
 FUSED_FROM = 2000
 """Elements from which a compiled identity is worth its call."""
@@ -74,6 +79,9 @@ def smooth(name: str, operands: Sequence[Operand], shape: Shape) -> Form:
 def step(f: Callable[..., Any], operands: Sequence[Operand], shape: Shape) -> Form | None:
     """Return the difference of a piecewise constant function, None if it is 0; members that change are kinks."""
     values, differences, at, _ = aligned(operands, shape)
+    settling = running().settling
+    if settling is not None:
+        return settled_step(settling, f, values, differences, shape, at)
     with np.errstate(all="ignore"):
         new = f(*(moved(x, d) for x, d in zip(values, differences, strict=True)))
         old = f(*values)
@@ -82,6 +90,32 @@ def step(f: Callable[..., Any], operands: Sequence[Operand], shape: Shape) -> Fo
         return None
     running().kinked |= members_of(changed)
     return Form(np.where(changed, np.subtract(new, old, dtype=float), 0.0), shape, at)
+
+
+def settled_step(
+    settling: Settling,
+    f: Callable[..., Any],
+    values: Sequence[Array],
+    differences: Sequence[Any],
+    shape: Shape,
+    at: Places,
+) -> Form | None:
+    """Return the difference of a piecewise constant function whose kinks take a share of the way between their ends.
+
+    Masks of an earlier operation have their own share already.
+    """
+    pairs = list(zip(values, differences, strict=True))
+    old = f(*values)
+    low, high = (f(*(moved(x, side * np.abs(d)) for x, d in pairs)) for side in (-1.0, 1.0))
+    before = np.asarray(old, dtype=float)
+    if all(x.dtype == bool for x in values):
+        share = functools.reduce(np.maximum, [np.abs(d) for d in differences])
+        change = share * (high - before)
+        settling.loose |= members_of(sum(np.not_equal(d, 0).astype(int) for d in differences) > 1)
+    else:
+        change = low + settling.share * np.subtract(high, low, dtype=float) - before
+        settling.loose |= members_of(2 * np.abs(change) != np.abs(np.subtract(high, low, dtype=float)))
+    return Form(change, shape, at) if change.any() else None
 
 
 def moved(x: Array, d: Any) -> Array:
@@ -191,12 +225,24 @@ def extremum(ufunc: np.ufunc, larger: bool) -> Callable[[Any, Any], Any]:
         first = s > 0 if larger else s < 0
         if not switches(s, h):
             return made(value, chosen(first, f, g, shape))
+        settling = running().settling
+        if settling is not None:
+            (start, _, _), (d, dx, dy), at, _ = aligned([(s, h), (x, f), (y, g)], shape)
+            low, high = (dy, dx) if larger else (dx, dy)
+            elsewhere = np.where(start > 0, high, low)
+            return made(value, settling.between(low, high, reached(start, d), elsewhere, shape, at))
         if h is not None:
             (start,), (d,), _, _ = aligned([(s, h)], shape)
             running().kinked |= members_of(np.sign(start + d) != np.sign(start))
         return made(value, smooth(name, [(x, f), (y, g)], shape))
 
-    return rule
+    rule.__name__ = name
+    return kinks_noted(rule)
+
+
+def reached(start: Array, d: Any) -> Array:
+    """Return where ``start`` ± d is on both sides of 0, or on one side of it and on it."""
+    return np.asarray((d != 0) & (np.abs(d) >= np.abs(start)))
 
 
 def chosen(mask: Array, f: Form | None, g: Form | None, shape: Shape) -> Form | None:
@@ -206,6 +252,7 @@ def chosen(mask: Array, f: Form | None, g: Form | None, shape: Shape) -> Form | 
     return combined(np.add, one, other, shape)
 
 
+@kinks_noted
 def where(condition: Any, *branches: Any) -> Any:
     """Rule of np.where: the branch may differ between the two ends."""
     mask, m = taken(condition)
@@ -220,25 +267,41 @@ def where(condition: Any, *branches: Any) -> Any:
     if m is None:
         return made(value, chosen(mask, f, g, shape))
     (c, x, y), (dc, dx, dy), at, _ = aligned([(mask, m), (x, f), (y, g)], shape)
+    settling = running().settling
+    if settling is not None:
+        return made(value, settled_choice(settling, (c, x, y), (dc, dx, dy), shape, at))
     change = dc != 0
     end = c ^ change
+    return made(value, Form(np.where(end, dx, dy) + np.where(change, jump(c, x, y), 0.0), shape, at))
+
+
+def jump(mask: Array, x: Array, y: Array) -> Array:
+    """Return what ``where(mask, x, y)`` gains when the mask switches: 0 if branches meet there, but for rounding."""
     with np.errstate(all="ignore"):
-        jump = np.where(change, np.where(end, x - y, y - x), 0.0)
-    return made(value, Form(np.where(end, dx, dy) + jump, shape, at))
+        apart = np.where(mask, y - x, x - y)
+        return np.where(np.abs(apart) <= MEETING * np.maximum(np.abs(x), np.abs(y)), 0.0, apart)
 
 
-def add(x: Any, y: Any) -> Any:
-    """Rule of x + y."""
-    (x, f), (y, g) = taken(x), taken(y)
-    value = np.add(x, y)
-    return made(value, combined(np.add, f, g, value.shape))
+def settled_choice(
+    settling: Settling, values: Sequence[Array], differences: Sequence[Any], shape: Shape, at: Places
+) -> Form:
+    """Return the difference of ``where(mask, x, y)``, a switched mask taking its share of both branches."""
+    (c, x, y), (dc, dx, dy) = values, differences
+    apart = np.where(dc != 0, jump(c, x, y) + np.where(c, dy - dx, dx - dy), 0.0)
+    change = np.where(c, dx, dy) + np.abs(dc) * apart
+    settling.add(np.where(np.abs(apart) < LARGE, np.abs(dc * apart), 0.0), shape, at)
+    return Form(change, shape, at)
 
 
-def subtract(x: Any, y: Any) -> Any:
-    """Rule of x - y."""
-    (x, f), (y, g) = taken(x), taken(y)
-    value = np.subtract(x, y)
-    return made(value, combined(np.subtract, f, g, value.shape))
+def additive(ufunc: np.ufunc) -> Callable[[Any, Any], Any]:
+    """Return the rule of x + y or x - y."""
+
+    def rule(x: Any, y: Any) -> Any:
+        (x, f), (y, g) = taken(x), taken(y)
+        value = ufunc(x, y)
+        return made(value, combined(ufunc, f, g, value.shape))
+
+    return rule
 
 
 def linear(ufunc: np.ufunc, factor: float) -> Callable[[Any], Any]:
@@ -252,6 +315,7 @@ def linear(ufunc: np.ufunc, factor: float) -> Callable[[Any], Any]:
     return rule
 
 
+@kinks_noted
 def multiply(x: Any, y: Any) -> Any:
     """Rule of x·y: a change of the coefficient, if one factor is unperturbed."""
     (x, f), (y, g) = taken(x), taken(y)
@@ -263,7 +327,20 @@ def multiply(x: Any, y: Any) -> Any:
         return made(value, f.scaled(np.asarray(y, dtype=float), shape))
     if f is None and g is not None:
         return made(value, g.scaled(np.asarray(x, dtype=float), shape))
+    settling = running().settling
+    if settling is not None and f is not None and g is not None and max(f.peak(), g.peak()) >= LARGE:
+        return made(value, settled_product(settling, [(x, f), (y, g)], shape))
     return made(value, smooth("multiply", [(x, f), (y, g)], shape))
+
+
+def settled_product(settling: Settling, operands: Sequence[Operand], shape: Shape) -> Form:
+    """Return the difference of x·y where a factor may be a switched mask: what that takes of the other is a kink."""
+    (x, y), (dx, dy), at, _ = aligned(operands, shape)
+    change = x * dy + dx * (y + dy)
+    mask_x, mask_y = np.abs(dx) >= LARGE, np.abs(dy) >= LARGE
+    settling.loose |= members_of(mask_x & mask_y)
+    settling.add(np.where((mask_x ^ mask_y) & (np.abs(change) < LARGE), np.abs(dx * dy), 0.0), shape, at)
+    return Form(change, shape, at)
 
 
 def divide(x: Any, y: Any) -> Any:
@@ -288,6 +365,7 @@ def divide(x: Any, y: Any) -> Any:
     return made(value, Form(values / picked, form.shape, form.at))
 
 
+@kinks_noted
 def absolute(x: Any) -> Any:
     """Rule of |x|: ±dx, if no member changes the sign of x."""
     x, f = taken(x)
@@ -296,7 +374,11 @@ def absolute(x: Any) -> Any:
         return made(value, None)
     if not switches(x, f):
         return made(value, f.scaled(np.sign(x), value.shape))
-    (start,), (d,), _, _ = aligned([(x, f)], value.shape)
+    (start,), (d,), at, _ = aligned([(x, f)], value.shape)
+    settling = running().settling
+    if settling is not None:
+        at_kink = reached(start, d)
+        return made(value, settling.between(-d, d, at_kink, np.sign(start) * d, value.shape, at))
     running().kinked |= members_of(np.sign(start + d) != np.sign(start))
     return made(value, smooth("absolute", [(x, f)], value.shape))
 
@@ -310,6 +392,17 @@ def sign(x: Any) -> Any:
     return made(value, step(np.sign, [(x, f)], value.shape))
 
 
+def heaviside(x: Any, y: Any) -> Any:
+    """Rule of the step from 0 to 1 at x = 0, whose value there is y."""
+    (x, f), (y, g) = taken(x), taken(y)
+    value = np.heaviside(x, y)
+    if g is not None:
+        return made(value, smooth("heaviside", [(x, f), (y, g)], value.shape))
+    if f is None or not switches(x, f):
+        return made(value, None)
+    return made(value, step(np.heaviside, [(x, f), (y, None)], value.shape))
+
+
 def floor_divide(x: Any, y: Any) -> Any:
     """Rule of x // y."""
     return UFUNCS[np.floor](divide(x, y))
@@ -317,7 +410,7 @@ def floor_divide(x: Any, y: Any) -> Any:
 
 def remainder(x: Any, y: Any) -> Any:
     """Rule of the remainder that has the sign of y."""
-    return subtract(x, multiply(floor_divide(x, y), y))
+    return UFUNCS[np.subtract](x, multiply(floor_divide(x, y), y))
 
 
 def power(x: Any, y: Any) -> Any:
@@ -368,7 +461,7 @@ SMOOTH_UNARY = [
     "arcsinh",
     "arctanh",
 ]
-SMOOTH_BINARY = ["hypot", "arctan2", "logaddexp", "heaviside"]
+SMOOTH_BINARY = ["hypot", "arctan2", "logaddexp"]
 STEPS = [
     "floor",
     "ceil",
@@ -416,8 +509,8 @@ def register() -> None:
         UFUNCS[ufunc] = linear(ufunc, factor)
     UFUNCS.update(
         {
-            np.add: add,
-            np.subtract: subtract,
+            np.add: additive(np.add),
+            np.subtract: additive(np.subtract),
             np.multiply: multiply,
             np.divide: divide,
             np.floor_divide: floor_divide,
@@ -425,6 +518,7 @@ def register() -> None:
             np.absolute: absolute,
             np.fabs: absolute,
             np.sign: sign,
+            np.heaviside: heaviside,
             np.power: power,
             np.float_power: power,
         }

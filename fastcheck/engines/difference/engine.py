@@ -2,21 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+
 import numpy as np
 
-from fastcheck.engines import DisagreementError, Estimates
+from fastcheck.engines import Bound, DisagreementError, Estimate, Estimates, T
 from fastcheck.engines.difference.creation import substituted
 from fastcheck.engines.difference.lifting import LiftedCost
 from fastcheck.engines.difference.restoring import holders_kept
 from fastcheck.engines.difference.runs import Runner
 from fastcheck.engines.difference.state import TracingError
-from fastcheck.engines.difference.verification import verify
+from fastcheck.engines.difference.verification import Evidence, chosen_directions, verify
 from fastcheck.engines.noise import POINTS, noise_level, rounding_bound
 from fastcheck.engines.plain import default_steps, differences
-from fastcheck.engines.slopes import STEP, UNDERFLOW, bounds, picked_rows, steps_to_run, to_judge_by
+from fastcheck.engines.slopes import (
+    STEP,
+    UNDERFLOW,
+    Slopes,
+    bound_of,
+    picked_rows,
+    steps_to_run,
+    to_judge_by,
+)
 from fastcheck.engines.verification import confirmed
 from fastcheck.execution import Execution
-from fastcheck.plan import Plan, rows_by_block
+from fastcheck.plan import Part, Plan
 from fastcheck.problem import Problem
 
 _PLAIN_NOTE = (
@@ -29,54 +39,90 @@ class DifferenceEngine:
 
     name = "difference"
 
-    def estimate(self, problem: Problem, plan: Plan, execution: Execution) -> Estimates:
+    def estimate(
+        self, problem: Problem, plan: Plan, execution: Execution, use: Callable[[Estimate], T]
+    ) -> Estimates[T]:
         """Return ĝ with the plan's step, and slopes and bounds from a tiny one.
 
         Raises `TracingError` where the cost cannot be followed, and `DisagreementError` where the reference
-        loop finds something else for the coordinates that it computes again.
+        loop finds something else along the directions in which it computes again.
         """
         cost, noise = problem.evaluator.cost, noise_level(problem)
         if 0 < abs(problem.value) < UNDERFLOW:
             raise DisagreementError(f"J = {problem.value:g} is too small: its differences would underflow.")
         with substituted(cost), holders_kept(cost) as kept:
             try:
-                return self._estimate(Runner(problem, execution, cost, noise, kept), plan)
+                return _estimate(Runner(problem, execution, cost, noise, kept), plan, use)
             except TracingError as first:
                 kept.restore()
                 try:
-                    return self._estimate(Runner(problem, execution, LiftedCost(cost), noise, kept), plan)
+                    return _estimate(Runner(problem, execution, LiftedCost(cost), noise, kept), plan, use)
                 except TracingError:
                     raise first from None
 
-    def _estimate(self, runner: Runner, plan: Plan) -> Estimates:
-        problem, execution, noise = runner.problem, runner.execution, runner.noise
-        blocks = [rows for _, rows in rows_by_block(problem.layout, plan)]
-        picked = picked_rows(blocks)
-        beside = runner.beside(plan.coordinates[np.concatenate(picked)], STEP)
-        epsilons = steps_to_run(plan.epsilon)
-        with execution.tracking(len(epsilons) * plan.coordinates.size) as advance:
-            runs = [runner.all(plan.coordinates, epsilon, advance) for epsilon in epsilons]
-        fine, coarse, best = runs[0], runs[-1], to_judge_by(runs, plan.epsilon)
-        numerical, bound = np.array(coarse.central), bounds(blocks, picked, beside, best)
-        noise, passes = confirmed(
-            lambda noise: verify(runner, plan, fine, bound, STEP, noise), problem, noise
-        )
-        lower, upper = map(np.array, best.interval())
-        plain = np.flatnonzero(fine.unsupported | coarse.unsupported)
-        if plain.size:
-            coordinates = plan.coordinates[plain]
-            steps = default_steps(problem.theta[coordinates], plan.epsilon)
-            numerical[plain] = differences(problem, coordinates, steps, execution)
-            lower[plain] = upper[plain] = numerical[plain]
-            bound[plain] = rounding_bound(noise, steps)
-        return Estimates(
-            method=self.name,
-            numerical=numerical,
-            lower=lower,
-            upper=upper,
-            bound=bound,
-            noise=noise,
-            plain=plain,
-            forward_passes=runner.passes + POINTS + passes + 2 * plain.size,
-            notes=(_PLAIN_NOTE.format(plain.size),) if plain.size else (),
-        )
+
+def _estimate(runner: Runner, plan: Plan, use: Callable[[Estimate], T]) -> Estimates[T]:
+    problem, parts = runner.problem, plan.parts
+    picked = [picked_rows(part.size) for part in parts]
+    beside = runner.beside(list(zip(parts, picked, strict=True)), STEP)
+    epsilons = steps_to_run(plan.epsilon)
+    directions = chosen_directions(plan)
+    evidence: dict[int, Evidence] = {}
+    results: dict[int, T] = {}
+    plain = 0
+    with runner.execution.tracking(len(epsilons) * plan.size) as advance:
+        for group in runner.groups(parts):
+            runs = [runner.slopes([parts[k] for k in group], epsilon, advance) for epsilon in epsilons]
+            for k, *found in zip(group, *runs, strict=True):
+                best = to_judge_by(found, plan.epsilon)
+                bound = bound_of(best, picked[k], beside[k], runner.relative_noise)
+                evidence[k] = Evidence.of(directions[k], found[0], bound)
+                estimate = _estimate_of(runner, parts[k], found, best, bound, plan.epsilon)
+                plain += estimate.plain.size
+                results[k] = use(estimate)
+                del found, best, estimate
+            del runs
+    _, passes = confirmed(
+        lambda noise: verify(runner, plan, directions, [evidence[k] for k in range(len(parts))], STEP, noise),
+        problem,
+        runner.noise,
+    )
+    return Estimates(
+        method=DifferenceEngine.name,
+        results=tuple(results[k] for k in range(len(parts))),
+        forward_passes=runner.passes + POINTS + passes + 2 * plain,
+        notes=(_PLAIN_NOTE.format(plain),) if plain else (),
+    )
+
+
+def _estimate_of(
+    runner: Runner, part: Part, runs: Sequence[Slopes], best: Slopes, bound: Bound, epsilon: float | None
+) -> Estimate:
+    """Return the estimate of a part from the slopes with each step; what none can follow is evaluated plainly."""
+    lower, upper = best.interval()
+    numerical = lower if runs[-1] is best and lower is upper else runs[-1].central
+    kinks = None
+    at_kinks = runs[0].kinked | best.kinked
+    if at_kinks.any():
+        low, high, kinks = runner.enclosed(part, runs[0])
+        lower, upper = np.where(at_kinks, low, lower), np.where(at_kinks, high, upper)
+    plain = np.flatnonzero(np.logical_or.reduce([run.unsupported for run in runs]))
+    if plain.size:
+        problem, coordinates = runner.problem, part.block.start + part.at(plain)
+        steps = default_steps(problem.theta[coordinates], epsilon)
+        values, bounds = np.array(numerical), bound.at(slice(None), lower)
+        values[plain] = differences(problem, coordinates, steps, runner.execution)
+        lower, upper = np.array(lower), np.array(upper)
+        lower[plain] = upper[plain] = values[plain]
+        bounds[plain] = rounding_bound(runner.noise, steps)
+        numerical, bound = values, Bound(0.0, bounds)
+    return Estimate(
+        part=part,
+        numerical=numerical,
+        lower=lower,
+        upper=upper,
+        bound=bound,
+        noise=runner.noise,
+        plain=plain,
+        kinks=kinks,
+    )

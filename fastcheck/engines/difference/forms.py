@@ -201,7 +201,9 @@ def largest(x: Any) -> float:
 
 def smallest(x: Any) -> float:
     """Return min x, infinity for no entries."""
-    return float(np.minimum.reduce(x, axis=None, initial=np.inf)) if np.ndim(x) else float(x)
+    if not np.ndim(x):
+        return float(x)
+    return float(np.minimum.reduce(x, axis=None)) if np.size(x) else np.inf
 
 
 def spend(members: int, dims: Sequence[int]) -> None:

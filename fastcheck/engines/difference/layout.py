@@ -298,7 +298,7 @@ def scattered(f: Form | None, key: Any, g: Form | None, shape: Shape, region: Sh
     if f is not None:
         data[...] = f.dense()
     flat = data.reshape(members, -1)
-    flat[:, target] = 0.0 if g is None else g.lifted(region).dense().reshape(len(g.data), -1)
+    flat[:, target] = 0.0 if g is None else g.lifted(region).dense().reshape(len(g.data), target.size)
     return Form(data, shape)
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from fastcheck.engines.difference import products, reductions, structure
+from fastcheck.engines.difference import indexing, ordering, products, reductions, structure
 from fastcheck.engines.difference.arrays import UFUNCS, DifferenceArray
 from fastcheck.engines.difference.dispatch import check_dtype, write
 from fastcheck.engines.difference.elementwise import clip
@@ -138,9 +138,11 @@ METHODS: dict[str, Callable[..., Any]] = {
     "any": reductions.truth(np.any),
     "argmax": reductions.argmax,
     "argmin": reductions.argmin,
+    "argsort": ordering.argsort,
     "astype": structure.astype,
-    "choose": structure.choose,
+    "choose": indexing.choose,
     "clip": clip,
+    "compress": lambda x, condition, axis=None: indexing.compress(condition, x, axis),
     "copy": structure.copy_method,
     "cumprod": reductions.cumprod,
     "cumsum": reductions.cumsum,
@@ -152,16 +154,19 @@ METHODS: dict[str, Callable[..., Any]] = {
     "max": reductions.max_,
     "mean": reductions.mean,
     "min": reductions.min_,
-    "nonzero": structure.nonzero,
+    "nonzero": indexing.nonzero,
+    "partition": ordering.partition_in_place,
     "prod": reductions.prod,
+    "put": indexing.put,
     "ravel": structure.ravel,
     "repeat": structure.moving(np.repeat),
     "reshape": structure.reshape,
+    "sort": ordering.sort_in_place,
     "squeeze": structure.shaped_like(np.squeeze),
     "std": reductions.std,
     "sum": reductions.sum_,
     "swapaxes": structure.axes_moved(np.swapaxes),
-    "take": structure.take,
+    "take": indexing.take,
     "tolist": tolist,
     "trace": products.trace,
     "transpose": structure.transpose,
@@ -170,20 +175,15 @@ METHODS: dict[str, Callable[..., Any]] = {
 """Method → the rule with the same arguments."""
 
 PLAIN_ONLY = [
-    "argsort",
     "argpartition",
     "byteswap",
-    "compress",
     "dump",
     "dumps",
     "getfield",
-    "partition",
-    "put",
     "resize",
     "round",
     "searchsorted",
     "setflags",
-    "sort",
     "tobytes",
     "tofile",
 ]
@@ -198,12 +198,12 @@ def attach() -> None:
         **{f"__{name}__": unary(ufunc) for name, ufunc in UNARY.items()},
         **{name: method(rule) for name, rule in METHODS.items()},
         **{name: plain_only(name) for name in PLAIN_ONLY},
-        "__getitem__": structure.getitem,
-        "__setitem__": structure.setitem,
+        "__getitem__": indexing.getitem,
+        "__setitem__": indexing.setitem,
         "T": property(structure.transpose),
         "mT": property(structure.axes_moved(np.matrix_transpose)),
         "real": property(lambda x: x),
-        "flat": property(flat, lambda x, value: fill(structure.ravel(x), value)),
+        "flat": property(flat, set_flat),
         "base": property(lambda x: x._parent),
     }
     for name, function in special.items():
@@ -212,10 +212,12 @@ def attach() -> None:
 
 def flat(x: Any) -> Any:
     """Return the entries in order, as a view where memory allows."""
-    view = structure.ravel(x)
-    if view._parent is None and x.ndim > 1:
-        raise TracingError("ndarray.flat", "the array is not contiguous: use x.ravel().")
-    return view
+    return structure.ravel(x) if x.flags.c_contiguous else indexing.Flat(x)
+
+
+def set_flat(x: Any, value: Any) -> None:
+    """Set all entries in order; the values are repeated as often as needed."""
+    x[...] = np.resize(structure.array_from(value), x.shape)
 
 
 attach()

@@ -12,7 +12,8 @@ import numpy as np
 from fastcheck.engines.difference import contraction, elementwise
 from fastcheck.engines.difference.arrays import FUNCTIONS, UFUNC_METHODS, made, taken
 from fastcheck.engines.difference.elementwise import members_of
-from fastcheck.engines.difference.forms import Array, Form, Shape, gather, spend
+from fastcheck.engines.difference.forms import Array, Form, Places, Shape, gather, spend
+from fastcheck.engines.difference.kinks import Settling, kinks_noted
 from fastcheck.engines.difference.layout import reshaped
 from fastcheck.engines.difference.state import TracingError, running
 from fastcheck.engines.difference.structure import array, ravel, stack
@@ -144,6 +145,7 @@ def extremes(f: Form, x: Array, axes: tuple[int, ...]) -> tuple[Array, Array]:
     return below, f.values()
 
 
+@kinks_noted
 def max_(x: Any, axis: Any = None, keepdims: bool = False, initial: Any = None, where: Any = True) -> Any:
     """Rule of max: the largest of what each entry is below the maximum, plus its difference."""
     if where is not True:
@@ -164,12 +166,49 @@ def max_(x: Any, axis: Any = None, keepdims: bool = False, initial: Any = None, 
         else:
             below, change = extremes(f, x.value, axes)
             along = tuple(k + 1 for k in axes)
-            data = np.max(below + change, axis=along, keepdims=True)
-            least = np.min(np.where(below == 0, change, np.inf), axis=along, keepdims=True)
-            running().kinked |= members_of(data != least)
-            g = Form(data, shape, f.at)
+            settling = running().settling
+            if settling is not None:
+                g = settled_maximum(settling, below, change, along, shape, f.at)
+            else:
+                data = np.max(below + change, axis=along, keepdims=True)
+                least = np.min(np.where(below == 0, change, np.inf), axis=along, keepdims=True)
+                running().kinked |= members_of(data != least)
+                g = Form(data, shape, f.at)
         result = made(value, g if keepdims else reshaped(g, value.shape))
     return result if initial is None else np.maximum(result, initial)
+
+
+def settled_maximum(
+    settling: Settling, below: Array, change: Array, along: tuple[int, ...], shape: Shape, at: Places
+) -> Form:
+    """Return the difference of a maximum along axes: at a tie, halfway between the tied entries' own.
+
+    Where the share is not one half it is that of the first tied entry, or of the last.
+    """
+    change = np.broadcast_to(change, np.broadcast_shapes(change.shape, below.shape))
+    reach = np.abs(change)
+    tied = below + reach >= np.max(below - reach, axis=along, keepdims=True)
+    if settling.share == 0.5:
+        low = np.min(np.where(tied, change, np.inf), axis=along, keepdims=True)
+        high = np.max(np.where(tied, change, -np.inf), axis=along, keepdims=True)
+    else:
+        low, high = first_and_last(tied, change, along)
+    return settling.between(low, high, low != high, low, shape, at)
+
+
+def first_and_last(tied: Array, change: Array, along: tuple[int, ...]) -> tuple[Array, Array]:
+    """Return, along axes, what the first and the last of the tied entries change; the axes keep the length 1."""
+    tail = tuple(range(-len(along), 0))
+    dims = tuple(1 if axis in along else n for axis, n in enumerate(tied.shape))
+    tied, change = (
+        np.moveaxis(x, along, tail).reshape(*(n for k, n in enumerate(x.shape) if k not in along), -1)
+        for x in (tied, change)
+    )
+    first, last = np.argmax(tied, axis=-1), tied.shape[-1] - 1 - np.argmax(tied[..., ::-1], axis=-1)
+    return (
+        np.take_along_axis(change, first[..., None], -1).reshape(dims),
+        np.take_along_axis(change, last[..., None], -1).reshape(dims),
+    )
 
 
 def min_(x: Any, axis: Any = None, keepdims: bool = False, initial: Any = None, where: Any = True) -> Any:
@@ -214,6 +253,8 @@ def ptp(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
 def prod(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
     """Rule of prod: products of halves, so that every step is the rule of x·y."""
     x = np.copy(array(x))
+    if not x.size:
+        return made(np.prod(x.value, axis=axis, keepdims=keepdims), None)
     for k in axes_of(axis, x.ndim):
         lead = (slice(None),) * k
         while x.shape[k] > 1:
@@ -246,6 +287,8 @@ def cumprod(x: Any, axis: Any = None) -> Any:
     x = array(x)
     if axis is None:
         x, axis = ravel(x), 0
+    if not x.size:
+        return made(np.cumprod(x.value, axis=axis), None)
     rows = list(np.moveaxis(x, axis, 0))
     for k in range(1, len(rows)):
         rows[k] = rows[k - 1] * rows[k]
@@ -420,7 +463,9 @@ def register() -> None:
         UFUNC_METHODS[ufunc, "reduce"] = reducing(rule)
     UFUNC_METHODS[np.add, "accumulate"] = lambda x, axis=0: cumsum(x, axis)
     UFUNC_METHODS[np.multiply, "accumulate"] = lambda x, axis=0: cumprod(x, axis)
+    UFUNC_METHODS[np.logaddexp, "reduce"] = reducing(logsumexp)
     UFUNC_METHODS[np.add, "at"] = add_at
+    UFUNC_METHODS[np.subtract, "at"] = lambda x, key, y: add_at(x, key, -array(y))
     for ufunc in (np.add, np.subtract, np.multiply, np.divide, np.maximum, np.minimum):
         UFUNC_METHODS[ufunc, "outer"] = outer(ufunc)
 

@@ -6,21 +6,26 @@ import contextlib
 import dataclasses
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fastcheck.engines import DisagreementError
+from fastcheck.engines.difference.creation import substituted
+from fastcheck.engines.difference.enclosure import Enclosure
 from fastcheck.engines.difference.forms import Form
 from fastcheck.engines.difference.restoring import Kept, Restored
 from fastcheck.engines.difference.state import INTERNAL, LARGEST, BatchTooLargeError, Memory, TracingError
 from fastcheck.engines.difference.sweep import Experience, Swept, sweep
 from fastcheck.engines.difference.trace import Traced, run
-from fastcheck.engines.slopes import Slopes, jittered, unusable
+from fastcheck.engines.kinks import Kinks
+from fastcheck.engines.slopes import STEP, Slopes, jittered, unusable
 from fastcheck.execution import Execution, one_blas_thread
+from fastcheck.norms import root_mean_square
 from fastcheck.parameters import Vector
-from fastcheck.plan import Coordinates
+from fastcheck.plan import Coordinates, Part
 from fastcheck.problem import Problem
 
 BATCH_SECONDS = 2e-3
@@ -29,8 +34,15 @@ BATCH_SECONDS = 2e-3
 SAME_VALUE = 64.0
 """J(θ) of a traced run may differ from the cost's by this many times its noise and rounding units."""
 
+SAME_SLOPE = 1e-6
+"""One-sided slopes that differ by more of their size, and of that of the others, are those of a kink."""
+
 FEW = 64
 """Blocks of at most this many coordinates may be run together with others."""
+
+
+AT_ONCE = 2**20
+"""Coordinates of a block swept at a time: what is kept for each while batches run is some dozen bytes."""
 
 
 class Runner:
@@ -49,43 +61,68 @@ class Runner:
             execution = execution.without_threads()
         self.problem, self.execution, self.cost, self.noise = problem, execution, cost, noise
         self.kept = kept
-        self.starts = np.array([block.start for block in problem.layout.blocks])
         self.memory = Memory()
         self.passes = 0
         self.experience = Experience(starts=0.0, member_work=np.inf, largest=np.inf)
 
-    def all(self, coordinates: Coordinates, step: float, advance: Callable[[int], None]) -> Slopes:
-        """Return the slopes of ascending coordinates: block by block, or several small blocks together."""
-        which = self._block_of(coordinates)
-        leaves = self._leaves(self.problem.theta)
-        parts, order = [], []
-        for group in self._groups(which):
-            rows = np.flatnonzero(np.isin(which, group))
-            parts.append(self._sweep(leaves, which[rows], coordinates[rows], step, advance))
-            order.append(rows)
-        places = np.argsort(np.concatenate(order), kind="stable")
-        joined = {
-            name: np.concatenate([getattr(part, name) for part in parts])[places]
-            for name in ("right", "left", "kinked", "unsupported")
-        }
-        return Slopes(**joined)
+    @property
+    def relative_noise(self) -> float:
+        """The rounding noise of J, relative to it."""
+        return self.noise / abs(self.problem.value) if self.problem.value else 0.0
 
-    def beside(self, coordinates: Coordinates, step: float) -> Slopes:
-        """Return the slopes of a few coordinates of all blocks beside θ, where all roundings fall differently."""
+    def groups(self, parts: Sequence[Part]) -> list[list[int]]:
+        """Return the numbers of the parts that are run together: small ones, if starting their runs would cost more."""
+        small = [k for k, part in enumerate(parts) if part.size <= FEW]
+        together = sum(parts[k].size for k in small) * self.experience.member_work
+        if len(small) < 2 or together > (len(small) - 1) * self.experience.starts:
+            return [[k] for k in range(len(parts))]
+        return [small, *([k] for k in range(len(parts)) if k not in small)]
+
+    def slopes(self, parts: Sequence[Part], step: float, advance: Callable[[int], None]) -> list[Slopes]:
+        """Return the slopes of parts that are run together, or of one."""
+        leaves = self._leaves(self.problem.theta)
+        if len(parts) == 1:
+            return [self._of_one(leaves, parts[0], step, advance)]
+        which = np.repeat([self._number(part) for part in parts], [part.size for part in parts])
+        flat = np.concatenate([part.at(slice(0, part.size)) for part in parts])
+        together = self._sweep(leaves, which, flat, step, advance)
+        ends = np.cumsum([0, *(part.size for part in parts)])
+        return [together.at(slice(first, last)) for first, last in pairwise(ends)]
+
+    def _of_one(
+        self, leaves: list[Vector], part: Part, step: float, advance: Callable[[int], None]
+    ) -> Slopes:
+        """Return the slopes of one part, some coordinates at a time if there are many."""
+        number, size = self._number(part), part.size
+        if size <= AT_ONCE:
+            return self._sweep(leaves, number, part.at(slice(0, size)), step, advance)
+        right, left = np.empty(size), np.empty(size)
+        kinked, unsupported = np.empty(size, dtype=bool), np.empty(size, dtype=bool)
+        for start in range(0, size, AT_ONCE):
+            rows = slice(start, min(start + AT_ONCE, size))
+            found = self._sweep(leaves, number, part.at(rows), step, advance)
+            right[rows], left[rows] = found.right, found.left
+            kinked[rows], unsupported[rows] = found.kinked, found.unsupported
+        return Slopes(right, left, kinked, unsupported)
+
+    def beside(self, places: Sequence[tuple[Part, Coordinates]], step: float) -> list[Slopes]:
+        """Return the slopes of a few rows of each part beside θ, where all roundings fall differently."""
         theta = jittered(self.problem.theta)
-        which = self._block_of(coordinates)
-        flat = coordinates - self.starts[which]
+        counts = [len(rows) for _, rows in places]
+        which = np.repeat([self._number(part) for part, _ in places], counts)
+        flat = np.concatenate([part.at(rows) for part, rows in places])
         self.passes += 1
         with one_blas_thread(), naming_the_line():
             swept = sweep(self.cost, self.problem.layout.assemble, self._leaves(theta), which, flat, step)
         self.put_back()
-        k = coordinates.size
+        k = flat.size
         self.experience = Experience(
             starts=swept.work - swept.member_work,
             member_work=swept.member_work / k,
             largest=swept.largest / k,
         )
-        return slopes_of(swept, step)
+        slopes, ends = slopes_of(swept, step), np.cumsum([0, *counts])
+        return [slopes.at(slice(first, last)) for first, last in pairwise(ends)]
 
     def moved(
         self,
@@ -103,17 +140,24 @@ class Runner:
         """
         leaves = self._leaves(self.problem.theta if theta is None else theta)
         self.passes += 1
-        with one_blas_thread(), naming_the_line():
-            traced = run(
-                self.cost,
-                self.problem.layout.assemble,
-                leaves,
-                forms,
-                members,
-                memory=self.memory if memory is None else memory,
-                compiled=False,
-                limit=limit,
-            )
+        try:
+            with one_blas_thread(), naming_the_line():
+                traced = run(
+                    self.cost,
+                    self.problem.layout.assemble,
+                    leaves,
+                    forms,
+                    members,
+                    memory=self.memory if memory is None else memory,
+                    compiled=False,
+                    limit=limit,
+                )
+        except BatchTooLargeError:
+            if members == 1:
+                raise TracingError(
+                    "the cost", "one direction alone needs more memory than allowed."
+                ) from None
+            return self._moved_in_halves(forms, members, theta=theta, limit=limit, memory=memory)
         if theta is None:
             self._confirm(np.array([traced.value]))
         return traced
@@ -128,26 +172,58 @@ class Runner:
             self.cost = Restored(self.cost, self.kept)
             self.execution = self.execution.without_threads()
 
-    def _block_of(self, coordinates: Coordinates) -> NDArray[np.intp]:
-        return np.searchsorted(self.starts, coordinates, side="right") - 1
+    def _moved_in_halves(self, forms: Sequence[Form | None], members: int, **options: Any) -> Traced:
+        half = members // 2
+        one, other = (
+            self.moved([some_members(form, part) for form in forms], count, **options)
+            for part, count in ((slice(half), half), (slice(half, None), members - half))
+        )
+        return dataclasses.replace(
+            one,
+            difference=np.concatenate([one.difference, other.difference]),
+            kinked=np.concatenate([one.kinked, other.kinked]),
+            unsupported=np.concatenate([one.unsupported, other.unsupported]),
+            odd=one.odd and other.odd,
+            work=one.work + other.work,
+            member_work=one.member_work + other.member_work,
+        )
+
+    def enclosed(self, part: Part, slopes: Slopes) -> tuple[Vector, Vector, Kinks]:
+        """Return the slopes (k,) between which claims are right, ``slopes`` being those with the tiny step.
+
+        At kinks that is all that a backward pass may find, and the one-sided slopes.
+        """
+        lower, upper = (np.array(end) for end in slopes.interval())
+        counts = np.zeros(part.size, dtype=np.intp)
+        complete = np.ones(part.size, dtype=bool)
+        layout = self.problem.layout
+        enclosure = Enclosure(
+            cost=self.cost,
+            build=layout.assemble,
+            leaves=self._leaves(self.problem.theta),
+            memory=self.memory,
+        )
+        with one_blas_thread(), naming_the_line(), substituted(self.cost):
+            rows = np.flatnonzero(slopes.kinked & ~slopes.unsupported)
+            if rows.size:
+                found = enclosure.of(self._number(part), part.at(rows))
+                lower[rows] = np.fmin(lower[rows], found.lower)
+                upper[rows] = np.fmax(upper[rows], found.upper)
+                counts[rows], complete[rows] = found.counts, found.complete
+        self.passes += enclosure.runs
+        return lower, upper, Kinks(counts=counts, places=enclosure.places(), enclosed=complete)
+
+    def _number(self, part: Part) -> int:
+        return self.problem.layout.blocks.index(part.block)
 
     def _leaves(self, theta: Vector) -> list[Vector]:
         return [theta[b.start : b.stop].reshape(b.shape) for b in self.problem.layout.blocks]
 
-    def _groups(self, which: NDArray[np.intp]) -> list[list[int]]:
-        """Return which blocks are run together: small ones, if starting their runs would cost more."""
-        blocks, counts = np.unique(which, return_counts=True)
-        small = [int(block) for block, count in zip(blocks, counts, strict=True) if count <= FEW]
-        together = float(counts[np.isin(blocks, small)].sum()) * self.experience.member_work
-        if len(small) < 2 or together > (len(small) - 1) * self.experience.starts:
-            return [[int(block)] for block in blocks]
-        return [small, *([int(block)] for block in blocks if block not in small)]
-
     def _sweep(
         self,
         leaves: list[Vector],
-        which: NDArray[np.intp],
-        coordinates: Coordinates,
+        which: int | NDArray[np.intp],
+        flat: Coordinates,
         step: float,
         advance: Callable[[int], None],
     ) -> Slopes:
@@ -163,7 +239,7 @@ class Runner:
                 advance=advance,
             )
 
-        build, flat = self.problem.layout.assemble, coordinates - self.starts[which]
+        build = self.problem.layout.assemble
         with naming_the_line():
             swept = sweep(
                 self.cost,
@@ -191,10 +267,25 @@ class Runner:
             )
 
 
+def some_members(form: Form | None, members: slice) -> Form | None:
+    """Return the differences of some members of a batch."""
+    if form is None:
+        return None
+    at = {axis: p if isinstance(p, int) else p[members] for axis, p in form.at.items()}
+    return Form(form.data[members], form.shape, at)
+
+
 def slopes_of(swept: Swept, step: float) -> Slopes:
     """Return the slopes that differences with this step show."""
     unsupported = swept.unsupported | unusable(swept.plus) | unusable(swept.minus)
-    return Slopes(swept.plus / step, -swept.minus / step, swept.kinked, unsupported)
+    right, left = swept.plus / step, -swept.minus / step
+    kinked = swept.kinked
+    if step == STEP and not np.array_equal(right, left):
+        # Smooth functions are linear over this step: the rest are kinks of functions such as sqrt(x²).
+        apart = np.where(unsupported, 0.0, np.abs(right - left))
+        size = np.where(unsupported, 0.0, np.abs(right) + np.abs(left))
+        kinked = kinked | (apart > SAME_SLOPE * (size + root_mean_square(size)))
+    return Slopes(right, left, kinked, unsupported)
 
 
 @contextlib.contextmanager

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from fastcheck.errors import FastcheckError
 
 if TYPE_CHECKING:
+    from fastcheck.engines.difference.kinks import Settling
     from fastcheck.engines.difference.recording import Recorder
 
 OPERATION_COST = 16_000
@@ -52,7 +53,8 @@ class Trace:
     ``kinked`` and ``unsupported`` are flags per member, ``work`` counts the elements processed:
     ``member_work`` of them grow with B, ``shared_work`` do not. ``largest`` is the biggest array. ``odd`` says that
     the opposite perturbations have exactly the opposite differences, because every rule so far was linear. A
-    ``recorder``, if there is one, is told what the cost multiplies and computes with.
+    ``recorder``, if there is one, is told what the cost multiplies and computes with; ``settling`` says what happens
+    at kinks.
     """
 
     __slots__ = (
@@ -66,6 +68,7 @@ class Trace:
         "memory",
         "odd",
         "recorder",
+        "settling",
         "shared_work",
         "stopped",
         "unsupported",
@@ -79,12 +82,14 @@ class Trace:
         memory: Memory | None = None,
         limit: int = LARGEST,
         recorder: Recorder | None = None,
+        settling: Settling | None = None,
     ) -> None:
         self.members = members
         self.compiled = compiled
         self.memory = Memory() if memory is None else memory
         self.limit = limit
         self.recorder = recorder
+        self.settling = settling
         self.kinked = np.zeros(members, dtype=bool)
         self.unsupported = np.zeros(members, dtype=bool)
         self.escapes: list[tuple[float, Any, TracingError]] = []

@@ -1,4 +1,4 @@
-"""Rules for functions that move entries: the same movement of the difference."""
+"""Rules for functions that move whole arrays: the same movement of the difference."""
 
 from __future__ import annotations
 
@@ -10,10 +10,9 @@ import numpy as np
 
 from fastcheck.engines.difference import layout
 from fastcheck.engines.difference.arrays import FUNCTIONS, DifferenceArray, made, taken
-from fastcheck.engines.difference.state import TracingError, current_recorder
+from fastcheck.engines.difference.state import TracingError
 from fastcheck.engines.difference.views import (
     BroadcastLens,
-    IndexLens,
     PickLens,
     ReshapeLens,
     TransposeLens,
@@ -99,7 +98,7 @@ def axes_moved(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def moving(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Return the rule of a function that copies entries about: tile, repeat, roll, ..."""
+    """Return the rule of a function that copies entries about: tile, repeat, roll; or leaves zeros: tril, diag."""
 
     @functools.wraps(function)
     def rule(x: Any, *arguments: Any, **keywords: Any) -> Any:
@@ -107,7 +106,8 @@ def moving(function: Callable[..., Any]) -> Callable[..., Any]:
         value = function(x.value, *arguments, **keywords)
         if x.form is None:
             return made(value, None)
-        return made(value, layout.picked(x.form, function(numbers(x.shape), *arguments, **keywords)))
+        # Counted from 1, so that a zero that the function puts in is told from the first entry.
+        return made(value, layout.picked(x.form, function(numbers(x.shape) + 1, *arguments, **keywords) - 1))
 
     return rule
 
@@ -146,23 +146,9 @@ def broadcast_arrays(*arrays: Any) -> tuple[Any, ...]:
     return tuple(broadcast_to(x, shape) for x in arrays)
 
 
-def filling(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Return the rule of a function that sets entries to zero: tril, triu, and diag of a vector."""
-
-    @functools.wraps(function)
-    def rule(x: Any, *arguments: Any, **keywords: Any) -> Any:
-        x = array(x)
-        value = function(x.value, *arguments, **keywords)
-        if x.form is None:
-            return made(value, None)
-        return made(value, layout.picked(x.form, function(numbers(x.shape) + 1, *arguments, **keywords) - 1))
-
-    return rule
-
-
 def diag(x: Any, k: int = 0) -> Any:
     """Rule of diag: a matrix with this diagonal, or the diagonal of a matrix, which is a view."""
-    return filling(np.diag)(x, k) if array(x).ndim == 1 else FUNCTIONS[np.diagonal](x, k)
+    return moving(np.diag)(x, k) if array(x).ndim == 1 else FUNCTIONS[np.diagonal](x, k)
 
 
 def pad(x: Any, pad_width: Any, mode: Any = "constant", **keywords: Any) -> Any:
@@ -266,63 +252,6 @@ def flip(x: Any, axis: Any = None) -> Any:
     return x[tuple(slice(None, None, -1) if k in back else slice(None) for k in range(x.ndim))]
 
 
-# Indexing
-
-
-def plain_key(key: Any) -> Any:
-    """Return a key made of plain arrays; members that would index otherwise are given up."""
-    if isinstance(key, tuple):
-        return tuple(plain_key(part) for part in key)
-    if type(key) is DifferenceArray:
-        if key.dtype.kind == "f":
-            raise IndexError("arrays used as indices must be of integer (or boolean) type")
-        return key._whole("index")
-    if isinstance(key, list):
-        return np.asarray([plain_key(part) for part in key])
-    return key
-
-
-def getitem(x: DifferenceArray, key: Any) -> Any:
-    """Rule of ``x[key]``."""
-    key = plain_key(key)
-    recorder = current_recorder()
-    if recorder is not None:
-        recorder.indexed(key)
-    value = x.value[key]
-    if layout.is_basic(key):
-        if isinstance(value, np.ndarray):
-            return x.view_by(IndexLens(key))
-        return made(value, None if x.form is None else layout.sliced(x.form, key, ()))
-    return made(value, None if x.form is None else layout.fancied(x.form, key, value.shape))
-
-
-def setitem(x: DifferenceArray, key: Any, y: Any) -> None:
-    """Rule of ``x[key] = y``."""
-    if type(y) is not DifferenceArray and not isinstance(y, (int, float, np.ndarray, np.generic)):
-        y = array_from(y)
-    value, g = taken(y)
-    if type(key) is DifferenceArray and key.form is not None and key.dtype == bool and np.ndim(value) == 0:
-        result: Any = np.where(key, y, x)
-        x.writable()[...] = result.value
-        x.store(result.form)
-        return
-    key = plain_key(key)
-    if g is not None and x.dtype != np.float64:
-        raise TracingError(f"assignment to an array of {x.dtype}", "it would round perturbed values.")
-    form = x.form
-    target = x.writable()
-    region = target[key].shape
-    if g is not None and len(g.shape) > len(region):
-        g = layout.reshaped(g, g.shape[len(g.shape) - len(region) :])
-    target[key] = value
-    if form is None and g is None:
-        x.store(None)
-    elif layout.is_basic(key):
-        x.store(layout.assigned(form, key, g, x.shape, region))
-    else:
-        x.store(layout.scattered(form, key, g, x.shape, region))
-
-
 def array_from(x: Any) -> Any:
     """Return nested lists of numbers and perturbed numbers as one array; anything else unchanged."""
     if type(x) is DifferenceArray:
@@ -351,54 +280,7 @@ def rot90(x: Any, k: int = 1, axes: tuple[int, int] = (0, 1)) -> Any:
     return turned if k % 4 == 1 else np.flip(turned, second)
 
 
-def take(x: Any, indices: Any, axis: int | None = None, mode: str = "raise") -> Any:
-    """Rule of take."""
-    if mode != "raise":
-        raise TracingError("np.take", f"mode={mode!r} is not supported.")
-    x = array(x)
-    if axis is None:
-        x, axis = ravel(x), 0
-    return x[(slice(None),) * (axis % x.ndim) + (plain_key(np.asarray(plain_key(indices))),)]
-
-
-def take_along_axis(x: Any, indices: Any, axis: int | None = -1) -> Any:
-    """Rule of take_along_axis."""
-    index = plain_key(indices)
-    x = array(x)
-    value = np.take_along_axis(x.value, index, axis)
-    if x.form is None:
-        return made(value, None)
-    return made(value, layout.picked(x.form, np.take_along_axis(numbers(x.shape), index, axis)))
-
-
-def put_along_axis(x: Any, indices: Any, values: Any, axis: int) -> None:
-    """Rule of put_along_axis."""
-    index = plain_key(indices)
-    grid = list(np.ogrid[tuple(slice(n) for n in index.shape)])
-    grid[axis] = index
-    x[tuple(grid)] = values
-
-
-def choose(a: Any, choices: Any) -> Any:
-    """Rule of choose."""
-    index = plain_key(a)
-    grid = np.broadcast_arrays(index, *(np.empty(np.shape(c)) for c in choices))[0]
-    return np.take_along_axis(stack([broadcast_to(c, grid.shape) for c in choices]), grid[None], 0)[0]
-
-
-def select(conditions: Any, choices: Any, default: Any = 0) -> Any:
-    """Rule of select: the first condition that holds."""
-    result = default
-    for condition, choice in zip(conditions[::-1], choices[::-1], strict=True):
-        result = np.where(condition, choice, result)
-    return result
-
-
-def nonzero(x: Any) -> Any:
-    """Rule of nonzero: members whose answer differs are given up."""
-    x = array(x)
-    truth = x != 0
-    return np.nonzero(truth._whole("nonzero") if type(truth) is DifferenceArray else truth)
+# Copies and new arrays
 
 
 def copy(x: Any, order: Any = "K", subok: bool = False) -> Any:
@@ -476,8 +358,8 @@ def register() -> None:
         }
     )
     FUNCTIONS.update({f: moving(f) for f in (np.tile, np.repeat, np.roll, np.delete, np.resize)})
+    FUNCTIONS.update({f: moving(f) for f in (np.tril, np.triu, np.diagflat)})
     FUNCTIONS.update({f: moving_view(f) for f in (np.diagonal, np.linalg.diagonal)})
-    FUNCTIONS.update({f: filling(f) for f in (np.tril, np.triu, np.diagflat)})
     FUNCTIONS.update({np.diag: diag})
     FUNCTIONS.update({np.lib.stride_tricks.sliding_window_view: windows})
     FUNCTIONS.update({np.broadcast_to: broadcast_to, np.broadcast_arrays: broadcast_arrays, np.pad: pad})
@@ -488,14 +370,7 @@ def register() -> None:
     FUNCTIONS.update({np.split: split, np.array_split: array_split})
     FUNCTIONS.update({np.vsplit: split, np.hsplit: lambda x, n: split(x, n, 0 if np.ndim(x) == 1 else 1)})
     FUNCTIONS.update({np.flip: flip, np.flipud: lambda x: flip(x, 0), np.fliplr: lambda x: flip(x, 1)})
-    FUNCTIONS.update({np.take: take, np.take_along_axis: take_along_axis, np.put_along_axis: put_along_axis})
-    FUNCTIONS.update(
-        {np.choose: choose, np.select: select, np.nonzero: nonzero, np.copy: copy, np.copyto: copyto}
-    )
-    FUNCTIONS.update(
-        {np.flatnonzero: lambda x: nonzero(ravel(x))[0], np.argwhere: lambda x: np.transpose(nonzero(x))}
-    )
-    FUNCTIONS.update({np.extract: lambda condition, x: ravel(x)[ravel(condition)]})
+    FUNCTIONS.update({np.copy: copy, np.copyto: copyto})
     FUNCTIONS.update({f: filled_like(f) for f in (np.zeros_like, np.ones_like, np.empty_like)})
     FUNCTIONS.update({np.full_like: full_like})
     FUNCTIONS.update({f: fact(f) for f in (np.shape, np.size, np.ndim)})

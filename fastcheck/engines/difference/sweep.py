@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,6 +32,25 @@ COMPILE_FROM = 20_000_000
 """Work from which compiling the identities pays."""
 
 Indices = NDArray[np.intp]
+
+
+class Perturbed(Protocol):
+    """What `batches` groups: n entries, the ``flat_indices`` of the leaves number ``which``; both (n,)."""
+
+    @property
+    def leaves(self) -> Sequence[Vector]:
+        """Arrays whose entries are perturbed."""
+
+    @property
+    def which(self) -> Indices:
+        """Numbers of the leaves."""
+
+    @property
+    def flat_indices(self) -> Indices:
+        """Entries of these leaves."""
+
+    def trace(self, batch: Indices, signs: tuple[int, ...]) -> Traced:
+        """Trace some of them: all with the first sign, then all with the next."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -154,7 +173,7 @@ def joined(parts: Iterable[Swept], order: Indices) -> Swept:
     )
 
 
-def batches(coordinates: Coordinates, experience: Experience | None) -> Batches:
+def batches(coordinates: Perturbed, experience: Experience | None) -> Batches:
     """Group coordinates so that the fewest elements are processed: by equal first index, last index, or not at all.
 
     Members that change the same row (or column) of a matrix share everything but a factor in all later layers. Which

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from fastcheck.engines.difference.arrays import DifferenceArray
 from fastcheck.engines.difference.creation import substituted
 from fastcheck.engines.difference.forms import Array, Form, Position
+from fastcheck.engines.difference.kinks import Settling
 from fastcheck.engines.difference.state import LARGEST, Memory, Trace, TracingError
 
 Cost = Callable[[Any], Any]
@@ -139,9 +140,10 @@ def run(
     memory: Memory | None,
     compiled: bool,
     limit: int = LARGEST,
+    settling: Settling | None = None,
 ) -> Traced:
     """Run the cost with these differences of the leaves."""
-    state = Trace(members, compiled=compiled, memory=memory, limit=limit)
+    state = Trace(members, compiled=compiled, memory=memory, limit=limit, settling=settling)
     with substituted(cost), state, np.errstate(all="ignore"):
         arrays = [DifferenceArray(x, form, owned=False) for x, form in zip(leaves, forms, strict=True)]
         result = cost(build(list(arrays)))

@@ -3,30 +3,33 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fastcheck.engines import DisagreementError, Estimates
+from fastcheck.engines import DisagreementError, Estimate, Estimates, T
 from fastcheck.engines.mlp.model_cost import ModelCost
 from fastcheck.engines.mlp.network import Network
 from fastcheck.engines.mlp.placement import Recognition
 from fastcheck.engines.mlp.reach import inverse_radii
 from fastcheck.engines.mlp.recognition import recognise
 from fastcheck.engines.mlp.slopes import (
+    Entries,
     LayerDifferences,
     Mapped,
+    Order,
     layer_differences,
     linear_columns,
     linear_slopes,
+    unit_pieces,
 )
-from fastcheck.engines.mlp.verification import verify
+from fastcheck.engines.mlp.verification import Evidence, chosen_directions, verify
 from fastcheck.engines.slopes import (
     STEP,
     Slopes,
-    bounds,
+    bound_of,
     jittered,
     picked_rows,
     steps_to_run,
@@ -36,7 +39,8 @@ from fastcheck.engines.slopes import (
 from fastcheck.engines.verification import confirmed
 from fastcheck.errors import InvalidProblemError
 from fastcheck.execution import Execution
-from fastcheck.plan import Coordinates, Plan, rows_by_block
+from fastcheck.norms import largest
+from fastcheck.plan import Coordinates, Part, Plan
 from fastcheck.problem import Problem
 
 SAME_VALUE = 1e-11
@@ -60,7 +64,9 @@ class MLPEngine:
 
     name = "mlp"
 
-    def estimate(self, problem: Problem, plan: Plan, execution: Execution) -> Estimates:
+    def estimate(
+        self, problem: Problem, plan: Plan, execution: Execution, use: Callable[[Estimate], T]
+    ) -> Estimates[T]:
         """Return ĝ with the plan's step, and slopes and bounds from a tiny one."""
         recognition = known_network(problem)
         if recognition is None:
@@ -68,7 +74,7 @@ class MLPEngine:
                 "method='mlp': expected a cost that is a multilayer perceptron, and this was not recognised as one. "
                 "Use check_mlp, which is told the layers, or method='auto'."
             )
-        return estimate(recognition, problem, plan, execution)
+        return estimate(recognition, problem, plan, execution, use)
 
 
 def known_network(problem: Problem) -> Recognition | None:
@@ -80,52 +86,80 @@ def known_network(problem: Problem) -> Recognition | None:
     return None if recognition is None else dataclasses.replace(recognition, forward_passes=RECOGNISING)
 
 
-def estimate(recognition: Recognition, problem: Problem, plan: Plan, execution: Execution) -> Estimates:
+def estimate(
+    recognition: Recognition, problem: Problem, plan: Plan, execution: Execution, use: Callable[[Estimate], T]
+) -> Estimates[T]:
     """Return ĝ with the plan's step, and slopes and bounds from a tiny one, for a recognised network.
 
     Raises `DisagreementError` where the model is not the cost, or plain evaluation does not confirm the result.
     """
-    layout = problem.layout
-    network = recognition.network(layout, problem.theta)
+    network = recognition.network(problem.layout, problem.theta)
     _expect_value(network, problem)
-    blocks = [rows for _, rows in rows_by_block(layout, plan)]
-    picked = picked_rows(blocks)
     epsilons = steps_to_run(plan.epsilon)
+    orders: list[Order] = ["F" if layer.turned else "C" for layer in recognition.layers]
+    numbers = {problem.layout.blocks.index(part.block): k for k, part in enumerate(plan.parts)}
+    picked = [picked_rows(part.size) for part in plan.parts]
+    beside = _beside(recognition, problem, network, plan.parts, picked)
+    directions = chosen_directions(recognition, network, problem, plan)
+    evidence: dict[int, Evidence] = {}
+    results: dict[int, T] = {}
+    with execution.tracking(len(epsilons) * plan.size) as advance:
+        walks = [layer_differences(network, step, _mapped(execution), orders) for step in epsilons]
+        for placed, W in zip(recognition.layers, network.arranged.weights, strict=True):
+            found = [next(walk) for walk in walks]
+            for layer, step in zip(found, epsilons, strict=True):
+                _expect_usable(layer, step)
+                add_scaled(layer.central.weights, W, network.decay)
+            for number, name in ((placed.weight, "weights"), (placed.bias, "biases")):
+                if number not in numbers:
+                    continue
+                k = numbers[number]
+                runs = [_slopes(layer, name, plan.parts[k]) for layer in found]
+                best = to_judge_by(runs, plan.epsilon)
+                bound = bound_of(best, picked[k], beside[k])
+                lower, upper = best.interval()
+                evidence[k] = Evidence.of(directions[k], runs[0], runs[-1], bound)
+                results[k] = use(
+                    Estimate(
+                        part=plan.parts[k],
+                        numerical=lower if runs[-1] is best and lower is upper else runs[-1].central,
+                        lower=lower,
+                        upper=upper,
+                        bound=bound,
+                        noise=0.0,
+                        plain=np.empty(0, dtype=np.intp),
+                    )
+                )
+                advance(len(epsilons) * plan.parts[k].size)
+                del runs, best, lower, upper  # they hold the differences of the layer
+            del found, layer  # before the next layer takes as much memory
+    _, passes = confirmed(
+        lambda noise: verify(network, problem, plan, directions, evidence, noise),
+        problem,
+        ULPS * float(np.spacing(abs(problem.value))),
+    )
+    return Estimates(
+        method=MLPEngine.name,
+        results=tuple(results[k] for k in range(len(plan.parts))),
+        forward_passes=recognition.forward_passes + RUNS * (len(epsilons) + 1) + passes,
+    )
+
+
+def _mapped(execution: Execution) -> Mapped:
+    """Return a ``map`` that uses the workers where there are many chunks."""
 
     def mapped(function: Callable[[Any], Any], chunks: Iterable[Any]) -> list[Any]:
         pieces = list(chunks)
-        nothing = [0] * len(pieces)
-        seconds = CHUNK_SECONDS * len(pieces)
         return execution.map(
-            function, pieces, sizes=nothing, seconds=seconds, backend="threads", advance=lambda _: None
+            function,
+            pieces,
+            sizes=[0] * len(pieces),
+            seconds=CHUNK_SECONDS * len(pieces),
+            backend="threads",
+            advance=lambda _: None,
         )
 
-    with execution.tracking(len(epsilons) * plan.coordinates.size) as advance:
-        runs = [_slopes(recognition, problem, plan, network, epsilon, mapped) for epsilon in epsilons]
-        advance(len(epsilons) * plan.coordinates.size)
-
-    best = to_judge_by(runs, plan.epsilon)
-    beside = _beside(recognition, problem, plan.coordinates[np.concatenate(picked)])
-    bound = bounds(blocks, picked, beside, best)
-    noise = ULPS * float(np.spacing(abs(problem.value)))
-    central = runs[-1].central
-    noise, passes = confirmed(
-        lambda noise: verify(recognition, network, problem, plan, runs[0], central, bound, noise),
-        problem,
-        noise,
-    )
-    lower, upper = best.interval()
-    return Estimates(
-        method=MLPEngine.name,
-        numerical=central,
-        lower=lower,
-        upper=upper,
-        bound=bound,
-        noise=noise,
-        plain=np.empty(0, dtype=np.intp),
-        forward_passes=recognition.forward_passes + RUNS * (len(epsilons) + 1) + passes,
-        notes=(),
-    )
+    return mapped
 
 
 def _expect_value(network: Network, problem: Problem) -> None:
@@ -137,52 +171,59 @@ def _expect_value(network: Network, problem: Problem) -> None:
         )
 
 
-def _slopes(
-    recognition: Recognition, problem: Problem, plan: Plan, network: Network, step: float, mapped: Mapped
-) -> Slopes:
-    """Return the slopes of the plan's coordinates."""
-    layers = layer_differences(network, step, mapped)
-    _expect_usable(layers, step)
-    if network.decay:
-        for layer, W in zip(layers, network.arranged.weights, strict=True):
-            layer.central[:, :-1] += network.decay * W
-    layout, chosen = problem.layout, plan.coordinates
-    central = _chosen(recognition.scatter(layout, [layer.central for layer in layers]), chosen)
-    nothing: NDArray[np.bool_] = np.zeros(central.shape, dtype=bool)
-    if not any(layer.kinked.any() for layer in layers):
+def _slopes(layer: LayerDifferences, name: str, part: Part) -> Slopes:
+    """Return the slopes of a part of the block that holds the ``weights`` or ``biases`` of a layer."""
+
+    def chosen(entries: Entries) -> NDArray[Any]:
+        array: NDArray[Any] = getattr(entries, name)
+        return part.take(array if array.flags.c_contiguous else array.T, slice(0, part.size))
+
+    central = chosen(layer.central)
+    nothing = np.broadcast_to(np.False_, central.shape)
+    if layer.bend is None or layer.kinked is None or not (kinked := chosen(layer.kinked)).any():
         return Slopes(central, central, nothing, nothing)
-    bend = _chosen(recognition.scatter(layout, [layer.bend for layer in layers]), chosen)
-    flags = [layer.kinked.astype(float) for layer in layers]
-    kinked = _chosen(recognition.scatter(layout, flags), chosen) > 0
+    bend = chosen(layer.bend)
     return Slopes(central + bend, central - bend, kinked, nothing)
 
 
-def _beside(recognition: Recognition, problem: Problem, coordinates: Coordinates) -> Slopes:
-    """Return the slopes of a few coordinates beside θ, where all roundings fall differently."""
-    layout = problem.layout
-    network = recognition.network(layout, jittered(problem.theta))
+def _beside(
+    recognition: Recognition,
+    problem: Problem,
+    network: Network,
+    parts: Sequence[Part],
+    picked: Sequence[Coordinates],
+) -> list[Slopes]:
+    """Return the slopes of the picked rows of each part for data beside X, where all roundings fall differently."""
+    moved = dataclasses.replace(
+        network.arranged,
+        X=jittered(network.arranged.X),
+        biases=tuple(jittered(b) for b in network.arranged.biases),
+    )
+    network = Network.of(moved, network.hidden, network.loss, network.l2)
     linear = linear_columns(network, STEP, inverse_radii(network))
     slopes = linear_slopes(network, STEP)
-    found, ignored = np.zeros(coordinates.size), np.zeros(coordinates.size, dtype=bool)
-    starts = np.array([block.start for block in layout.blocks])
-    numbers = np.searchsorted(starts, coordinates, side="right") - 1
-    for k, (number, position) in enumerate(zip(numbers, coordinates, strict=True)):
-        layer, unit, source = recognition.unit(layout, int(number), int(position))
-        A = 1.0 if source is None else network.inputs[layer][source]
-        found[k] = np.sum(slopes[layer][unit] * A)
-        if source is not None and network.decay:
-            found[k] += network.decay * network.arranged.weights[layer][unit, source]
-        ignored[k] = not linear[layer][unit].all()
-    return Slopes(found, found, ignored, ignored)
+    results = []
+    for part, rows in zip(parts, picked, strict=True):
+        number, found, ignored = problem.layout.blocks.index(part.block), [], []
+        for place in part.at(rows):
+            layer, unit, source = recognition.unit(number, int(place))
+            A = 1.0 if source is None else network.inputs[layer][source]
+            penalty = 0.0 if source is None else network.decay * network.arranged.weights[layer][unit, source]
+            found.append(float(np.sum(slopes[layer][unit] * A)) + penalty)
+            ignored.append(not linear[layer][unit].all())
+        results.append(Slopes(np.array(found), np.array(found), np.array(ignored), np.array(ignored)))
+    return results
 
 
-def _expect_usable(layers: list[LayerDifferences], step: float) -> None:
+def _expect_usable(layer: LayerDifferences, step: float) -> None:
     """Raise `DisagreementError` for differences that overflowed, or for blocks too small for full precision."""
-    for layer in layers:
-        largest = [np.abs(block).max() for block in (layer.central[:, :-1], layer.central[:, -1])]
-        if unusable(np.array(largest) * step).any():
-            raise DisagreementError("Some differences are too small or too large for the kernels.")
+    sizes = np.array([largest(layer.central.weights), largest(layer.central.biases)])
+    if unusable(sizes * step).any():
+        raise DisagreementError("Some differences are too small or too large for the kernels.")
 
 
-def _chosen(vector: NDArray[Any], coordinates: Coordinates) -> NDArray[Any]:
-    return vector if coordinates.size == vector.size else vector[coordinates]
+def add_scaled(total: NDArray[Any], W: NDArray[Any], factor: float) -> None:
+    """Add ``factor`` times W, without an array of its size."""
+    if factor:
+        for units in unit_pieces(*W.shape):
+            total[units] += factor * W[units]

@@ -44,6 +44,11 @@ class ModelCost:
         self.X, self.Y = structure_copy(np.asarray(X)), structure_copy(np.asarray(Y))
         self.cost = cost
 
+    @property
+    def pure(self) -> bool:
+        """True if a call changes nothing: no code of the user's is run."""
+        return self.cost is None
+
     def __call__(self, parameters: Any) -> Any:
         """Return J. Cost: one forward pass."""
         if self.cost is not None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -54,24 +53,14 @@ class Recognition:
         arranged = dataclasses.replace(self.arranged, weights=tuple(weights), biases=tuple(biases))
         return Network.of(arranged, self.hidden, self.loss, self.l2)
 
-    def scatter(self, layout: Layout, matrices: Sequence[Array]) -> Vector:
-        """Return a vector like θ from one matrix [W, b] of shape (n_out, n_in + 1) for each layer."""
-        vector = np.empty(layout.size)
-        for k, (layer, matrix) in enumerate(zip(self.layers, matrices, strict=True)):
-            self._weight(layout, k, vector)[...] = matrix[:, :-1]
-            if layer.bias is not None:
-                _part(layout, layer.bias, vector)[...] = matrix[:, -1]
-        return vector
-
-    def unit(self, layout: Layout, number: int, position: int) -> tuple[int, int, int | None]:
-        """Return layer, unit and input (None for a bias) of the coordinate at a position of θ, in block ``number``."""
-        offset = position - layout.blocks[number].start
+    def unit(self, number: int, place: int) -> tuple[int, int, int | None]:
+        """Return layer, unit and input (None for a bias) of the coordinate at a place of block ``number``."""
         for k, layer in enumerate(self.layers):
             if number == layer.bias:
-                return k, offset, None
+                return k, place, None
             if number == layer.weight:
                 n_out, n_in = self.arranged.weights[k].shape
-                row, column = divmod(offset, n_out if layer.turned else n_in)
+                row, column = divmod(place, n_out if layer.turned else n_in)
                 return (k, column, row) if layer.turned else (k, row, column)
         raise KeyError(number)
 

@@ -119,10 +119,19 @@ def inverse_radii(network: Network) -> list[Array]:
         mask = network.arranged.masks[layer]
         if mask is not None:
             steepness = steepness * np.abs(mask)
-        later = np.abs(network.arranged.weights[layer + 1]).T @ np.minimum(Q, FARTHEST)
+        later = sizes_through(network.arranged.weights[layer + 1], np.minimum(Q, FARTHEST))
         Q = np.maximum(own, steepness * later)
         found.append(Q)
     return found[::-1]
+
+
+def sizes_through(W: Array, Q: Array) -> Array:
+    """Return |W|ᵀ @ Q, without |W| as a whole."""
+    size = max(1, CHUNK // W.shape[1])
+    total = np.zeros((W.shape[1], Q.shape[1]))
+    for start in range(0, len(W), size):
+        total += np.abs(W[start : start + size]).T @ Q[start : start + size]
+    return total
 
 
 def sharper(network: Network, layer: int, Q: list[Array]) -> Array:

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +24,7 @@ from fastcheck.engines.mlp.reach import inverse_radii, loss_reach, reach, sharpe
 
 Indices = NDArray[np.intp]
 Flags = NDArray[np.bool_]
+Order = Literal["C", "F"]
 Mapped = Callable[[Callable[[Any], Any], Iterable[Any]], Iterable[Any]]
 
 NEGLIGIBLE = 2.0**-56
@@ -39,21 +40,48 @@ CHUNK = 262_144
 """Entries of the largest array of a chunk: 2 MiB."""
 
 
+class Entries(NamedTuple):
+    """A number for each weight (n_out, n_in) and each bias (n_out,) of a layer."""
+
+    weights: NDArray[Any]
+    biases: NDArray[Any]
+
+    @classmethod
+    def zeros(cls, shape: tuple[int, int], order: Order, dtype: Any = float) -> Entries:
+        """Return zeros; the weights in the order of their block."""
+        return cls(np.zeros(shape, dtype, order=order), np.zeros(shape[0], dtype))
+
+    def joined(self) -> NDArray[Any]:
+        """Return [W, b], (n_out, n_in + 1)."""
+        return np.concatenate([self.weights, self.biases[:, None]], axis=1)
+
+    def add(self, unit: int, inputs: slice, values: NDArray[Any]) -> None:
+        """Add values to those of some inputs of a unit; the input after the last one is the 1 of the bias."""
+        n_in = self.weights.shape[1]
+        of_weights = self.weights[unit, inputs]
+        of_weights += values[: of_weights.size]
+        if inputs.stop > n_in:
+            self.biases[unit] += values[-1]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class LayerDifferences:
-    """What ±ε does to J through a layer, divided by ε; arrays (n_out, n_in + 1), the last column that of the bias.
+    """What ±ε does to J through a layer, divided by ε.
 
     ``central`` holds (J₊ - J₋) / 2ε without the penalty. Where kinks are crossed (``kinked``), claims within ``bend``
-    of it are right: each column at a kink may take any slope between its own two, whatever the others take.
+    of it are right: each column at a kink may take any slope between its own two, whatever the others take. Both are
+    None where no column was evaluated by itself.
     """
 
-    central: Array
-    bend: Array
-    kinked: Flags
+    central: Entries
+    bend: Entries | None = None
+    kinked: Entries | None = None
 
 
-def layer_differences(network: Network, step: float, mapped: Mapped = map) -> list[LayerDifferences]:
-    """Return the differences of all coordinates of all layers at ±step.
+def layer_differences(
+    network: Network, step: float, mapped: Mapped = map, orders: Sequence[Order] | None = None
+) -> Iterator[LayerDifferences]:
+    """Yield the differences of all coordinates at ±step, layer by layer; ``orders`` are those of the weights' blocks.
 
     ``mapped`` may be the ``map`` of a pool of threads; the pieces, and so the results, do not depend on it.
     Cost: a few forward passes, and one sample's way through the later layers for each entry of W and each sample
@@ -62,29 +90,30 @@ def layer_differences(network: Network, step: float, mapped: Mapped = map) -> li
     Q = inverse_radii(network)
     linear = linear_columns(network, step, Q)
     slopes = linear_slopes(network, step) if any(flags.any() for flags in linear) else None
-    found = []
     for layer in range(len(Q)):
-        n_out, n_in = network.arranged.weights[layer].shape
+        shape, order = network.arranged.weights[layer].shape, orders[layer] if orders else "C"
         if slopes is not None and linear[layer].all():
-            central = with_bias(slopes[layer], network.inputs[layer])
-            nothing = np.broadcast_to(0.0, central.shape)
-            found.append(LayerDifferences(central=central, bend=nothing, kinked=nothing != 0))
+            yield LayerDifferences(central=Entries(*with_bias(slopes[layer], network.inputs[layer], order)))
             continue
-        central, bend = np.zeros((n_out, n_in + 1)), np.zeros((n_out, n_in + 1))
-        kinked = np.zeros((n_out, n_in + 1), dtype=bool)
+        central = Entries.zeros(shape, order)
         if slopes is not None:
-            central += with_bias(np.where(linear[layer], slopes[layer], 0.0), network.inputs[layer])
+            C = np.where(linear[layer], slopes[layer], 0.0)
+            central = Entries(*with_bias(C, network.inputs[layer], order))
         terms = np.where(
             linear[layer], 0, terms_needed(step * largest(network, layer) * sharper(network, layer, Q))
         )
         for count in TERMS:
             if (terms == count).any():
-                central += series(network, layer, step, terms == count, count, mapped)
+                add_polynomial(
+                    central, network, layer, series(network, layer, step, terms == count, count, mapped)
+                )
         rest = terms > TERMS[-1]
-        if rest.any():
-            one_by_one(network, layer, step, rest, mapped, central, bend, kinked)
-        found.append(LayerDifferences(central=central, bend=bend, kinked=kinked))
-    return found
+        if not rest.any():
+            yield LayerDifferences(central=central)
+            continue
+        bend, kinked = Entries.zeros(shape, order), Entries.zeros(shape, order, bool)
+        one_by_one(network, layer, step, rest, mapped, central, bend, kinked)
+        yield LayerDifferences(central=central, bend=bend, kinked=kinked)
 
 
 def linear_columns(network: Network, step: float, Q: Sequence[Array]) -> list[Flags]:
@@ -105,12 +134,11 @@ def largest(network: Network, layer: int) -> Array:
     return np.asarray(np.maximum(1.0, np.abs(network.inputs[layer]).max(axis=0)))
 
 
-def with_bias(C: Array, A: Array) -> Array:
-    """Return C @ [A; 1]ᵀ."""
-    result = np.empty((C.shape[0], A.shape[0] + 1))
-    np.matmul(C, A.T, out=result[:, :-1])
-    np.sum(C, axis=1, out=result[:, -1])
-    return result
+def with_bias(C: Array, A: Array, order: Order = "C") -> tuple[Array, Array]:
+    """Return C @ Aᵀ, in this order, and the sums of C's rows: what the weights and biases of a layer get."""
+    product = np.empty((C.shape[0], A.shape[0]), order=order)
+    np.matmul(C, A.T, out=product)
+    return product, C.sum(axis=1)
 
 
 def linear_slopes(network: Network, step: float) -> list[Array]:
@@ -142,12 +170,14 @@ def linear_step(inverse_radius: Array, step: float) -> Array:
     return np.asarray(NEGLIGIBLE / np.maximum(inverse_radius, NEGLIGIBLE / step))
 
 
-def series(network: Network, layer: int, step: float, short: Flags, terms: int, mapped: Mapped) -> Array:
-    """Return the part of the columns in ``short``, whose odd part is a polynomial of ``terms`` odd terms.
+def series(
+    network: Network, layer: int, step: float, short: Flags, terms: int, mapped: Mapped
+) -> list[Array]:
+    """Return the coefficients of the columns in ``short``, whose odd part is a polynomial of ``terms`` odd terms.
 
-    It is interpolated at Chebyshev nodes, over the steps from 0 to that of the largest input, by odd polynomials T_k.
+    It is interpolated at Chebyshev nodes, over the steps from 0 to that of the largest input, by odd polynomials T_k:
+    one array (n_out, m) for each, zero outside of ``short``.
     """
-    A = network.inputs[layer]
     scale = largest(network, layer)
     nodes = np.cos((2 * np.arange(terms) + 1) * np.pi / (4 * terms))
     units, samples = np.nonzero(short)
@@ -165,15 +195,27 @@ def series(network: Network, layer: int, step: float, short: Flags, terms: int, 
         return np.asarray(2 / terms * odd @ ((plus - minus) / (2 * step)))
 
     parts = [slice(k, k + size) for k in range(0, len(units), size)]
-    found = np.concatenate(list(mapped(coefficients, parts)), axis=1)
-    central = np.zeros((len(network.Zs[layer]), A.shape[0] + 1))
+    found = []
+    for coefficient in np.concatenate(list(mapped(coefficients, parts)), axis=1):
+        found.append(np.zeros(short.shape))
+        found[-1][units, samples] = coefficient
+    return found
+
+
+def add_polynomial(central: Entries, network: Network, layer: int, coefficients: Sequence[Array]) -> None:
+    """Add what columns with these coefficients of the odd Chebyshev polynomials give for each input."""
+    A, scale, terms = network.inputs[layer], largest(network, layer), len(coefficients)
     weights = odd_chebyshev(A / scale, terms), odd_chebyshev(1 / scale, terms)
-    for coefficient, of_inputs, of_bias in zip(found, *weights, strict=True):
-        C = np.zeros(short.shape)
-        C[units, samples] = coefficient
-        central[:, :-1] += C @ of_inputs.T
-        central[:, -1] += C @ of_bias
-    return central
+    for C, of_inputs, of_bias in zip(coefficients, *weights, strict=True):
+        for units in unit_pieces(*central.weights.shape):
+            central.weights[units] += C[units] @ of_inputs.T
+        central.biases[:] += C @ of_bias
+
+
+def unit_pieces(n_out: int, n_in: int) -> Iterator[slice]:
+    """Yield the units of a layer in pieces of about a megabyte of weights."""
+    size = max(1, CHUNK // (2 * n_in))
+    return (slice(k, k + size) for k in range(0, n_out, size))
 
 
 def odd_chebyshev(x: Array, terms: int) -> Iterator[Array]:
@@ -196,16 +238,16 @@ def one_by_one(
     step: float,
     rest: Flags,
     mapped: Mapped,
-    central: Array,
-    bend: Array,
-    kinked: Flags,
+    central: Entries,
+    bend: Entries,
+    kinked: Entries,
 ) -> None:
     """Add the columns in ``rest`` to the results, evaluated at both ends for every input."""
     A = np.concatenate([network.inputs[layer], np.ones((1, rest.shape[1]))])
     units = np.flatnonzero(rest.any(axis=1))
     size = max(1, CHUNK // (2 * widest_after(network, layer) * int(rest.sum(axis=1).max())))
     compiled = worth_compiling(network, layer, 2 * len(A) * int(rest.sum()))
-    pieces = [(int(i), slice(k, k + size)) for i in units for k in range(0, len(A), size)]
+    pieces = [(int(i), slice(k, min(k + size, len(A)))) for i in units for k in range(0, len(A), size)]
 
     def ends(piece: tuple[int, slice]) -> tuple[Array, Array, Flags]:
         i, some = piece
@@ -227,9 +269,9 @@ def one_by_one(
         return middle / (2 * step), spread / (2 * step), kinks > 0
 
     for (i, some), (middle, spread, kinks) in zip(pieces, mapped(ends, pieces), strict=True):
-        central[i, some] += middle
-        bend[i, some] += spread
-        kinked[i, some] |= kinks
+        central.add(i, some, middle)
+        bend.add(i, some, spread)
+        kinked.add(i, some, kinks)
 
 
 def widest_after(network: Network, layer: int) -> int:

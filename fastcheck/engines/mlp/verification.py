@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from fastcheck.engines import Bound
 from fastcheck.engines.mlp.columns import column_differences
 from fastcheck.engines.mlp.network import Array, Network
 from fastcheck.engines.mlp.placement import Recognition
-from fastcheck.engines.noise import root_mean_square
 from fastcheck.engines.plain import default_steps
 from fastcheck.engines.slopes import ROUNDING, STEP, Slopes
 from fastcheck.engines.verification import NEGLIGIBLE, confirm_loop, confirm_sum
+from fastcheck.norms import root_mean_square
 from fastcheck.parameters import Vector
-from fastcheck.plan import Coordinates, Plan, rows_by_block
+from fastcheck.plan import Coordinates, Part, Plan
 from fastcheck.problem import Problem
 
 LARGEST = 2.0**-20
@@ -23,56 +25,105 @@ LARGEST = 2.0**-20
 the bounds, while both sides of the comparison have most roundings in common."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Member:
+    """Some planned coordinates of one unit, all in one part, and a random direction ``v`` (k,).
+
+    ``rows`` are theirs in the part, ``inputs`` (k, m) what they multiply, 1 for the bias, ``weights`` 0 for it.
+    """
+
+    part: Part
+    layer: int
+    unit: int
+    rows: Coordinates
+    inputs: Array
+    weights: Array
+    penalised: bool
+    v: Array
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Evidence:
+    """What the slopes say of the coordinates of a `Member`, arrays (k,); ``typical`` is the RMS over the block."""
+
+    central: Array
+    bound: Array
+    kinked: bool
+    numerical: Array
+    typical: float
+
+    @classmethod
+    def of(cls, member: Member, slopes: Slopes, with_step: Slopes, bound: Bound) -> Evidence:
+        """Read it from the slopes with the tiny step and with the user's."""
+        some = slopes.at(member.rows)
+        return cls(
+            central=some.central,
+            bound=bound.at(member.rows, some.central),
+            kinked=bool(some.kinked.any()),
+            numerical=with_step.at(member.rows).central,
+            typical=root_mean_square(slopes.right),
+        )
+
+
 def verify(
-    recognition: Recognition,
     network: Network,
     problem: Problem,
     plan: Plan,
-    slopes: Slopes,
-    numerical: Vector,
-    bound: Vector,
+    members: Sequence[Member],
+    evidence: Mapping[int, Evidence],
     noise: float,
 ) -> int:
     """Raise `DisagreementError` unless the cost confirms the kernels along a random direction in each block.
 
     The direction lies in the weights and the bias of one unit. The columns must give the same finite difference as
-    two evaluations of the cost, and with the tiny step the sum of the ``slopes`` of the coordinates. With the user's
-    step, one of these must have the ``numerical`` gradient that its columns add up to.
+    two evaluations of the cost, and with the tiny step the sum of the slopes of the coordinates. With the user's
+    step, one of these must have the numerical gradient that its columns add up to.
     Returns how many directions were evaluated.
     """
-    rng = np.random.default_rng(plan.seed)
     # A step smaller than the default one would leave nothing but rounding noise in the costs.
     step = max(plan.epsilon or 0.0, float(default_steps(np.zeros(1), None)[0]))
-    blocks = list(rows_by_block(problem.layout, plan))
-    scale = max(root_mean_square(slopes.right[rows]) for _, rows in blocks)
-    directions = [
-        direction
-        for layer in range(len(recognition.layers))
-        for direction in _directions(recognition, network, problem, plan, layer, rng)
-    ]
-    work = problem.theta.copy()
-    for direction in directions:
-        places, A, W = plan.coordinates[direction.rows], direction.inputs, direction.weights
-        v = rng.standard_normal(places.size)
-        v /= np.linalg.norm(v)
-        values = problem.theta[places]
-        ends = values + step * v, values - step * v
-        plus, minus = ends[0] - values, ends[1] - values
-        penalty = network.decay * float(W @ (plus - minus) + direction.penalised @ (plus**2 - minus**2) / 2)
-        loop, found, size, kinked = _differences(network, direction, plus @ A, minus @ A, STEP * (v @ A))
-        confirm_loop(problem, direction.name, work, places, ends, step, (loop + penalty) / (2 * step), noise)
-        work[places] = values
-        found = found / (2 * STEP) + network.decay * float(W @ v)
-        if not (kinked or slopes.kinked[direction.rows].any()):
-            allowed = (
-                float(np.abs(v) @ np.minimum(bound[direction.rows], LARGEST * scale)) + NEGLIGIBLE * scale
-            )
-            total = float(v @ slopes.central[direction.rows])
-            confirm_sum(direction.name, total, found, allowed + ROUNDING * size / (2 * STEP))
+    scale = max(known.typical for known in evidence.values())
+    rng = np.random.default_rng(plan.seed)
+    units = sorted({(member.layer, member.unit) for member in members})
+    for layer, unit in units:
+        here = [k for k, member in enumerate(members) if (member.layer, member.unit) == (layer, unit)]
+        direction = _Direction.of([members[k] for k in here])
+        known = [evidence[k] for k in here]
+        with problem.work() as work:
+            _confirm_direction(network, problem, direction, known, work, step, scale, noise)
         if plan.epsilon is not None:
-            k = int(rng.integers(places.size))
-            _confirm_step(network, direction, k, plan.epsilon, float(numerical[direction.rows[k]]), scale)
-    return len(directions)
+            k = int(rng.integers(len(direction.v)))
+            numerical = np.concatenate([part.numerical for part in known])
+            _confirm_step(network, direction, k, plan.epsilon, float(numerical[k]), scale)
+    return len(units)
+
+
+def _confirm_direction(
+    network: Network,
+    problem: Problem,
+    direction: _Direction,
+    known: Sequence[Evidence],
+    work: Vector,
+    step: float,
+    scale: float,
+    noise: float,
+) -> None:
+    """Raise `DisagreementError` unless cost, columns and slopes agree along a direction; ``work`` holds θ."""
+    places, A, W, v = direction.places, direction.inputs, direction.weights, direction.v
+    values = problem.theta[places]
+    ends = values + step * v, values - step * v
+    plus, minus = ends[0] - values, ends[1] - values
+    penalty = network.decay * float(W @ (plus - minus) + direction.penalised @ (plus**2 - minus**2) / 2)
+    loop, found, size, kinked = _differences(network, direction, plus @ A, minus @ A, STEP * (v @ A))
+    confirm_loop(problem, direction.name, work, places, ends, step, (loop + penalty) / (2 * step), noise)
+    if kinked or any(part.kinked for part in known):
+        return
+    found = found / (2 * STEP) + network.decay * float(W @ v)
+    bound, central = (
+        np.concatenate([getattr(part, name) for part in known]) for name in ("bound", "central")
+    )
+    allowed = float(np.abs(v) @ np.minimum(bound, LARGEST * scale)) + NEGLIGIBLE * scale
+    confirm_sum(direction.name, float(v @ central), found, allowed + ROUNDING * size / (2 * STEP))
 
 
 def _confirm_step(
@@ -87,101 +138,91 @@ def _confirm_step(
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class _Direction:
-    """The planned coordinates of one unit: their rows (k,), inputs (k, m), 1 for the bias, and weights, 0 for it."""
+    """The members of one unit together, as a unit vector ``v``; ``places`` are positions in θ."""
 
     name: str
     layer: int
     unit: int
-    rows: Coordinates
+    places: Coordinates
     inputs: Array
     weights: Array
     penalised: NDArray[np.bool_]
+    v: Array
 
-
-def _directions(
-    recognition: Recognition,
-    network: Network,
-    problem: Problem,
-    plan: Plan,
-    layer: int,
-    rng: np.random.Generator,
-) -> list[_Direction]:
-    """Return a random unit's planned coordinates, or two if weights and biases of no unit are both planned."""
-    placed, found = recognition.layers[layer], []
-    planned = {
-        problem.layout.blocks.index(block): rows for block, rows in rows_by_block(problem.layout, plan)
-    }
-    parts = [(number, planned[number]) for number in (placed.weight, placed.bias) if number in planned]
-    units = [_units(recognition, problem, plan, layer, *part) for part in parts]
-    common = set(map(int, units[0])) & set(map(int, units[-1])) if units else set()
-    groups = [list(range(len(parts)))] if common else [[k] for k in range(len(parts))]
-    for group in groups:
-        unit = int(rng.choice(sorted(common))) if common else int(rng.choice(units[group[0]]))
-        rows, inputs, weights, names = [], [], [], []
-        members = [parts[k] for k in group]
-        for number, part in members:
-            inside, A, W = _of_unit(recognition, network, problem, plan, layer, number, part, unit)
-            rows.append(inside)
-            inputs.append(A)
-            weights.append(W)
-            names.append(problem.layout.blocks[number].name)
-        found.append(
-            _Direction(
-                name=" and ".join(names),
-                layer=layer,
-                unit=unit,
-                rows=np.concatenate(rows),
-                inputs=np.concatenate(inputs),
-                weights=np.concatenate(weights),
-                penalised=np.repeat(
-                    [part[0] == placed.weight for part in members], [len(part) for part in rows]
-                ),
-            )
+    @classmethod
+    def of(cls, members: Sequence[Member]) -> _Direction:
+        v = np.concatenate([member.v for member in members])
+        return cls(
+            name=" and ".join(member.part.block.name for member in members),
+            layer=members[0].layer,
+            unit=members[0].unit,
+            places=np.concatenate([m.part.block.start + m.part.at(m.rows) for m in members]),
+            inputs=np.concatenate([member.inputs for member in members]),
+            weights=np.concatenate([member.weights for member in members]),
+            penalised=np.repeat([m.penalised for m in members], [len(m.rows) for m in members]),
+            v=v / np.linalg.norm(v),
         )
-    return found
 
 
-def _units(
-    recognition: Recognition, problem: Problem, plan: Plan, layer: int, number: int, rows: slice
-) -> NDArray[np.intp]:
-    """Return the units of a layer of which coordinates of this block are planned."""
-    block, placed = problem.layout.blocks[number], recognition.layers[layer]
-    n_out = len(recognition.arranged.weights[layer])
-    if rows.stop - rows.start == block.size:
+def chosen_directions(
+    recognition: Recognition, network: Network, problem: Problem, plan: Plan
+) -> list[Member]:
+    """Return, for each part, planned coordinates of a random unit: in weights and biases the same one, if it can be."""
+    rng = np.random.default_rng(plan.seed)
+    planned = {problem.layout.blocks.index(part.block): k for k, part in enumerate(plan.parts)}
+    found: dict[int, Member] = {}
+    for layer, placed in enumerate(recognition.layers):
+        numbers = [n for n in (placed.weight, placed.bias) if n in planned]
+        units = {n: _units(recognition, plan.parts[planned[n]], layer, n) for n in numbers}
+        common = set.intersection(*(set(map(int, some)) for some in units.values())) if units else set()
+        unit = int(rng.choice(sorted(common))) if common else None
+        for n in numbers:
+            k = planned[n]
+            chosen = int(rng.choice(units[n])) if unit is None else unit
+            found[k] = _member(recognition, network, plan.parts[k], layer, n, chosen, rng)
+    return [found[k] for k in range(len(plan.parts))]
+
+
+def _units(recognition: Recognition, part: Part, layer: int, number: int | None) -> NDArray[np.intp]:
+    """Return the units of a layer of which coordinates of this part are planned."""
+    placed, (n_out, n_in) = recognition.layers[layer], recognition.arranged.weights[layer].shape
+    if part.places is None:
         return np.arange(n_out)
-    offsets = plan.coordinates[rows] - block.start
     if number == placed.bias:
-        return offsets
-    n_in = recognition.arranged.weights[layer].shape[1]
-    return np.unique(offsets % n_out if placed.turned else offsets // n_in)
+        return part.places
+    return np.unique(part.places % n_out if placed.turned else part.places // n_in)
 
 
-def _of_unit(
+def _member(
     recognition: Recognition,
     network: Network,
-    problem: Problem,
-    plan: Plan,
+    part: Part,
     layer: int,
-    number: int,
-    rows: slice,
+    number: int | None,
     unit: int,
-) -> tuple[Coordinates, Array, Array]:
-    """Return which rows of the plan belong to the unit, and the inputs (k, m) and weights (k,) of these."""
-    block, placed = problem.layout.blocks[number], recognition.layers[layer]
+    rng: np.random.Generator,
+) -> Member:
+    """Return the planned coordinates of a unit in one part."""
+    placed = recognition.layers[layer]
     n_out, n_in = network.arranged.weights[layer].shape
-    if number == placed.bias:
+    of_bias = number == placed.bias
+    if of_bias:
         wanted = np.array([unit])
     else:
         wanted = np.arange(n_in) * n_out + unit if placed.turned else unit * n_in + np.arange(n_in)
-    if rows.stop - rows.start == block.size:
-        inside, which = rows.start + wanted, np.arange(wanted.size)
-    else:
-        _, inside, which = np.intersect1d(plan.coordinates[rows] - block.start, wanted, return_indices=True)
-        inside = inside + rows.start
-    if number == placed.bias:
-        return inside, np.ones((inside.size, network.arranged.samples)), np.zeros(inside.size)
-    W: Array = network.arranged.weights[layer][unit, which]
-    return inside, network.inputs[layer][which], W
+    rows, which = wanted, np.arange(wanted.size)
+    if part.places is not None:
+        _, rows, which = np.intersect1d(part.places, wanted, return_indices=True)
+    return Member(
+        part=part,
+        layer=layer,
+        unit=unit,
+        rows=rows,
+        inputs=np.ones((1, network.arranged.samples)) if of_bias else network.inputs[layer][which],
+        weights=np.zeros(1) if of_bias else network.arranged.weights[layer][unit, which],
+        penalised=not of_bias,
+        v=rng.standard_normal(rows.size),
+    )
 
 
 def _differences(

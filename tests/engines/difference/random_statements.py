@@ -411,6 +411,7 @@ KINKS = [
     "np.minimum.reduce({a}, axis={one})", "np.ptp({a}, axis={one})", "np.maximum({a}, 0)", "np.sort({w}) * np.max({a})",
     "np.linalg.norm({a}, ord=np.inf, axis={one})", "{a} - {a}.max(axis={k}, keepdims=True)", "np.clip({a}, -0.5, 0.5)",
     "np.where({a} >= {a}[::-1], {a}, {a}[::-1])", "{a} * ({a} > 0.5)", "np.maximum(0, {a} - {a}[:1] + 0.5)",
+    "np.sort({a}, axis={one})", "np.sort({a} * {w}, axis=None)", "np.median({a}, axis={one})",
 ]  # fmt: skip
 
 

@@ -143,6 +143,26 @@ REDUCTIONS = {
     "ufunc reduce": lambda x: np.add.reduce(x, axis=1),
     "ptp": lambda x: np.ptp(x, axis=0),
     "count_nonzero": lambda x: x * np.count_nonzero(X),
+    "sort": lambda x: np.sort(x, axis=0) * X,
+    "sort rows": lambda x: np.sort(x) * X,
+    "sort all": lambda x: np.sort(x, axis=None),
+    "sort of products": lambda x: np.sort(x @ M, axis=0),
+    "top two": lambda x: np.partition(x.ravel(), -2)[-2:].sum(),
+    "argsort": lambda x: np.take_along_axis(x, np.argsort(x, axis=0), axis=0) * X,
+    "method argsort": lambda x: x[x[:, 0].argsort()] * X,
+    "median": lambda x: x - np.median(x),
+    "median of even": lambda x: np.median(x, axis=0),
+    "median of odd": lambda x: x - np.median(x, axis=1, keepdims=True),
+    "median axes": lambda x: np.median(T * x, axis=(0, 2)),
+    "quantile": lambda x: np.quantile(x, 0.3, axis=0),
+    "quantiles": lambda x: np.quantile(x, [0.0, 0.4, 1.0], axis=1, keepdims=True),
+    "percentile": lambda x: np.percentile(x, 25),
+    "percentiles": lambda x: np.percentile(x, (10, 50), axis=0),
+    "logaddexp.reduce": lambda x: np.logaddexp.reduce(x, axis=1),
+    "prod of none": lambda x: np.prod(x[:0], axis=0) * x,
+    "prod of none at all": lambda x: np.prod(x[:0], keepdims=True) * x,
+    "cumprod of none": lambda x: np.sum(np.cumprod(x[:0], axis=0)) + x,
+    "cumprod of none, flat": lambda x: np.concatenate([np.cumprod(x[:0]), x[0]]),
 }
 
 STRUCTURE = {
@@ -213,6 +233,21 @@ STRUCTURE = {
     "zip": lambda x: sum(a @ b for a, b in zip(x, X, strict=True)),
     "rot90": lambda x: np.rot90(x) * 2,
     "diff": lambda x: np.diff(x, axis=0) ** 2,
+    "c_": lambda x: np.c_[X, x, np.ones(4)] @ np.ones((7, 2)),
+    "c_ of vectors": lambda x: np.c_[x[:, 0], U, 2 * x[:, 1], 1:5],
+    "c_ of one": lambda x: np.c_[x],
+    "c_ of numbers": lambda x: np.c_[x[0, 0], 3.0, x[1, 1]],
+    "r_": lambda x: np.r_[x, X, x],
+    "r_ of vectors": lambda x: np.r_[x[0], 0.5, 1:4, x[1, 2], [x[2, 2], 1.0]],
+    "no rows": lambda x: np.concatenate([x[[]], x]),
+    "no columns": lambda x: np.sum(x[:, []]) + x,
+    "nested nothing": lambda x: np.sum(x[[[]]]) + x,
+    "compress": lambda x: np.compress([True, False, True], x, axis=0) * x.compress(U > 0, axis=0)[0],
+    "flat slice": lambda x: x.flat[:5] ** 2,
+    "flat of a part": lambda x: np.stack([*x[:, :2].flat[1:4], x[:, 1:].flat[5], *x.T[1:].flat[[0, -1]]]),
+    "flat of a part, all": lambda x: (
+        sum(v * (k + 1) for k, v in enumerate(x[::2, 1:].flat)) * len(x[:, :2].flat)
+    ),
 }
 
 
@@ -294,7 +329,69 @@ def scalars(x):
     return total
 
 
+def filled_diagonals(x):
+    square, tall, wrapped = x @ X.T, np.zeros((4, 3)), x * 1.0
+    np.fill_diagonal(square, 0.5)
+    np.fill_diagonal(tall, x[0])
+    np.fill_diagonal(wrapped, [x[0, 0], 2.0], wrap=True)
+    return square.sum() + tall + wrapped * X
+
+
+def put_by_number(x):
+    out = x * 1.0
+    np.put(out, [0, 5, -1], x[0, :2])
+    np.put(out, 7, 3.0)
+    out.put([[1], [2]], x[3])
+    return out * X
+
+
+def put_by_mask(x):
+    out, other = x * 1.0, X.copy() * x.sum()
+    np.putmask(out, X > 0, [x[0, 0], 2.0])
+    np.putmask(out, x < -0.5, -0.5)
+    np.place(other, X > 0, x[1])
+    return out * other
+
+
+def assigned_nothing(x):
+    out = x * X
+    out[[]] = x[0]
+    out[:, []] = 3.0
+    return out
+
+
+def written_by_flat(x):
+    out = np.zeros((4, 3))
+    out[:, 1:].flat[2:5] = x[0]
+    out[:, :2].flat[0] = x[1, 1]
+    out[:, :1].flat[[1, 2]] = 0.25
+    out[2:, 1:].flat = x[3]
+    out[3:].flat = 2 * x[2, 2]
+    out[::2, 2].flat[1:] = x[3, 1]
+    return out * X
+
+
+def subtract_at(x):
+    out = np.zeros((3, 3))
+    np.subtract.at(out, IDS, x)
+    return out**2
+
+
+def sorted_in_place(x):
+    out, parts = x * 1.0, x.T * X.T
+    out.sort(axis=0)
+    parts.partition(1)
+    return out * X + parts[:, :1].sum()
+
+
 PROGRAMS = [
+    filled_diagonals,
+    put_by_number,
+    put_by_mask,
+    assigned_nothing,
+    written_by_flat,
+    subtract_at,
+    sorted_in_place,
     into_zeros,
     accumulated,
     zeroed,

@@ -4,6 +4,7 @@ import math
 import sys
 import threading
 
+import joined
 import mpmath
 import numpy as np
 import pytest
@@ -14,7 +15,6 @@ from fastcheck.engines import DisagreementError
 from fastcheck.engines.difference import engine as engine_module
 from fastcheck.engines.difference.state import TracingError
 from fastcheck.engines.reference import central_differences
-from fastcheck.execution import Execution
 from fastcheck.plan import make_plan
 from fastcheck.problem import pose
 
@@ -328,7 +328,7 @@ def test_bounds_hold_and_are_not_vacuous():
     parameters, gradients, X, Y = course_problem()
     problem = pose(lambda p: course.forward_propagation_n(X, Y, p)[0], parameters, gradients)
     plan = make_plan(problem.layout, problem.theta, "all", None, 0)
-    estimates = engine_module.DifferenceEngine().estimate(problem, plan, Execution())
+    estimates = joined.estimated(engine_module.DifferenceEngine(), problem, plan)
     with mpmath.workdps(50):
         relu = ACTIVATIONS["relu"][1]
         theta = np.array([mpmath.mpf(float(t)) for t in problem.theta], dtype=object)

@@ -280,6 +280,16 @@ FUNCTIONS_OF_ONE = {
     "deg2rad": np.deg2rad,
     "where python": lambda x: x * 0 + sum(np.where(row > 0, row, -row).sum() for row in x),
     "add.at": lambda x: scattered_sum(x),
+    "sort 0": lambda x: np.sort(x, axis=0),
+    "sort 1": lambda x: np.sort(x, axis=1),
+    "sort all": lambda x: np.sort(x, axis=None),
+    "sort of ties": lambda x: np.sort(np.maximum(x, 0), axis=1),
+    "sort after a product": lambda x: np.sort(np.ones((3, 3)) @ x, axis=1),
+    "argsort": lambda x: np.take_along_axis(x, np.argsort(x, axis=1), axis=1),
+    "median": lambda x: np.median(x, axis=1),
+    "quantile": lambda x: np.quantile(x, 0.3, axis=0, keepdims=True),
+    "c_": lambda x: np.c_[x, C, x[:, 0], np.ones(3)],
+    "r_": lambda x: np.r_[x, C, x],
 }
 
 

@@ -6,18 +6,18 @@ import random
 import sys
 from itertools import pairwise
 
-import exact_numpy
+import joined
 import numpy as np
 import pytest
-from exact_numpy import EXACT, exact
 from hypothesis import currently_in_test_context, given, note, settings
 from hypothesis import strategies as st
 from random_programs import Program, random_parameters, random_program
 from random_statements import STATEMENTS, kinked
 
+from benchmarks import exact_numpy
+from benchmarks.exact_numpy import EXACT, exact
 from fastcheck import numerical_gradient
 from fastcheck.engines.difference.engine import STEP, DifferenceEngine
-from fastcheck.execution import Execution
 from fastcheck.plan import make_plan
 from fastcheck.problem import pose
 
@@ -87,7 +87,7 @@ def slopes_are_within_their_bounds(seed, length):
     program = program_of(seed, length)
     problem = pose(program.cost(), program.parameters)
     plan = make_plan(problem.layout, problem.theta, "all", None, 0)
-    estimates = DifferenceEngine().estimate(problem, plan, Execution())
+    estimates = joined.estimated(DifferenceEngine(), problem, plan)
     assert not estimates.plain.size
     starts = {block.name: block.start for block in problem.layout.blocks}
     for name, i, slope in exact_slopes(program, STEP):

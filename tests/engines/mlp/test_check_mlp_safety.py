@@ -64,9 +64,10 @@ def test_columns_that_are_wrong_one_by_one_are_noticed(monkeypatch):
     right = slopes.one_by_one
 
     def wrong(network, layer, step, rest, mapped, central, bend, kinked):
-        before = central.copy()
+        before = [part.copy() for part in central]
         right(network, layer, step, rest, mapped, central, bend, kinked)
-        central += 0.001 * (central - before)
+        for part, old in zip(central, before, strict=True):
+            part += 0.001 * (part - old)
 
     monkeypatch.setattr(slopes, "one_by_one", wrong)
     report = run(problem, epsilon=0.3)

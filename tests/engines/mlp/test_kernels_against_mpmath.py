@@ -2,6 +2,7 @@
 
 import itertools
 
+import joined
 import mpmath
 import numpy as np
 import pytest
@@ -15,7 +16,7 @@ from fastcheck.engines.mlp.model_cost import ModelCost
 from fastcheck.engines.mlp.network import Network
 from fastcheck.engines.mlp.slopes import layer_differences
 from fastcheck.engines.slopes import STEP
-from fastcheck.execution import Execution, one_blas_thread
+from fastcheck.execution import one_blas_thread
 from fastcheck.plan import make_plan
 from fastcheck.problem import pose
 
@@ -28,7 +29,7 @@ def numerical(problem, epsilon):
     with one_blas_thread():
         posed = pose(ModelCost(problem.model, problem.X, problem.Y), problem.parameters)
         plan = make_plan(posed.layout, posed.theta, "all", epsilon, seed=0)
-        return MLPEngine().estimate(posed, plan, Execution()).numerical
+        return joined.estimated(MLPEngine(), posed, plan).numerical
 
 
 def exact_slopes(problem, epsilon, digits):
@@ -141,23 +142,23 @@ def differences(problem, epsilon):
     network = Network.of(
         model.arrange(problem.parameters, problem.X, problem.Y), model.hidden, model.loss, model.l2
     )
-    return layer_differences(network, epsilon or STEP)
+    return list(layer_differences(network, epsilon or STEP))
 
 
-def by_block(matrices):
-    """Block → vector, from one matrix [W, b] for each layer."""
+def by_block(layers, name):
+    """Block → vector, of what the layers hold under this name; nothing means zeros."""
     found = {}
-    for number, matrix in enumerate(matrices, start=1):
-        found |= {f"W{number}": matrix[:, :-1].ravel(), f"b{number}": matrix[:, -1]}
+    for number, layer in enumerate(layers, start=1):
+        weights, biases = getattr(layer, name) or (0 * part for part in layer.central)
+        found |= {f"W{number}": weights.ravel(), f"b{number}": biases}
     return found
 
 
 def assert_one_sided(problem, digits=60):
     """At the default step, where a kink is crossed, both one-sided slopes lie within ``bend`` of their middle."""
     layers = differences(problem, None)
-    kinked, central, bend = (
-        by_block([getattr(layer, name) for layer in layers]) for name in ("kinked", "central", "bend")
-    )
+    central, bend = by_block(layers, "central"), by_block(layers, "bend")
+    kinked = {name: flags > 0 for name, flags in by_block(layers, "kinked").items()}
     for name, (right, left) in exact_slopes(problem, None, digits).items():
         flags = kinked[name]
         assert_close(np.where(flags, central[name], 0), np.where(flags, (right + left) / 2, mp.zero), name)
@@ -175,14 +176,15 @@ def test_each_sample_at_a_kink_may_take_any_slope_of_its_own():
     through = arranged.weights[1].T @ problem.model.loss.gradient(Z, arranged.Y)
     shares = through[:, None, :] * np.concatenate([arranged.X, np.ones((1, 5))])[None]
     (layer, _) = differences(problem, None)
-    assert layer.kinked.all()
-    assert np.allclose(layer.central - layer.bend, np.minimum(shares, 0).sum(axis=2), rtol=1e-12, atol=1e-15)
-    assert np.allclose(layer.central + layer.bend, np.maximum(shares, 0).sum(axis=2), rtol=1e-12, atol=1e-15)
+    central, bend, kinked = (part.joined() for part in (layer.central, layer.bend, layer.kinked))
+    assert kinked.all()
+    assert np.allclose(central - bend, np.minimum(shares, 0).sum(axis=2), rtol=1e-12, atol=1e-15)
+    assert np.allclose(central + bend, np.maximum(shares, 0).sum(axis=2), rtol=1e-12, atol=1e-15)
 
 
 def assert_same_kinks(problem, epsilon, expected):
-    found = by_block([layer.kinked for layer in differences(problem, epsilon)])
-    assert {name: flags.tolist() for name, flags in found.items()} == expected
+    found = by_block(differences(problem, epsilon), "kinked")
+    assert {name: (flags > 0).tolist() for name, flags in found.items()} == expected
 
 
 def near_kinks(activation, last, distance):

@@ -1,0 +1,50 @@
+"""The kinks that the coordinates of a check meet: how many, and where in the user's code."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KinkPlace:
+    """An operation of the cost that stands at a kink in some entries of its result.
+
+    ``function`` is the operation (``maximum``), ``filename``, ``lineno`` and ``source`` the line of the user's code,
+    ``shape`` the shape of the result, ``count`` the number of its entries at a kink and ``indices`` the first few of
+    them: in the pre-activations of a layer of shape (units, samples) an index tells the unit and the sample.
+    """
+
+    function: str
+    filename: str
+    lineno: int
+    source: str
+    shape: tuple[int, ...]
+    count: int
+    indices: tuple[tuple[int, ...], ...]
+
+    def __str__(self) -> str:
+        entries = ", ".join("[" + ", ".join(map(str, index)) + "]" for index in self.indices)
+        more = ", …" if self.count > len(self.indices) else ""
+        at = f" {entries}{more}" if self.shape else ""
+        return (
+            f"{self.filename}:{self.lineno}  {self.source}\n"
+            f"  {self.function}: {self.count:,} of {int(np.prod(self.shape)):,} entries of shape {self.shape}{at}"
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Kinks:
+    """The kinks met by the k coordinates of a plan.
+
+    ``counts`` (k,) holds for each coordinate how many entries of intermediate results, at their kinks, it changes;
+    ``places`` the operations in which they were met, in the order in which the cost runs them. ``enclosed`` (k,) tells
+    where all mixtures of subgradients are known to lie between ``lower`` and ``upper``. At kinks where it is false,
+    those of usual conventions do: the same choice at all kinks, or in each line of the code.
+    """
+
+    counts: NDArray[np.intp]
+    places: tuple[KinkPlace, ...]
+    enclosed: NDArray[np.bool_]

@@ -1,0 +1,90 @@
+"""Sizes of vectors that may be long, tiny or huge: in pieces, without overflow."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+PIECE = 2**15
+"""Entries looked at together: a few vectors of that length stay in the cache."""
+
+SAFE = 1e-100
+"""Numbers from here to its reciprocal can be squared without overflow, and parts of 1e-50 of them without loss."""
+
+
+def pieces(size: int) -> Iterator[slice]:
+    """Yield slices that cover 0 to ``size`` in order."""
+    return (slice(start, min(start + PIECE, size)) for start in range(0, size, PIECE))
+
+
+def largest(values: NDArray[Any]) -> float:
+    """Return the largest |value|, 0 for none."""
+    return max(float(values.max()), -float(values.min())) if values.size else 0.0
+
+
+def norm(values: NDArray[np.float64]) -> float:
+    """Return ‖values‖₂; the squares neither overflow nor vanish."""
+    flat = values.reshape(-1)
+    size = largest(flat)
+    if SAFE < size < 1 / SAFE:
+        return math.sqrt(math.fsum(float(flat[some] @ flat[some]) for some in pieces(flat.size)))
+    if size == 0 or not math.isfinite(size):
+        return size
+    return size * math.sqrt(math.fsum(float(np.sum((flat[some] / size) ** 2)) for some in pieces(flat.size)))
+
+
+def root_mean_square(values: NDArray[np.float64]) -> float:
+    """Return the root of the mean square, 0 for none."""
+    return norm(values) / math.sqrt(values.size) if values.size else 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Comparison:
+    """‖g‖, ‖ĝ‖ and ‖g − ĝ‖, each over 2 to the ``exponent``, so that they can be told however small or large."""
+
+    claimed: float
+    numerical: float
+    error: float
+    exponent: int = 0
+
+    @classmethod
+    def of(cls, claimed: NDArray[np.float64], numerical: NDArray[np.float64]) -> Comparison:
+        """Compare two vectors."""
+        size = max(largest(claimed), largest(numerical))
+        if size == 0 or SAFE < size < 1 / SAFE:
+            return cls(claimed=norm(claimed), numerical=norm(numerical), error=norm(claimed - numerical))
+        exponent = math.frexp(size)[1]
+        g, n = np.ldexp(claimed, -exponent), np.ldexp(numerical, -exponent)
+        return cls(claimed=norm(g), numerical=norm(n), error=norm(g - n), exponent=exponent)
+
+    @classmethod
+    def joined(cls, parts: Iterable[Comparison]) -> Comparison:
+        """Return the comparison of all the vectors, one after the other."""
+        known = [part for part in parts if part.claimed + part.numerical]
+        exponent = max((part.exponent for part in known), default=0)
+        if any(part.exponent != exponent for part in known):
+            known = [part._at(exponent) for part in known]
+        return cls(
+            claimed=math.hypot(*(part.claimed for part in known)),
+            numerical=math.hypot(*(part.numerical for part in known)),
+            error=math.hypot(*(part.error for part in known)),
+            exponent=exponent,
+        )
+
+    @property
+    def difference(self) -> float:
+        """The difference of the courses, ‖g − ĝ‖ / (‖g‖ + ‖ĝ‖); 0 if both are zero."""
+        total = self.claimed + self.numerical
+        return self.error / total if total else 0.0
+
+    def _at(self, exponent: int) -> Comparison:
+        sizes = (
+            math.ldexp(size, self.exponent - exponent) for size in (self.claimed, self.numerical, self.error)
+        )
+        claimed, numerical, error = sizes
+        return Comparison(claimed=claimed, numerical=numerical, error=error, exponent=exponent)

@@ -1,0 +1,84 @@
+"""A report of several stages as a table for the terminal, 80 columns wide."""
+
+from __future__ import annotations
+
+import io
+import textwrap
+
+from rich.console import Console, Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from fastcheck.report.stages import StagesReport, steps_named
+from fastcheck.report.text import COLOURS, WIDTH, rich_report
+from fastcheck.verdict import Verdict
+
+
+def render(report: StagesReport) -> str:
+    """Return the report as plain text without colours."""
+    file = io.StringIO()
+    Console(file=file, width=WIDTH, color_system=None, legacy_windows=False).print(rich_stages(report))
+    return "\n".join(line.rstrip() for line in file.getvalue().rstrip().splitlines())
+
+
+def rich_stages(report: StagesReport) -> RenderableType:
+    """Return the report for a rich console."""
+    parts: list[RenderableType] = [
+        Text(f"{report.verdict.upper()}  ", style=COLOURS[report.verdict]).append(
+            _sentence(report), style="bold"
+        ),
+        Text(f"{_count(len(report.stages), 'stage')} checked in {report.seconds:.2f} s"),
+    ]
+    if report.stages or report.not_reached:
+        parts += [Text(), _table(report)]
+    parts += [Text(textwrap.fill(f"Note: {note}", WIDTH - 2)) for note in report.notes]
+    if report.first_doubtful is not None:
+        parts += [
+            Text(),
+            Text(f"Step {report.first_doubtful.step:,}", style="bold"),
+            rich_report(report.first_doubtful.report),
+        ]
+    return Group(*parts)
+
+
+def _sentence(report: StagesReport) -> str:
+    """Return what the verdict means."""
+    steps = {v: [s.step for s in report.stages if s.report.verdict is v] for v in Verdict}
+    if report.verdict is Verdict.PASS:
+        return f"the gradient is right at {steps_named(steps[Verdict.PASS])}"
+    if report.verdict is Verdict.FAIL:
+        before = [step for step in steps[Verdict.PASS] if step < steps[Verdict.FAIL][0]]
+        right = f", right at {steps_named(before)}" if before else ""
+        return f"the gradient is wrong at {steps_named(steps[Verdict.FAIL])}{right}"
+    if steps[Verdict.INCONCLUSIVE]:
+        return f"could not tell at {steps_named(steps[Verdict.INCONCLUSIVE])}"
+    if report.not_reached:
+        return f"{steps_named(report.not_reached)} not reached"
+    return "nothing was checked"
+
+
+def _table(report: StagesReport) -> Table:
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    table.add_column("step", justify="right", no_wrap=True)
+    table.add_column("verdict", no_wrap=True)
+    for title in ("difference", "checked", "wrong", "seconds"):
+        table.add_column(title, justify="right", no_wrap=True)
+    table.add_column("wrong in", max_width=20, no_wrap=True, overflow="ellipsis")
+    for stage in report.stages:
+        blocks = stage.report.blocks
+        table.add_row(
+            f"{stage.step:,}",
+            Text(stage.report.verdict, style=COLOURS[stage.report.verdict]),
+            f"{stage.report.difference:.2e}",
+            f"{stage.report.checked:,}",
+            f"{sum(block.wrong for block in blocks.values()):,}",
+            f"{stage.seconds:.2f}",
+            Text(", ".join(name for name, block in blocks.items() if block.verdict is Verdict.FAIL)),
+        )
+    for step in report.not_reached:
+        table.add_row(f"{step:,}", "not reached")
+    return table
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
