@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import functools
 import math
 
 import numpy as np
@@ -19,6 +18,7 @@ class Errors:
         self.calls = 0
         self.groups = 0
         self.noise = np.random.default_rng(seed)
+        self.drawn = {}
 
     def __call__(self, groups, turn):
         self.calls += 1
@@ -30,12 +30,14 @@ class Errors:
             len(groups), self.bound + rounding
         )
 
-    @functools.cache
     def weights_of(self, turn):
-        if self.weights is not None and turn == 0:
+        if turn == 0 and self.weights is not None:
             return self.weights
-        rng = np.random.default_rng([self.seed, turn])
-        return rng.uniform(0.5, 1.5, self.errors.size) * rng.choice([-1.0, 1.0], self.errors.size)
+        if turn not in self.drawn:
+            rng = np.random.default_rng([self.seed, turn])
+            signs = rng.choice([-1.0, 1.0], self.errors.size)
+            self.drawn[turn] = rng.uniform(0.5, 1.5, self.errors.size) * signs
+        return self.drawn[turn]
 
 
 def planted(size, wrong, rng):

@@ -475,15 +475,12 @@ def test_memory_stays_below_the_limit():
     gradients = network.gradients()
     gradients["dW1"][17, 5] *= 2
     problem = pose(network.cost, network.parameters, gradients)
-    blocks, limit = problem.layout.blocks[:1], 8 * 2**20
+    blocks, limit = problem.layout.blocks[:1], 4 * 2**20
     with opened(problem, Execution(), "difference", max_memory=limit) as directions:
         locate_from(problem, directions, blocks, tolerance=1e-7)  # what is kept from one run to the next
         tracemalloc.start()
         report = locate_from(problem, directions, blocks, tolerance=1e-7, max_memory=limit)["W1"]
         peak = tracemalloc.get_traced_memory()[1]
-        tracemalloc.reset_peak()
-        locate_from(problem, directions, blocks, tolerance=1e-7, max_memory=100 * limit)
-        unlimited = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
     assert report.wrong == 1
-    assert peak < limit < unlimited
+    assert peak < limit
