@@ -310,6 +310,8 @@ class _Picture:
         wrong = here & self.wrong
         count, drawn = int(wrong.sum()), int(here.sum())
         if count < MOSTLY * drawn:
+            if count == 0:
+                return f"is wrong in few places (none of {drawn:,} drawn at random)"
             if drawn == size:
                 return f"is wrong in {count:,} places"
             return f"is wrong in about {count / drawn:.0%} of its places ({count:,} of {drawn:,} drawn at random)"

@@ -32,6 +32,9 @@ FEW = {"difference": 256, "plain": 16}
 PILOT = 64
 """Rows measured first, each by itself: they tell what all would cost, and whether most are wrong."""
 
+CHEAP = 3
+"""Passes for a sample of coordinates up to which no other axis is tried."""
+
 ROWS_PAY = 16.0
 """Rows are measured each by itself if that costs less than this many times log₂ of their number, in passes."""
 
@@ -168,8 +171,7 @@ class _BlockSearch:
         before = self.directions.forward_passes
         self.measure(traces.drawn)
         self.residuals.typical = root_mean_square(traces.central)
-        if not self.pays(self.directions.forward_passes - before, traces.drawn.size):
-            self.turn()
+        self.choose_axis(self.directions.forward_passes - before)
         for base in range(0, ROUNDS * TURNS, TURNS):
             if base and self.rest_is_right(base):
                 break
@@ -181,25 +183,36 @@ class _BlockSearch:
     def pays(self, passes: int, lines: int) -> bool:
         """Tell whether measuring each row by itself pays, if so many ``lines`` take so many passes."""
         count = self.residuals.rows
-        if self.directions.method != "difference":
-            return False
         return count <= PILOT or passes * count <= ROWS_PAY * np.log2(count) * lines
 
-    def turn(self) -> None:
-        """See the last axis as the rows: where units are along it, that is the cheap one."""
-        if self.directions.method != "difference" or len(self.block.shape) < 2:
+    def choose_axis(self, passes: int) -> None:
+        """See the last axis as the rows if they are cheaper then: along the axis of units all of a row is one unit's.
+
+        ``passes`` is what the sample took, each coordinate of which is in a row of its own.
+        """
+        axes = len(self.block.shape)
+        if self.directions.method != "difference" or axes < 2 or passes <= CHEAP:
             return
-        traces = self.traces
-        view = View(self.block.shape, len(self.block.shape) - 1)
-        traces.drawn, traces.places = (
-            view.in_matrix(traces.view.in_block(p)) for p in (traces.drawn, traces.places)
+        first, before = self.traces.view, self.directions.forward_passes
+        self.see(View(self.block.shape, axes - 1))
+        self.each_row(self.spread_rows(), 0)
+        if self.directions.forward_passes - before >= passes:
+            self.see(first)
+
+    def see(self, view: View) -> None:
+        """See the block this way from now on."""
+        traces, known = self.traces, self.residuals.known
+        before, traces.view = traces.view, view
+        traces.drawn, traces.places, places = (
+            view.in_matrix(before.in_block(p))
+            for p in (traces.drawn, traces.places, np.array(list(known), dtype=np.intp))
         )
-        traces.view = view
-        known = self.residuals.known
         self.residuals.see(view)
-        self.residuals.take_out(
-            view.in_matrix(np.array(list(known), np.intp)), np.array(list(known.values()))
-        )
+        self.residuals.take_out(places, np.array(list(known.values())))
+
+    def spread_rows(self) -> Places:
+        """Return a few rows, spread evenly."""
+        return np.unique(np.linspace(0, self.residuals.rows - 1, PILOT).astype(np.intp))
 
     def rest_is_right(self, turn: int) -> bool:
         residual, bound = self.residuals.whole(turn)
@@ -239,7 +252,7 @@ class _BlockSearch:
         if count == 1:
             return _Lines(every)
         if self.directions.method == "difference":
-            pilot = np.unique(np.linspace(0, count - 1, PILOT).astype(np.intp))
+            pilot = self.spread_rows()
             before = self.directions.forward_passes
             first = self.each_row(pilot, base)
             if 2 * first.size > pilot.size >= PILOT:
