@@ -27,8 +27,9 @@ if TYPE_CHECKING:
         GradientMismatchError,
         InvalidProblemError,
     )
+    from fastcheck.locating import locate
     from fastcheck.randomness import frozen_randomness
-    from fastcheck.report.result import BlockReport, Coordinate, Report, Screened
+    from fastcheck.report.result import BlockReport, Coordinate, Located, Report, Screened
     from fastcheck.report.stages import Stage, StagesReport
     from fastcheck.screening import screen
     from fastcheck.stages import GradientGuard, check_stages
@@ -45,6 +46,7 @@ __all__ = [
     "GradientGuard",
     "GradientMismatchError",
     "InvalidProblemError",
+    "Located",
     "Loss",
     "Report",
     "Screened",
@@ -59,6 +61,7 @@ __all__ = [
     "check_stages",
     "course",
     "frozen_randomness",
+    "locate",
     "numerical_gradient",
     "screen",
 ]
@@ -72,6 +75,7 @@ _HOMES = {
     "GradientGuard": "fastcheck.stages",
     "GradientMismatchError": "fastcheck.errors",
     "InvalidProblemError": "fastcheck.errors",
+    "Located": "fastcheck.report.result",
     "Loss": "fastcheck.engines.mlp.losses",
     "Report": "fastcheck.report.result",
     "Screened": "fastcheck.report.result",
@@ -85,6 +89,7 @@ _HOMES = {
     "check_object": "fastcheck.checks",
     "check_stages": "fastcheck.stages",
     "frozen_randomness": "fastcheck.randomness",
+    "locate": "fastcheck.locating",
     "numerical_gradient": "fastcheck.checks",
     "screen": "fastcheck.screening",
 }

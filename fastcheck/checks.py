@@ -112,10 +112,10 @@ def check(
             "backward pass end in a return statement?"
         )
     if isinstance(coordinates, str) and coordinates == "screen":
-        from fastcheck.screening import screen
+        from fastcheck.locating import locate
 
         how: dict[str, Any] = {"n_jobs": n_jobs, "backend": backend, "seed": seed, "progress": progress}
-        return screen(cost, parameters, gradients, epsilon=epsilon, tolerance=tolerance, method=method, **how)
+        return locate(cost, parameters, gradients, epsilon=epsilon, tolerance=tolerance, method=method, **how)
     start = time.perf_counter()
     tolerance, confidence = validate_tolerance(tolerance), validate_confidence(confidence)
     execution = Execution(n_jobs=n_jobs, backend=backend, progress=progress)

@@ -14,8 +14,13 @@ from numpy.typing import NDArray
 from fastcheck.errors import InvalidProblemError
 from fastcheck.norms import pieces
 from fastcheck.parameters import Block, Layout, Vector, coordinate_name
+from fastcheck.sampling import COVERED
 
 Coordinates = NDArray[np.intp]
+
+
+ROUNDING = 1e-12
+"""A tenth of thirty is three: products of a fraction and a size are rounded by less than this part."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -74,8 +79,9 @@ class Plan:
 def make_plan(layout: Layout, theta: Vector, coordinates: Any, epsilon: float | None, seed: int) -> Plan:
     """Choose the coordinates and validate the step.
 
-    ``coordinates`` is ``"all"``; a number of coordinates per block; a fraction of each block in (0, 1]; a
-    dict from block names to any of these or to a list of indices (blocks left out are not checked); or a
+    ``coordinates`` is ``"all"``; a number of coordinates per block, all of those that have fewer; a fraction of each
+    block in (0, 1], and at least `COVERED` of each; a dict from block names to any of these or to a list of indices
+    (blocks left out are not checked); or a
     list of positions, each ``("W1", (3, 0))`` or ``"W1[3, 0]"``. Samples are drawn in each block by itself
     and without replacement, the same for the same seed.
     """
@@ -121,13 +127,11 @@ def _choose_in(block: Block, wish: Any, rng: np.random.Generator) -> Coordinates
     if isinstance(wish, str) and wish == "all":
         return None
     if _is_wish(wish):
-        count = wish if isinstance(wish, (int, np.integer)) else math.ceil(wish * block.size)
-        if count > block.size:
-            raise InvalidProblemError(
-                f"coordinates: {count} asked for in each block, but {block.name} has only {block.size}. Use "
-                "a fraction (0.1 is a tenth of every block), or a dict such as "
-                f"{{'{block.name}': 'all', …}} with a number for each block."
-            )
+        if isinstance(wish, (int, np.integer)):
+            count = min(int(wish), block.size)
+        else:
+            share = math.ceil(wish * block.size * (1 - ROUNDING))
+            count = min(max(share, COVERED), block.size)
         return (
             None if count == block.size else np.sort(rng.choice(block.size, size=int(count), replace=False))
         )

@@ -106,13 +106,27 @@ def screen(
     >>> fastcheck.screen(cost, theta, gradients).blocks["w"].verdict
     <Verdict.FAIL: 'fail'>
     """
+    options = read_options(gradients, directions, confidence, epsilon, tolerance, seed, max_memory)
+    execution = Execution(n_jobs=n_jobs, backend=backend, progress=progress)
+    return screened_report(cost, parameters, gradients, options, execution, method)
+
+
+def read_options(
+    gradients: Any,
+    directions: Any,
+    confidence: Any,
+    epsilon: float | None,
+    tolerance: Any,
+    seed: int,
+    max_memory: Any,
+) -> Options:
+    """Return the options of screening, or raise `InvalidProblemError`; also if there is no claim."""
     if gradients is None:
         raise InvalidProblemError(
             "gradients: expected the claimed gradient, or a function that returns it, got None. Does the backward "
             "pass end in a return statement?"
         )
-    start = time.perf_counter()
-    options = Options(
+    return Options(
         directions=_positive("directions", directions),
         confidence=_probability("confidence", confidence),
         epsilon=epsilon,
@@ -120,19 +134,34 @@ def screen(
         seed=seed,
         max_memory=_positive("max_memory", max_memory),
     )
-    execution = Execution(n_jobs=n_jobs, backend=backend, progress=progress)
+
+
+def screened_report(
+    cost: Callable[[Any], Any],
+    parameters: Any,
+    gradients: Any,
+    options: Options,
+    execution: Execution,
+    method: str,
+    look_closer: LookCloser | None = None,
+) -> Report:
+    """Screen, and replace the reports of blocks by those that ``look_closer`` returns of the failing ones."""
+    start = time.perf_counter()
     with generators_kept(), one_blas_thread():
         problem = pose(repeating(cost), parameters, repeating(gradients))
-        plan = make_plan(problem.layout, problem.theta, _one_of_each(problem), epsilon, seed)
+        plan = make_plan(problem.layout, problem.theta, _one_of_each(problem), options.epsilon, options.seed)
         with opened(
             problem, execution, method, epsilon=plan.epsilon, seed=plan.seed, max_memory=options.max_memory
         ) as way:
             screened = screen_blocks(problem, way, options, execution)
+            blocks = {one.residuals.block.name: one.report for one in screened}
+            if look_closer is not None:
+                blocks |= look_closer(problem, way, screened, options)
             notes, passes, method = way.notes, way.forward_passes, way.method
     return Report(
-        verdict=worst_verdict(one.report.verdict for one in screened),
+        verdict=worst_verdict(block.verdict for block in blocks.values()),
         difference=Comparison.joined(one.comparison for one in screened).difference,
-        blocks={one.residuals.block.name: one.report for one in screened},
+        blocks=blocks,
         forward_passes=problem.forward_passes + passes + sum(one.extra_passes for one in screened),
         method=method,
         epsilon=plan.epsilon,
@@ -165,6 +194,10 @@ class ScreenedBlock:
     report: BlockReport
     notes: tuple[str, ...]
     extra_passes: int
+
+
+LookCloser = Callable[[Problem, Directions, list[ScreenedBlock], Options], dict[str, BlockReport]]
+"""What may be done with the blocks that screening fails, while its way of measuring slopes is open."""
 
 
 @dataclass(frozen=True, slots=True)

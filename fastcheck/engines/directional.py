@@ -26,6 +26,10 @@ KINK = 16.0
 """One-sided slopes that differ by this many times their uncertainty do so because of a kink."""
 
 
+Where = slice | NDArray[np.intp]
+"""Coordinates of θ."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Directional:
     """One-sided slopes of J along k directions, all arrays of shape (k,).
@@ -65,8 +69,8 @@ class PlainDirections:
 
     def along(self, block: Block, entries: NDArray[np.float64], shrink: float = 1.0) -> Directional:
         """Return the slopes along ``entries`` (k, block.size); four to fourteen forward passes each."""
-        starts = np.zeros(len(entries), np.intp)
-        return self._along(block, starts, entries.reshape(len(entries), -1), shrink)
+        whole = slice(block.start, block.stop)
+        return self._along(block, [whole] * len(entries), entries.reshape(len(entries), -1), shrink)
 
     def along_blocks(
         self, pairs: Sequence[tuple[Block, NDArray[np.float64]]], shrink: float = 1.0
@@ -75,27 +79,37 @@ class PlainDirections:
         return [self.along(block, entries, shrink) for block, entries in pairs]
 
     def along_rows(
-        self, block: Block, rows: NDArray[np.intp], entries: NDArray[np.float64], shrink: float = 1.0
+        self,
+        block: Block,
+        rows: NDArray[np.intp],
+        entries: NDArray[np.float64],
+        shrink: float = 1.0,
+        axis: int = 0,
     ) -> Directional:
-        """Return the slopes along directions in one row each; four to fourteen forward passes each."""
+        """Return the slopes along directions at one index of an axis each; four to fourteen forward passes each."""
         entries = entries.reshape(len(entries), -1)
-        return self._along(block, np.asarray(rows) * entries.shape[1], entries, shrink)
+        if axis == 0:
+            starts = block.start + np.asarray(rows) * entries.shape[1]
+            chosen: list[Where] = [slice(int(start), int(start) + entries.shape[1]) for start in starts]
+        else:
+            places = np.moveaxis(np.arange(block.start, block.stop).reshape(block.shape), axis, 0)
+            chosen = [places[row].ravel() for row in rows]
+        return self._along(block, chosen, entries, shrink)
 
     def _along(
-        self, block: Block, starts: NDArray[np.intp], entries: NDArray[np.float64], shrink: float
+        self, block: Block, chosen: Sequence[Where], entries: NDArray[np.float64], shrink: float
     ) -> Directional:
         spent = self.forward_passes
         work = self.problem.theta.copy()
         found = []
-        for start, direction in zip(starts + block.start, entries, strict=True):
-            where = slice(int(start), int(start) + direction.size)
+        for where, direction in zip(chosen, entries, strict=True):
             found.append(self._slopes(block, work, where, direction, shrink))
         right, left, bound, kinked = (np.array(column) for column in zip(*found, strict=True))
         passes = self.forward_passes - spent
         return Directional(right, left, bound, kinked.astype(bool), passes, bound)
 
     def _slopes(
-        self, block: Block, work: Vector, where: slice, direction: Vector, shrink: float
+        self, block: Block, work: Vector, where: Where, direction: Vector, shrink: float
     ) -> tuple[float, float, float, bool]:
         """Return the slopes to the right and left with their bound, and whether they differ.
 
@@ -125,7 +139,7 @@ class PlainDirections:
         return central, central, uncertain, False
 
     def _sides(
-        self, block: Block, work: Vector, where: slice, direction: Vector, step: float
+        self, block: Block, work: Vector, where: Where, direction: Vector, step: float
     ) -> tuple[float, float]:
         """Return the one-sided slopes with one step."""
         center = self.problem.theta[where]

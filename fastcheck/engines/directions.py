@@ -72,12 +72,18 @@ class Directions(Protocol):
         ...
 
     def along_rows(
-        self, block: Block, rows: NDArray[np.intp], entries: NDArray[np.float64], shrink: float = 1.0
+        self,
+        block: Block,
+        rows: NDArray[np.intp],
+        entries: NDArray[np.float64],
+        shrink: float = 1.0,
+        axis: int = 0,
     ) -> Directional:
-        """Return the slopes along k directions that each live in one row of axis 0 of the block.
+        """Return the slopes along k directions that each live at one index of an axis of the block, such as one row.
 
-        ``rows``, shape (k,), are their rows and ``entries``, shape (k, block.size // block.shape[0]), what they are in
-        it. Much cheaper than dense directions: most of the differences are zero.
+        ``rows``, shape (k,), are their indices and ``entries``, shape (k, block.size // block.shape[axis]), what they
+        are there, in the order of the other axes. Much cheaper than dense directions, most of the differences being
+        zero: along the axis whose index is that of a unit, for weights.
         """
         ...
 
@@ -188,12 +194,17 @@ class _Switching:
         return self.plain.along_blocks(pairs, shrink)
 
     def along_rows(
-        self, block: Block, rows: NDArray[np.intp], entries: NDArray[np.float64], shrink: float = 1.0
+        self,
+        block: Block,
+        rows: NDArray[np.intp],
+        entries: NDArray[np.float64],
+        shrink: float = 1.0,
+        axis: int = 0,
     ) -> Directional:
         with self.switching():
             if self.exact is not None:
-                return self.exact.along_rows(block, rows, entries, shrink)
-        return self.plain.along_rows(block, rows, entries, shrink)
+                return self.exact.along_rows(block, rows, entries, shrink, axis)
+        return self.plain.along_rows(block, rows, entries, shrink, axis)
 
     @contextlib.contextmanager
     def switching(self) -> Iterator[None]:

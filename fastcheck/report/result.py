@@ -42,6 +42,24 @@ class Coordinate:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Located:
+    """Where the mistake of a block is.
+
+    ``how`` says what was found: ``"coordinates"``, whole ``"rows"``, ``"columns"`` or, in arrays of more axes,
+    ``"slices"``; a ``"dense"`` mistake; wrong coordinates ``"scattered"`` over more rows than were looked into; or
+    ``"nothing"``. ``regions`` are the parts that are wrong in most places, such as ``W1[17, :]``; ``share`` is the
+    wrong part of the block, as far as it was looked at. ``complete``: along a random direction the rest of the block
+    is right. ``sentence`` says it in words.
+    """
+
+    how: str
+    regions: tuple[str, ...]
+    share: float
+    complete: bool
+    sentence: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Screened:
     """What random directions say of a block's error e = g - ∇J.
 
@@ -65,7 +83,8 @@ class BlockReport:
     verdict is inconclusive, and is None otherwise. ``power`` is what the check would have caught. ``kinks`` coordinates
     are at a kink, where all claims between the one-sided slopes are right. ``proof`` says what the coordinates that
     were checked prove about the others, and is None where they were not drawn at random. ``screened`` is what random
-    directions say of the whole block, None if none were drawn.
+    directions say of the whole block, None if none were drawn; ``located`` is where the mistake is, None if it was not
+    looked for.
     """
 
     verdict: Verdict
@@ -81,6 +100,7 @@ class BlockReport:
     kinks: int = 0
     proof: SampleProof | None = None
     screened: Screened | None = None
+    located: Located | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -172,12 +192,13 @@ class Report:
         return cls(**fields)
 
 
-def block_report(judgement: Judgement, power: Power, kinks: int, confidence: float) -> BlockReport:
+def block_report(judgement: Judgement, power: Power, kinks: int = 0, confidence: float = 0.95) -> BlockReport:
     """Return the report of one block, with its worst coordinates; what a sample proves has this confidence."""
     part = judgement.part
     block, proof = part.block, None
     if part.drawn or part.size == block.size:
-        proof = prove(checked=part.size, size=block.size, wrong=judgement.wrong, confidence=confidence)
+        known = part.size - judgement.undecided
+        proof = prove(checked=known, size=block.size, wrong=judgement.wrong, confidence=confidence)
     return BlockReport(
         verdict=judgement.verdict,
         difference=judgement.comparison.difference,
@@ -221,6 +242,8 @@ def _block_from_dict(plain: Mapping[str, Any]) -> BlockReport:
     fields["power"] = Power(**fields["power"])
     fields["proof"] = fields["proof"] and SampleProof(**fields["proof"])
     fields["screened"] = fields["screened"] and Screened(**fields["screened"])
+    if (located := fields.get("located")) is not None:
+        fields["located"] = Located(**{**located, "regions": tuple(located["regions"])})
     return BlockReport(**fields)
 
 

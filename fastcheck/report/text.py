@@ -60,6 +60,9 @@ def make_console() -> Console:
 def rich_report(report: Report) -> RenderableType:
     """Return the report for a rich console."""
     parts: list[RenderableType] = [_headline(report), _summary(report), Text(), _blocks(report)]
+    located = [block.located.sentence for block in report.blocks.values() if block.located]
+    if located:
+        parts += [Text(), *(Text(textwrap.fill(f"Located: {sentence}", WIDTH - 2)) for sentence in located)]
     if report.verdict is Verdict.FAIL and report.worst:
         parts += [Text(), Text("Worst coordinates"), _worst(report)]
     parts += _proofs(report)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -48,12 +49,6 @@ VERIFICATION = 2**32 - 1
 
 MEASURED = 2
 """Directions of each block whose rounding noise is measured."""
-
-FEW = 64
-"""Blocks with fewer entries are measured at several points: in a sum of few roundings one may be zero by chance."""
-
-JITTERS = 3
-"""Points beside θ at which they are."""
 
 JITTER = 2.0**-51
 """As in the other engines, but smaller: a change of all parameters must not change the slope visibly."""
@@ -106,7 +101,6 @@ class DifferenceDirections:
         self.notes: tuple[str, ...] = ()
         self.forward_passes = 0
         self._noise: dict[str, _Noise] = {}
-        self._beside: dict[int, tuple[Vector, Memory]] = {}
         self._work_of_a_pass = 1
 
     def along(self, block: Block, entries: NDArray[np.float64], shrink: float = 1.0) -> Directional:
@@ -125,15 +119,20 @@ class DifferenceDirections:
         return [self._bounded(part, one, shrink, passes) for part, one in zip(parts, slopes, strict=True)]
 
     def along_rows(
-        self, block: Block, rows: NDArray[np.intp], entries: NDArray[np.float64], shrink: float = 1.0
+        self,
+        block: Block,
+        rows: NDArray[np.intp],
+        entries: NDArray[np.float64],
+        shrink: float = 1.0,
+        axis: int = 0,
     ) -> Directional:
-        """Return the slopes along directions that each live in one row of axis 0."""
+        """Return the slopes along directions that each live at one index of an axis."""
         spent = self.forward_passes
         if block.name not in self._noise:
             dense = normal_numbers(MEASURED * block.size, block.start, VERIFICATION)
             parts = [_Part(block, dense.reshape(MEASURED, block.size))]
             self._measure_noise(parts, self._slopes(parts, shrink), shrink)
-        part = _Part(block, entries.reshape(len(entries), -1), np.asarray(rows, np.intp))
+        part = _Part(block, entries.reshape(len(entries), -1), np.asarray(rows, np.intp), axis)
         slopes = self._slopes([part], shrink)[0]
         return self._bounded(part, slopes, shrink, self.forward_passes - spent)
 
@@ -171,15 +170,13 @@ class DifferenceDirections:
             confirm_end(self.runner.problem, "all blocks", end, found, self.runner.noise)
 
     def _measure_noise(self, parts: Sequence[_Part], slopes: Sequence[Slopes], shrink: float) -> None:
-        """Note what jitters of θ change in the slopes along a few directions of blocks not looked at before."""
+        """Note what a jitter of θ changes in the slopes along a few directions of blocks not looked at before."""
         new = [(p, one) for p, one in zip(parts, slopes, strict=True) if p.block.name not in self._noise]
         if not new:
             return
-        some = [part.first(MEASURED) for part, _ in new]
-        few = min(part.block.size for part in some) < FEW
-        there = [self._slopes(some, shrink, number) for number in range(JITTERS if few else 1)]
-        for (part, here), *beside in zip(new, *there, strict=True):
-            self._noise[part.block.name] = _Noise.of(part, here, beside)
+        beside = self._slopes([part.first(MEASURED) for part, _ in new], shrink, beside=True)
+        for (part, here), there in zip(new, beside, strict=True):
+            self._noise[part.block.name] = _Noise.of(part, here, there)
 
     def _bounded(self, part: _Part, slopes: Slopes, shrink: float, passes: int) -> Directional:
         """Return slopes with their bounds; those that could not be followed are evaluated plainly."""
@@ -195,14 +192,14 @@ class DifferenceDirections:
             if some.rows is None:
                 one = self.plain.along(some.block, some.entries, shrink)
             else:
-                one = self.plain.along_rows(some.block, some.rows, some.entries, shrink)
+                one = self.plain.along_rows(some.block, some.rows, some.entries, shrink, some.axis)
             right[which], left[which], kinked[which] = one.right, one.left, one.kinked
             bound[which], noise[which] = one.bound, one.noise
             passes += one.forward_passes
         return Directional(right, left, bound, kinked, passes, SAFETY * noise)
 
-    def _slopes(self, parts: Sequence[_Part], shrink: float, beside: int | None = None) -> list[Slopes]:
-        """Return the one-sided slopes at θ, or at one of the points beside it."""
+    def _slopes(self, parts: Sequence[_Part], shrink: float, beside: bool = False) -> list[Slopes]:
+        """Return the one-sided slopes at θ, or at a point beside it."""
         step = STEP / shrink
         found = []
         for plus, minus, kinked, unsupported in self._ends(parts, step, beside):
@@ -210,7 +207,7 @@ class DifferenceDirections:
             found.append(Slopes(plus / step, -minus / step, kinked, unsupported))
         return found
 
-    def _ends(self, parts: Sequence[_Part], step: float, beside: int | None) -> list[_Ends]:
+    def _ends(self, parts: Sequence[_Part], step: float, beside: bool) -> list[_Ends]:
         """Return the differences at both ends and what was flagged, part by part: in halves if there are many."""
         members = sum(len(part.entries) for part in parts)
         elements = members * sum(part.entries.shape[1] for part in parts)
@@ -223,7 +220,7 @@ class DifferenceDirections:
         halves = [self._ends([one], step, beside)[0] for one in part.halves()]
         return [tuple(np.concatenate(both) for both in zip(*halves, strict=True))]  # type: ignore[list-item]
 
-    def _at_once(self, parts: Sequence[_Part], step: float, beside: int | None) -> list[_Ends]:
+    def _at_once(self, parts: Sequence[_Part], step: float, beside: bool) -> list[_Ends]:
         """Return the same from one run, or two where the opposite differences are not the opposite."""
         there = self._trace(parts, step, beside)
         back = there if there.odd else self._trace(parts, -step, beside)
@@ -233,7 +230,7 @@ class DifferenceDirections:
         rows = [slice(int(first), int(last)) for first, last in pairwise(ends)]
         return [(there.difference[r], minus[r], kinked[r], unsupported[r]) for r in rows]
 
-    def _trace(self, parts: Sequence[_Part], step: float, beside: int | None) -> Traced:
+    def _trace(self, parts: Sequence[_Part], step: float, beside: bool) -> Traced:
         """Run the cost with the changes of all parts, each in members of its own."""
         blocks = self.runner.problem.layout.blocks
         members = sum(len(part.entries) for part in parts)
@@ -242,7 +239,7 @@ class DifferenceDirections:
         for part in parts:
             forms[blocks.index(part.block)] = part.form(step, start, members)
             start += len(part.entries)
-        theta, memory = (None, None) if beside is None else self._point(beside)
+        theta, memory = self._beside if beside else (None, None)
         traced = self.runner.moved(
             forms,
             members,
@@ -253,11 +250,10 @@ class DifferenceDirections:
         self.forward_passes += 1 + math.ceil(traced.member_work / self._work_of_a_pass)
         return traced
 
-    def _point(self, number: int) -> tuple[Vector, Memory]:
-        """Return a point beside θ, and what products of it are remembered."""
-        if number not in self._beside:
-            self._beside[number] = jittered(self.runner.problem.theta, JITTER, number), Memory()
-        return self._beside[number]
+    @functools.cached_property
+    def _beside(self) -> tuple[Vector, Memory]:
+        """A point beside θ, and what products of it are remembered."""
+        return jittered(self.runner.problem.theta, JITTER), Memory()
 
 
 _Ends = tuple[Vector, Vector, Flags, Flags]
@@ -265,15 +261,17 @@ _Ends = tuple[Vector, Vector, Flags, Flags]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Part:
-    """Directions in one block: ``entries`` (k, block.size), or (k, row size) with their ``rows`` (k,) of axis 0."""
+    """Directions in one block: ``entries`` (k, block.size), or (k, row size) with their ``rows`` (k,) of an axis."""
 
     block: Block
     entries: NDArray[np.float64]
     rows: NDArray[np.intp] | None = None
+    axis: int = 0
 
     def at(self, which: slice | NDArray[np.intp]) -> _Part:
         """Return some of the directions."""
-        return _Part(self.block, self.entries[which], None if self.rows is None else self.rows[which])
+        rows = None if self.rows is None else self.rows[which]
+        return _Part(self.block, self.entries[which], rows, self.axis)
 
     def first(self, count: int) -> _Part:
         """Return the first directions."""
@@ -292,8 +290,9 @@ class _Part:
         """Return the differences of the block in a run in which these are members from ``start`` on."""
         k, shape = len(self.entries), self.block.shape
         dims, at = shape, {}
-        if self.rows is not None and shape[0] > 1:
-            dims, at = (1, *shape[1:]), {0: self.rows}
+        if self.rows is not None and shape[self.axis] > 1:
+            dims = (*shape[: self.axis], 1, *shape[self.axis + 1 :])
+            at = {self.axis: self.rows}
         data = np.zeros((members, *dims)) if k < members else np.empty((members, *dims))
         np.multiply(self.entries.reshape(k, *dims), step, out=data[start : start + k])
         return Form(data, shape, at, peak=largest(data))
@@ -307,18 +306,15 @@ class _Noise:
     relative: float
 
     @classmethod
-    def of(cls, part: _Part, slopes: Slopes, beside: Sequence[Slopes]) -> _Noise:
-        """Compare slopes along some directions with those of the first few of them at points beside θ."""
-        k = beside[0].right.size
-        central = slopes.central[:k]
-        changes = [0.0]
-        for there in beside:
-            ignored = there.kinked | slopes.kinked[:k] | there.unsupported | slopes.unsupported[:k]
-            changes += list(np.abs(there.central - central)[~ignored])
-        if len(changes) == 1:
+    def of(cls, part: _Part, slopes: Slopes, beside: Slopes) -> _Noise:
+        """Compare slopes along some directions with those of the first few of them ``beside`` θ."""
+        k = beside.right.size
+        ignored = beside.kinked | slopes.kinked[:k] | beside.unsupported | slopes.unsupported[:k]
+        if ignored.all():
             return cls(per_length=0.0, relative=ROUNDING / MARGIN)
+        central = slopes.central[:k]
         typical, length = root_mean_square(central), root_mean_square(part.first(k).lengths())
-        change = float(max(changes))
+        change = float(np.abs(beside.central - central)[~ignored].max())
         return cls(
             per_length=(change + LEAST * typical) / length if length else 0.0,
             relative=change / typical + LEAST if typical else LEAST,

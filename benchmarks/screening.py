@@ -1,0 +1,192 @@
+"""Screening time against parameters, in units of the user's own forward and backward pass, from 1e3 to 1e7 parameters.
+
+``python -m benchmarks.screening`` measures and writes docs/results/screening.svg and screening.md. Needs the extra
+``plots``; if PyTorch is installed, its fast gradcheck is measured on the same network, in turn with screening.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import statistics
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks.zoo.networks.perceptron import Perceptron, Shape
+from fastcheck import Report, screen
+
+RESULTS = Path(__file__).parent.parent / "docs" / "results"
+SAMPLES = 64
+SIZES = (
+    (12, 32, 10),
+    (48, 64, 10),
+    (256, 96, 10),
+    (784, 300, 10),
+    (1024, 1024, 10),
+    (3072, 1024, 10),
+    (3072, 2560, 1024, 10),
+)
+"""Units of the layers; softmax, L2, 64 samples."""
+
+PEER = (784, 300, 10)
+"""The network on which PyTorch is measured, too."""
+
+REPEATED = 9
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """What was measured on one network: medians of seconds, and the largest relative bound of a block."""
+
+    sizes: tuple[int, ...]
+    parameters: int
+    user: float
+    screening: float
+    failing: float
+    bound: float
+    forward_passes: int
+    peer: float | None
+
+
+def network(sizes: tuple[int, ...]) -> Perceptron:
+    """Return the user's network: features × samples, plain NumPy."""
+    return Perceptron(Shape(sizes=sizes, samples=SAMPLES, loss="softmax", lambd=0.1), seed=0)
+
+
+def timed(function: Callable[[], Any]) -> tuple[float, Any]:
+    """Return the seconds that one call takes, and what it returns."""
+    start = time.perf_counter()
+    result = function()
+    return time.perf_counter() - start, result
+
+
+def measure(sizes: tuple[int, ...]) -> Row:
+    """Measure in turn: the user's passes, screening of a right and of a wrong gradient, and the peer."""
+    net = network(sizes)
+    gradients = net.backward(net.parameters)
+    wrong = gradients | {"W1": gradients["W1"].copy()}
+    wrong["W1"][3] *= -1
+
+    def passed(claim: Any) -> Report:
+        return screen(net.cost, net.parameters, claim, progress=False)
+
+    # The backward pass of the zoo runs the forward pass itself.
+    jobs: list[Callable[[], Any]] = [
+        lambda: net.backward(net.parameters),
+        lambda: passed(gradients),
+        lambda: passed(wrong),
+    ]
+    if sizes == PEER and importlib.util.find_spec("torch"):
+        jobs.append(torch_gradcheck(net))
+    for job in jobs[1:]:
+        job()
+    repeated = REPEATED if sum(np.size(value) for value in gradients.values()) < 1e6 else 3
+    times = [[timed(job)[0] for job in jobs] for _ in range(repeated)]
+    user, screening, failing, *peer = (statistics.median(column) for column in zip(*times, strict=True))
+    report = passed(gradients)
+    assert report.passed
+    assert not passed(wrong).passed
+    return Row(
+        sizes=sizes,
+        parameters=report.size,
+        user=user,
+        screening=screening,
+        failing=failing,
+        bound=max(block.screened.relative_bound for block in report.blocks.values() if block.screened),
+        forward_passes=report.forward_passes,
+        peer=peer[0] if peer else None,
+    )
+
+
+def torch_gradcheck(net: Perceptron) -> Callable[[], Any]:
+    """Return PyTorch's fast gradcheck of the same cost."""
+    import torch
+
+    X, Y = torch.tensor(net.X), torch.tensor(net.Y)
+    leaves = [torch.tensor(value, requires_grad=True) for value in net.parameters.values()]
+
+    def cost(W1: Any, b1: Any, W2: Any, b2: Any) -> Any:
+        scores = W2 @ torch.relu(W1 @ X + b1) + b2
+        penalty = (W1**2).sum() + (W2**2).sum()
+        loss = -(Y * torch.log_softmax(scores, 0)).sum() / SAMPLES
+        return loss + net.shape.lambd / (2 * SAMPLES) * penalty
+
+    return lambda: torch.autograd.gradcheck(cost, leaves, fast_mode=True)
+
+
+def plot(rows: list[Row], path: Path) -> None:
+    """Draw the ratio to the user's passes, on logarithmic axes."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+
+    matplotlib.rcParams["svg.hashsalt"] = "fastcheck"
+    figure, axes = plt.subplots(figsize=(6.4, 4.0), layout="constrained")
+    parameters = [row.parameters for row in rows]
+    for label, ratio, style in (
+        ("a right gradient", [row.screening / row.user for row in rows], "o-"),
+        ("a gradient with one row negated", [row.failing / row.user for row in rows], "s--"),
+    ):
+        axes.loglog(parameters, ratio, style, label=label)
+    axes.axhline(20, color="0.6", linewidth=0.8)
+    axes.set_xlabel("parameters")
+    axes.set_ylabel("screening / (forward + backward pass)")
+    axes.set_title("ReLU and softmax, L2, 64 samples, the user's NumPy code")
+    axes.grid(True, which="major", alpha=0.3)
+    axes.legend()
+    figure.savefig(path, metadata={"Date": None})
+
+
+def page(rows: list[Row]) -> str:
+    """Return the table as Markdown."""
+    lines = [
+        "# Screening: time against parameters",
+        "",
+        "ReLU layers, softmax and L2 on 64 samples, in the user's own NumPy code; 4 directions in each block, float64.",
+        "The user's forward and backward pass is measured in turn with screening, and with as many BLAS threads as it",
+        "likes; screening uses one. Made by `python -m benchmarks.screening`. See [screening](../screening.md).",
+        "",
+        "![screening time in units of a forward and backward pass](screening.svg)",
+        "",
+        "| layers | parameters | forward + backward | screening | ratio | one row negated | relative bound | passes |",
+        "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
+    ]
+    lines += [
+        f"| {'-'.join(map(str, row.sizes))} | {row.parameters:,} | {1e3 * row.user:,.1f} ms | "
+        f"{1e3 * row.screening:,.1f} ms | {row.screening / row.user:.0f} | {1e3 * row.failing:,.0f} ms | "
+        f"{row.bound:.0e} | {row.forward_passes} |"
+        for row in rows
+    ]
+    for row in rows:
+        if row.peer is not None:
+            lines += [
+                "",
+                f"On {'-'.join(map(str, row.sizes))}, in turn with these, "
+                f"`torch.autograd.gradcheck(fast_mode=True)` takes {1e3 * row.peer:.0f} ms: one direction through all "
+                "blocks, and a tolerance of 1e-3.",
+            ]
+    return "\n".join(lines) + "\n"
+
+
+def main() -> None:
+    """Measure, write the page and the plot, and print the table."""
+    rows = []
+    for sizes in SIZES:
+        rows.append(measure(sizes))
+        row = rows[-1]
+        print(
+            f"{row.parameters:>12,}: {1e3 * row.screening:8.1f} ms, "
+            f"{row.screening / row.user:5.1f} times {row.user:.4f} s"
+        )
+    RESULTS.mkdir(exist_ok=True)
+    (RESULTS / "screening.md").write_text(page(rows))
+    plot(rows, RESULTS / "screening.svg")
+
+
+if __name__ == "__main__":
+    main()
