@@ -79,7 +79,8 @@ class Rows(NamedTuple):
         if estimate.plain.size and not plain:
             numbers = np.arange(*rows.indices(estimate.part.size)) if isinstance(rows, slice) else rows
             plain = np.isin(numbers, estimate.plain)
-        return cls(numerical, lower, upper, estimate.bound.at(rows, lower), plain)
+        size = lower if upper is lower else np.maximum(np.abs(lower), np.abs(upper))
+        return cls(numerical, lower, upper, estimate.bound.at(rows, size), plain)
 
     def outside(self, claimed: Vector) -> Vector:
         """Return how far claims are from the slopes that count as right, negative inside."""

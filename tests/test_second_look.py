@@ -183,7 +183,7 @@ def test_where_all_suspects_stand_on_several_kinks_not_all_are_looked_at():
 
     report = check(cost, np.zeros(600), (V @ X.T).ravel(), method="plain")
     assert report.verdict == "inconclusive"
-    assert len(calls) < 2 * 600 + 100 * DOUBTED
+    assert len(calls) < 2 * 600 + 200 * DOUBTED
 
 
 # --- the arithmetic -----------------------------------------------------------------------------------------

@@ -20,17 +20,28 @@ place, and smooth functions are linear over it to the last bit, which makes all 
 SMALL = 2.0**-24
 """A step of the user's above this has a truncation error: the slopes with the default step are those to judge by."""
 
-ROUNDING = 2.0**13 * np.finfo(float).eps
-"""Bound on the rounding error of ĝ relative to max(|ĝ|, RMS of the block): 1.8e-12."""
+ROUNDING = 2.0**13 * float(np.finfo(float).eps)
+"""Two ways of adding up the same terms may differ by this share of the sum of their sizes: 1.8e-12."""
 
-MARGIN = 32.0
-"""Bound over the rounding noise seen in a few coordinates of the block."""
+FLOOR = 16 * float(np.finfo(float).eps)
+"""Relative rounding error of ĝ where nothing shows any: 3.6e-15."""
+
+MARGIN = 4.0
+"""Bound over the largest rounding noise seen in a few coordinates of the block."""
+
+COST_MARGIN = 128.0
+"""Relative rounding error of ĝ over that of J. Jittering θ leaves 1 − σ(z) as it is where σ(z) is near 1, and all its
+rounding error with it; in J that error shows."""
+
+CANCELLED = 2.0**-40
+"""Larger relative rounding errors of J come from a J that is near zero by chance, and tell nothing about ĝ."""
 
 SAMPLE = 8
 """Coordinates of each block whose rounding noise is measured."""
 
-JITTER = 2.0**-47
-"""Largest relative change of θ that makes all roundings fall differently, and changes hardly anything else."""
+JITTER = 2.0**-50
+"""Largest relative change of θ, four units in the last place: all roundings fall differently, and ĝ itself changes by
+no more than they do."""
 
 UNDERFLOW = 2.0**-900
 """Differences below this may come from numbers too small for full precision."""
@@ -88,15 +99,27 @@ def picked_rows(size: int) -> Coordinates:
     return np.unique(np.linspace(0, size - 1, SAMPLE).astype(np.intp))
 
 
-def bound_of(slopes: Slopes, picked: Coordinates, beside: Slopes) -> Bound:
+def bound_of(slopes: Slopes, picked: Coordinates, beside: Slopes, cost_noise: float = 0.0) -> Bound:
     """Return the bound of the coordinates of a block, from the rounding noise seen in its ``picked`` rows.
 
-    ``beside`` holds the slopes of these rows at jittered parameters.
+    ``beside`` holds the slopes of these rows at jittered parameters, ``cost_noise`` is the relative noise of J.
     """
     here = slopes.at(picked)
     ignored = beside.kinked | here.kinked | beside.unsupported | here.unsupported
     noise = np.where(ignored, 0.0, np.abs(beside.central - here.central))
-    return Bound(ROUNDING, ROUNDING * root_mean_square(slopes.central) + MARGIN * float(noise.max()))
+    return block_bound(root_mean_square(slopes.central), float(np.max(noise, initial=0.0)), cost_noise)
+
+
+def block_bound(typical: float, seen: float, cost_noise: float) -> Bound:
+    """Return what rounding leaves between ĝ and the slope in a block.
+
+    ``typical`` is the RMS of ĝ over the block, ``seen`` the largest change of ĝ that `jittered` parameters made in a
+    few of its coordinates, ``cost_noise`` the relative rounding noise of J, 0 where J is not computed by the user's
+    formulas. Measured in docs/results/bounds.md.
+    """
+    share = FLOOR + COST_MARGIN * min(cost_noise, CANCELLED)
+    absolute = share * typical + MARGIN * seen
+    return Bound(min(1.0, absolute / typical) if typical else share, absolute)
 
 
 def unusable(difference: Vector) -> NDArray[np.bool_]:

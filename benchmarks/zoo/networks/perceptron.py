@@ -23,7 +23,7 @@ def softmax(Z):
     return E / E.sum(axis=0, keepdims=True)
 
 
-ACTIVATIONS = {"relu": lambda Z: np.maximum(Z, 0), "sigmoid": sigmoid, "tanh": np.tanh}
+ACTIVATIONS = {"relu": lambda Z: np.maximum(Z, 0), "sigmoid": sigmoid, "tanh": lambda Z: np.tanh(Z)}
 SLOPES = {
     "relu": lambda Z, A: (Z > 0).astype(Z.dtype),
     "sigmoid": lambda Z, A: A * (1 - A),

@@ -16,7 +16,6 @@ from fastcheck.engines.difference.verification import Evidence, chosen_direction
 from fastcheck.engines.noise import POINTS, noise_level, rounding_bound
 from fastcheck.engines.plain import default_steps, differences
 from fastcheck.engines.slopes import (
-    ROUNDING,
     STEP,
     UNDERFLOW,
     Slopes,
@@ -76,7 +75,7 @@ def _estimate(runner: Runner, plan: Plan, use: Callable[[Estimate], T]) -> Estim
             runs = [runner.slopes([parts[k] for k in group], epsilon, advance) for epsilon in epsilons]
             for k, *found in zip(group, *runs, strict=True):
                 best = to_judge_by(found, plan.epsilon)
-                bound = bound_of(best, picked[k], beside[k])
+                bound = bound_of(best, picked[k], beside[k], runner.relative_noise)
                 evidence[k] = Evidence.of(directions[k], found[0], bound)
                 estimate = _estimate_of(runner, parts[k], found, best, bound, plan.epsilon)
                 plain += estimate.plain.size
@@ -93,7 +92,6 @@ def _estimate(runner: Runner, plan: Plan, use: Callable[[Estimate], T]) -> Estim
         results=tuple(results[k] for k in range(len(parts))),
         forward_passes=runner.passes + POINTS + passes + 2 * plain,
         notes=(_PLAIN_NOTE.format(plain),) if plain else (),
-        kinks=runner.kink_places(),
     )
 
 
@@ -109,7 +107,7 @@ def _estimate_of(
         low, high, kinks = runner.enclosed(part, runs[0])
         lower, upper = np.where(at_kinks, low, lower), np.where(at_kinks, high, upper)
         largest = np.where(at_kinks, np.maximum(np.abs(low), np.abs(high)), 0.0)
-        bound = Bound(bound.relative, bound.absolute + ROUNDING * largest)
+        bound = Bound(bound.relative, bound.absolute + bound.relative * largest)
     plain = np.flatnonzero(np.logical_or.reduce([run.unsupported for run in runs]))
     if plain.size:
         problem, coordinates = runner.problem, part.block.start + part.at(plain)

@@ -72,7 +72,7 @@ def is_choice(key: Any) -> bool:
     """Whether assigning a number is a choice that may differ between members: a mask, perturbed or at its kinks."""
     if type(key) is DifferenceArray:
         return bool(key.dtype == bool and (key.form is not None or running().settling is not None))
-    return isinstance(key, np.ndarray) and key.dtype == bool and running().settling is not None
+    return running().settling is not None and isinstance(key, np.ndarray) and key.dtype == bool
 
 
 def take(x: Any, indices: Any, axis: int | None = None, mode: str = "raise") -> Any:

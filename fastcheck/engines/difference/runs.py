@@ -66,6 +66,11 @@ class Runner:
         self.passes = 0
         self.experience = Experience(starts=0.0, member_work=np.inf, largest=np.inf)
 
+    @property
+    def relative_noise(self) -> float:
+        """The rounding noise of J, relative to it."""
+        return self.noise / abs(self.problem.value) if self.problem.value else 0.0
+
     def groups(self, parts: Sequence[Part]) -> list[list[int]]:
         """Return the numbers of the parts that are run together: small ones, if starting their runs would cost more."""
         small = [k for k, part in enumerate(parts) if part.size <= FEW]
@@ -162,12 +167,14 @@ class Runner:
         )
 
     def enclosed(self, part: Part, slopes: Slopes) -> tuple[Vector, Vector, Kinks]:
-        """Return the slopes (k,) of a part between which claims are right, ``slopes`` being those with the tiny step.
+        """Return the slopes (k,) between which claims are right, ``slopes`` being those with the tiny step.
 
         At kinks that is all that a backward pass may find, and the one-sided slopes.
         """
         lower, upper = (np.array(end) for end in slopes.interval())
-        kinks = Kinks(np.zeros(part.size, dtype=np.intp), np.ones(part.size, dtype=bool))
+        counts = np.zeros(part.size, dtype=np.intp)
+        complete = np.ones(part.size, dtype=bool)
+        places: tuple[KinkPlace, ...] = ()
         rows = np.flatnonzero(slopes.kinked & ~slopes.unsupported)
         if rows.size:
             before = self.enclosure.runs
@@ -176,16 +183,12 @@ class Runner:
             self.passes += self.enclosure.runs - before
             lower[rows] = np.fmin(lower[rows], found.lower)
             upper[rows] = np.fmax(upper[rows], found.upper)
-            kinks.counts[rows], kinks.enclosed[rows] = found.counts, found.complete
-        return lower, upper, kinks
-
-    def kink_places(self) -> tuple[KinkPlace, ...]:
-        """Return where in the cost kinks were met."""
-        return self.enclosure.places() if "enclosure" in self.__dict__ else ()
+            counts[rows], complete[rows], places = found.counts, found.complete, found.places
+        return lower, upper, Kinks(counts=counts, places=places, enclosed=complete)
 
     @functools.cached_property
     def enclosure(self) -> Enclosure:
-        """What is known of the kinks that θ stands on."""
+        """What is known of the kinks that θ stands on, for all parts."""
         return Enclosure(
             cost=self.cost,
             build=self.problem.layout.assemble,
