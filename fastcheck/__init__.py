@@ -28,8 +28,9 @@ if TYPE_CHECKING:
         InvalidProblemError,
     )
     from fastcheck.randomness import frozen_randomness
-    from fastcheck.report.result import BlockReport, Coordinate, Report
+    from fastcheck.report.result import BlockReport, Coordinate, Report, Screened
     from fastcheck.report.stages import Stage, StagesReport
+    from fastcheck.screening import screen
     from fastcheck.stages import GradientGuard, check_stages
     from fastcheck.verdict import Verdict
 
@@ -46,6 +47,7 @@ __all__ = [
     "InvalidProblemError",
     "Loss",
     "Report",
+    "Screened",
     "Stage",
     "StagesReport",
     "Verdict",
@@ -58,6 +60,7 @@ __all__ = [
     "course",
     "frozen_randomness",
     "numerical_gradient",
+    "screen",
 ]
 
 _HOMES = {
@@ -71,6 +74,7 @@ _HOMES = {
     "InvalidProblemError": "fastcheck.errors",
     "Loss": "fastcheck.engines.mlp.losses",
     "Report": "fastcheck.report.result",
+    "Screened": "fastcheck.report.result",
     "Stage": "fastcheck.report.stages",
     "StagesReport": "fastcheck.report.stages",
     "Verdict": "fastcheck.verdict",
@@ -82,6 +86,7 @@ _HOMES = {
     "check_stages": "fastcheck.stages",
     "frozen_randomness": "fastcheck.randomness",
     "numerical_gradient": "fastcheck.checks",
+    "screen": "fastcheck.screening",
 }
 
 

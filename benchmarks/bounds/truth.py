@@ -65,7 +65,8 @@ def _confirm(cost: Any, point: Arrays, gradient: NDArray[Any]) -> None:
     rng = np.random.default_rng(0)
     direction = {name: rng.standard_normal(block.shape) for name, block in point.items()}
     above, below = (
-        cost({name: block + step * direction[name] for name, block in point.items()}) for step in (STEP, -STEP)
+        cost({name: block + step * direction[name] for name, block in point.items()})
+        for step in (STEP, -STEP)
     )
     slope = (above - below) / (2 * STEP)
     terms = gradient * np.concatenate([block.ravel() for block in direction.values()])

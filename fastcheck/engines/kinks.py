@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,10 +29,10 @@ class KinkPlace:
     def __str__(self) -> str:
         entries = ", ".join("[" + ", ".join(map(str, index)) + "]" for index in self.indices)
         more = ", …" if self.count > len(self.indices) else ""
-        at = f" {entries}{more}" if self.shape else ""
+        at = f" of shape {self.shape}: {entries}{more}" if self.shape else ""
         return (
-            f"{self.filename}:{self.lineno}  {self.source}\n"
-            f"  {self.function}: {self.count:,} of {int(np.prod(self.shape)):,} entries of shape {self.shape}{at}"
+            f"{self.function} in line {self.lineno} of {Path(self.filename).name} ({self.source}) is at a kink in "
+            f"{self.count:,} of {int(np.prod(self.shape)):,} entries{at}"
         )
 
 

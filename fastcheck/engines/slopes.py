@@ -89,9 +89,10 @@ def to_judge_by(runs: Sequence[Slopes], epsilon: float | None) -> Slopes:
     return runs[0] if epsilon is None or epsilon > SMALL else runs[-1]
 
 
-def jittered(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return parameters or data beside these, where all roundings fall differently."""
-    return np.asarray(values * (1 + 2 * JITTER * (np.random.default_rng(0).random(values.shape) - 0.5)))
+def jittered(values: NDArray[np.float64], jitter: float = JITTER, number: int = 0) -> NDArray[np.float64]:
+    """Return parameters or data beside these, where all roundings fall differently; others for each ``number``."""
+    random = np.random.default_rng(number).random(values.shape)
+    return np.asarray(values * (1 + 2 * jitter * (random - 0.5)))
 
 
 def picked_rows(size: int) -> Coordinates:

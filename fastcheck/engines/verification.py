@@ -30,8 +30,13 @@ def confirmed(verify: Callable[[float], int], problem: Problem, noise: float) ->
     try:
         return noise, 2 * verify(noise)
     except DisagreementError:
-        noise = max(noise, *(noise_level(problem, line) for line in range(LINES)))
+        noise = max(noise, carefully_measured_noise(problem))
         return noise, LINES * POINTS + 2 * verify(noise)
+
+
+def carefully_measured_noise(problem: Problem) -> float:
+    """Return the largest noise of J that `LINES` lines show. Cost: 27 forward passes."""
+    return max(noise_level(problem, line) for line in range(LINES))
 
 
 def confirm_loop(
@@ -54,9 +59,7 @@ def confirm_loop(
     try:
         for end in ends:
             work[places] = end
-            costs.append(problem.evaluator(work))
-    except EvaluationError as error:
-        raise DisagreementError(f"Beside θ, in {where}: {error}") from error
+            costs.append(evaluated_beside(problem, work, where))
     finally:
         work[places] = before
     plus, minus = costs
@@ -68,6 +71,29 @@ def confirm_loop(
             f"{where}, with the step {step:g}, it finds {loop:.12g} and not {found:.12g}, and rounding explains "
             f"{allowed:.1g} only."
         )
+
+
+def confirm_end(problem: Problem, where: str, end: Vector, found: float, noise: float) -> None:
+    """Raise `DisagreementError` unless J(end) - J(θ), evaluated, is the difference that a fast engine found.
+
+    ``where`` names the blocks, ``end`` (n,) is a point beside θ as it is rounded. Cost: one forward pass.
+    """
+    cost = evaluated_beside(problem, end, where)
+    evaluated = cost - problem.value
+    allowed = 4 * float(rounding_bound(max(noise, float(np.spacing(abs(cost)))), 1.0))
+    if not abs(evaluated - found) <= allowed:
+        raise DisagreementError(
+            f"Evaluation does not confirm difference propagation: along a random direction in {where} the cost changes "
+            f"by {evaluated:.12g} and not by {found:.12g}, and rounding explains {allowed:.1g} only."
+        )
+
+
+def evaluated_beside(problem: Problem, theta: Vector, where: str) -> float:
+    """Return J at a point beside θ; `DisagreementError` where there is none."""
+    try:
+        return problem.evaluator(theta)
+    except EvaluationError as error:
+        raise DisagreementError(f"Beside θ, in {where}: {error}") from error
 
 
 def confirm_sum(where: str, total: float, found: float, allowed: float) -> None:

@@ -13,6 +13,7 @@ import numpy as np
 from fastcheck.errors import GradientMismatchError
 from fastcheck.parameters import coordinate_name
 from fastcheck.power import Power
+from fastcheck.sampling import SampleProof, prove
 from fastcheck.verdict import Judgement, Verdict
 
 WORST = 10
@@ -41,12 +42,30 @@ class Coordinate:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Screened:
+    """What random directions say of a block's error e = g - ∇J.
+
+    With probability ``confidence`` the norm ‖e‖ is at most ``bound``, and ‖e‖ / ‖∇J‖ at most ``relative_bound``
+    (infinite where ‖e‖ may be as large as ‖∇J‖). ``directions`` were drawn; ``kinked`` of them cross a kink at θ.
+    """
+
+    directions: int
+    confidence: float
+    bound: float
+    relative_bound: float
+    kinked: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class BlockReport:
     """One block of the parameters.
 
     ``checked`` of its ``size`` coordinates were compared, ``wrong`` of them disagree, ``undecided`` could not
     be measured well enough; ``worst`` are those with the largest errors, worst first. ``cause`` says why the
-    verdict is inconclusive, and is None otherwise. ``power`` is what the check would have caught.
+    verdict is inconclusive, and is None otherwise. ``power`` is what the check would have caught. ``kinks`` coordinates
+    are at a kink, where all claims between the one-sided slopes are right. ``proof`` says what the coordinates that
+    were checked prove about the others, and is None where they were not drawn at random. ``screened`` is what random
+    directions say of the whole block, None if none were drawn.
     """
 
     verdict: Verdict
@@ -59,6 +78,9 @@ class BlockReport:
     worst: tuple[Coordinate, ...]
     cause: str | None
     power: Power
+    kinks: int = 0
+    proof: SampleProof | None = None
+    screened: Screened | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,8 +172,30 @@ class Report:
         return cls(**fields)
 
 
-def block_report(judgement: Judgement, power: Power) -> BlockReport:
-    """Return the report of one block, with its worst coordinates."""
+def block_report(judgement: Judgement, power: Power, kinks: int, confidence: float) -> BlockReport:
+    """Return the report of one block, with its worst coordinates; what a sample proves has this confidence."""
+    part = judgement.part
+    block, proof = part.block, None
+    if part.drawn or part.size == block.size:
+        proof = prove(checked=part.size, size=block.size, wrong=judgement.wrong, confidence=confidence)
+    return BlockReport(
+        verdict=judgement.verdict,
+        difference=judgement.comparison.difference,
+        shape=block.shape,
+        size=block.size,
+        checked=part.size,
+        wrong=judgement.wrong,
+        undecided=judgement.undecided,
+        worst=worst_coordinates(judgement),
+        cause=judgement.cause,
+        power=power,
+        kinks=kinks,
+        proof=proof,
+    )
+
+
+def worst_coordinates(judgement: Judgement) -> tuple[Coordinate, ...]:
+    """Return the coordinates of one block that have the largest errors."""
     block = judgement.part.block
     worst = []
     for one in judgement.worst:
@@ -166,18 +210,7 @@ def block_report(judgement: Judgement, power: Power) -> BlockReport:
                 relative_error=one.error / size if size else 0.0,
             )
         )
-    return BlockReport(
-        verdict=judgement.verdict,
-        difference=judgement.comparison.difference,
-        shape=block.shape,
-        size=block.size,
-        checked=judgement.part.size,
-        wrong=judgement.wrong,
-        undecided=judgement.undecided,
-        worst=tuple(worst),
-        cause=judgement.cause,
-        power=power,
-    )
+    return tuple(worst)
 
 
 def _block_from_dict(plain: Mapping[str, Any]) -> BlockReport:
@@ -186,6 +219,8 @@ def _block_from_dict(plain: Mapping[str, Any]) -> BlockReport:
     fields["shape"] = tuple(fields["shape"])
     fields["worst"] = tuple(Coordinate(**{**c, "index": tuple(c["index"])}) for c in fields["worst"])
     fields["power"] = Power(**fields["power"])
+    fields["proof"] = fields["proof"] and SampleProof(**fields["proof"])
+    fields["screened"] = fields["screened"] and Screened(**fields["screened"])
     return BlockReport(**fields)
 
 

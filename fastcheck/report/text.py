@@ -11,7 +11,7 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from fastcheck.report.result import Report
+from fastcheck.report.result import BlockReport, Report, Screened
 from fastcheck.verdict import Verdict
 
 WIDTH = 80
@@ -20,6 +20,9 @@ SHOWN = 3
 
 BLOCKS_SHOWN = 5
 """Failing blocks of which coordinates are shown."""
+
+TOUCHED = 0.01
+"""Share of a block that a mistake touches whose chance to be missed is shown."""
 
 COLOURS = {Verdict.PASS: "green", Verdict.FAIL: "bold red", Verdict.INCONCLUSIVE: "yellow"}
 SENTENCES = {
@@ -57,12 +60,38 @@ def make_console() -> Console:
 def rich_report(report: Report) -> RenderableType:
     """Return the report for a rich console."""
     parts: list[RenderableType] = [_headline(report), _summary(report), Text(), _blocks(report)]
-    if report.verdict is Verdict.FAIL:
+    if report.verdict is Verdict.FAIL and report.worst:
         parts += [Text(), Text("Worst coordinates"), _worst(report)]
+    parts += _proofs(report)
     causes = [block.cause for block in report.blocks.values() if block.cause]
     notes = [f"Inconclusive: {cause}. {ADVICE}" for cause in causes[:1]] + list(report.notes)
     parts += [Text(textwrap.fill(f"Note: {note}", WIDTH - 2)) for note in notes]
     return Group(*parts)
+
+
+def _proofs(report: Report) -> list[RenderableType]:
+    """Return a table of what samples prove about the coordinates that were not checked."""
+    sampled = {
+        name: block.proof
+        for name, block in report.blocks.items()
+        if block.proof and block.checked < block.size
+    }
+    if not sampled:
+        return []
+    confidence = next(iter(sampled.values())).confidence
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    table.add_column("block")
+    table.add_column("not checked", justify="right")
+    table.add_column(f"wrong of these, {100 * confidence:g} % sure", justify="right")
+    table.add_column(f"chance to miss {100 * TOUCHED:g} % wrong", justify="right")
+    for name, proof in sampled.items():
+        table.add_row(
+            Text(name),
+            f"{proof.size - proof.checked:,}",
+            f"at most {proof.at_most:,} ({100 * proof.share:.2g} %)",
+            f"{proof.missed(TOUCHED):.2g}",
+        )
+    return [Text(), table]
 
 
 def _headline(report: Report) -> Text:
@@ -78,6 +107,9 @@ def _headline(report: Report) -> Text:
 
 
 def _summary(report: Report) -> Text:
+    screened = [block.screened for block in report.blocks.values() if block.screened]
+    if screened:
+        return _screened_summary(report, screened)
     share = "all" if report.checked == report.size else f"{report.checked:,} of"
     step = "" if report.epsilon is None else f", ε = {report.epsilon:g}"
     seed = "" if report.checked == report.size else f", seed {report.seed}"
@@ -85,6 +117,17 @@ def _summary(report: Report) -> Text:
         f"{share} {report.size:,} parameters checked by {METHODS[report.method]}{step}{seed}\n"
         f"difference {report.difference:.3g}  (usually right below 1e-7, wrong above 1e-3)\n"
         f"{report.forward_passes:,} forward passes, {report.seconds:.2f} s{_power(report)}"
+    )
+
+
+def _screened_summary(report: Report, screened: list[Screened]) -> Text:
+    size = sum(block.size for block in report.blocks.values() if block.screened)
+    return Text(
+        f"{size:,} parameters screened by {METHODS[report.method]}, seed {report.seed}\n"
+        f"along {screened[0].directions} random directions in each block; each bound on the relative error\n"
+        f"‖g - ∇J‖ / ‖∇J‖ of a block holds with {100 * screened[0].confidence:.10g} % confidence\n"
+        f"difference {report.difference:.3g}  (usually right below 1e-7, wrong above 1e-3)\n"
+        f"{report.forward_passes:,} forward passes, {report.seconds:.2f} s"
     )
 
 
@@ -104,26 +147,42 @@ def _power(report: Report) -> str:
 
 
 def _blocks(report: Report) -> Table:
+    screened = any(block.screened for block in report.blocks.values())
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
     table.add_column("block")
     table.add_column("shape")
     table.add_column("verdict")
     table.add_column("difference", justify="right")
-    table.add_column("checked", justify="right")
-    table.add_column("wrong", justify="right")
+    for title in ("bound",) if screened else ("checked", "wrong"):
+        table.add_column(title, justify="right")
     table.add_column("largest error at")
     for name, block in report.blocks.items():
-        worst = block.worst[0]
+        numbers = [f"{block.checked:,}", f"{block.wrong:,}"]
+        if screened:
+            numbers = [_bound(block)]
         table.add_row(
             Text(name),
             Text("×".join(map(str, block.shape)) or "number"),
             Text(block.verdict, style=COLOURS[block.verdict]),
             f"{block.difference:.2e}",
-            f"{block.checked:,}",
-            f"{block.wrong:,}",
-            Text(f"{worst.name}: {worst.error:.1e}" if worst.error else "no error"),
+            *numbers,
+            _largest_error(block),
         )
     return table
+
+
+def _bound(block: BlockReport) -> str:
+    """Return the bound on the relative error, which a gradient of zero has not."""
+    if not block.screened or math.isinf(block.screened.relative_bound):
+        return "zero" if block.verdict is Verdict.PASS else ""
+    return f"{block.screened.relative_bound:.1e}"
+
+
+def _largest_error(block: BlockReport) -> Text:
+    if not block.worst:
+        return Text("")
+    worst = block.worst[0]
+    return Text(f"{worst.name}: {worst.error:.1e}" if worst.error else "no error")
 
 
 def _worst(report: Report) -> Table:

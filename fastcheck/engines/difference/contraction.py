@@ -71,7 +71,7 @@ def one_sided(f: Form, lf: Labels, y: Array, ly: Labels, out: Labels, shape: Sha
     picked = gather(y, picks)
     dims = f.data.shape[1:]
     if len(picked) > 1:
-        values = f.values() * repeats(f, lf, ly, out)
+        values = repeated(f, repeats(f, lf, ly, out))
         data = product(values, (BATCH, *lf), picked, (BATCH, *ly), (BATCH, *out))
         return Form(data, shape, at)
     y = picked[0]
@@ -82,7 +82,7 @@ def one_sided(f: Form, lf: Labels, y: Array, ly: Labels, out: Labels, shape: Sha
         data = arranged(f.data, (BATCH, *lf), (BATCH, *out))
         bound = None if f._bound is None else arranged(f._bound, (BATCH, *lf), (BATCH, *out))
         return Form(data, shape, at, product(coef, lf, y, ly, out), bound)
-    values = f.values() * repeats(f, lf, ly, out)
+    values = repeated(f, repeats(f, lf, ly, out))
     return Form(product(values, (BATCH, *lf), y, ly, (BATCH, *out)), shape, at)
 
 
@@ -133,6 +133,12 @@ def repeats(f: Form, lf: Labels, ly: Labels, out: Labels) -> float:
             if dims[k] == 1 and k not in f.at and label not in out and label not in ly
         )
     )
+
+
+def repeated(f: Form, number: float) -> Array:
+    """Return ``coef * data`` times a number, without a copy where it is 1."""
+    values = f.values()
+    return values if number == 1 else values * number
 
 
 def member_slice(values: Array, axis: int, position: Position) -> Array:

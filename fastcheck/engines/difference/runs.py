@@ -18,7 +18,7 @@ from fastcheck.engines.difference.creation import substituted
 from fastcheck.engines.difference.enclosure import Enclosure
 from fastcheck.engines.difference.forms import Form
 from fastcheck.engines.difference.restoring import Kept, Restored
-from fastcheck.engines.difference.state import INTERNAL, BatchTooLargeError, Memory, TracingError
+from fastcheck.engines.difference.state import INTERNAL, LARGEST, BatchTooLargeError, Memory, TracingError
 from fastcheck.engines.difference.sweep import Experience, Swept, sweep
 from fastcheck.engines.difference.trace import Traced, run
 from fastcheck.engines.kinks import KinkPlace, Kinks
@@ -115,11 +115,7 @@ class Runner:
         self.passes += 1
         with one_blas_thread(), naming_the_line():
             swept = sweep(self.cost, self.problem.layout.assemble, self._leaves(theta), which, flat, step)
-        if self.kept.changed():
-            # What the cost stores in one run must not be met by another, least of all in another thread.
-            self.kept.restore()
-            self.cost = Restored(self.cost, self.kept)
-            self.execution = self.execution.without_threads()
+        self.put_back()
         k = flat.size
         self.experience = Experience(
             starts=swept.work - swept.member_work,
@@ -129,9 +125,21 @@ class Runner:
         slopes, ends = slopes_of(swept, step), np.cumsum([0, *counts])
         return [slopes.at(slice(first, last)) for first, last in pairwise(ends)]
 
-    def moved(self, forms: Sequence[Form | None], members: int) -> Traced:
-        """Return what B perturbations of the leaves do, given as their differences."""
-        leaves = self._leaves(self.problem.theta)
+    def moved(
+        self,
+        forms: Sequence[Form | None],
+        members: int,
+        *,
+        theta: Vector | None = None,
+        limit: int = LARGEST,
+        memory: Memory | None = None,
+    ) -> Traced:
+        """Return what B perturbations of the leaves do, given as their differences, at θ or at a point beside it.
+
+        ``limit`` is the size of the largest array of differences; beyond it `BatchTooLargeError` is raised. A point
+        beside θ has products of its own to remember, in ``memory``.
+        """
+        leaves = self._leaves(self.problem.theta if theta is None else theta)
         self.passes += 1
         try:
             with one_blas_thread(), naming_the_line():
@@ -141,22 +149,34 @@ class Runner:
                     leaves,
                     forms,
                     members,
-                    memory=self.memory,
+                    memory=self.memory if memory is None else memory,
                     compiled=False,
+                    limit=limit,
                 )
         except BatchTooLargeError:
             if members == 1:
                 raise TracingError(
                     "the cost", "one direction alone needs more memory than allowed."
                 ) from None
-            return self._moved_in_halves(forms, members)
-        self._confirm(np.array([traced.value]))
+            return self._moved_in_halves(forms, members, theta=theta, limit=limit, memory=memory)
+        if theta is None:
+            self._confirm(np.array([traced.value]))
         return traced
 
-    def _moved_in_halves(self, forms: Sequence[Form | None], members: int) -> Traced:
+    def put_back(self) -> None:
+        """Put back what the first run stored, and see to it that it will be after every run.
+
+        What the cost stores in one run must not be met by another, least of all in another thread.
+        """
+        if self.kept.changed():
+            self.kept.restore()
+            self.cost = Restored(self.cost, self.kept)
+            self.execution = self.execution.without_threads()
+
+    def _moved_in_halves(self, forms: Sequence[Form | None], members: int, **options: Any) -> Traced:
         half = members // 2
         one, other = (
-            self.moved([f if f is None else Form(f.data[part], f.shape, f.at) for f in forms], count)
+            self.moved([some_members(form, part) for form in forms], count, **options)
             for part, count in ((slice(half), half), (slice(half, None), members - half))
         )
         return dataclasses.replace(
@@ -164,6 +184,9 @@ class Runner:
             difference=np.concatenate([one.difference, other.difference]),
             kinked=np.concatenate([one.kinked, other.kinked]),
             unsupported=np.concatenate([one.unsupported, other.unsupported]),
+            odd=one.odd and other.odd,
+            work=one.work + other.work,
+            member_work=one.member_work + other.member_work,
         )
 
     def enclosed(self, part: Part, slopes: Slopes) -> tuple[Vector, Vector, Kinks]:
@@ -248,6 +271,14 @@ class Runner:
                 f"On perturbed arrays the cost took another way: J = {different[0]:.12g} there, and {value:.12g} "
                 "when it is called."
             )
+
+
+def some_members(form: Form | None, members: slice) -> Form | None:
+    """Return the differences of some members of a batch."""
+    if form is None:
+        return None
+    at = {axis: p if isinstance(p, int) else p[members] for axis, p in form.at.items()}
+    return Form(form.data[members], form.shape, at)
 
 
 def slopes_of(swept: Swept, step: float) -> Slopes:

@@ -1,0 +1,329 @@
+"""Slopes along directions by difference propagation: dense differences, or differences in one row."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastcheck.engines import DisagreementError
+from fastcheck.engines.difference.creation import substituted
+from fastcheck.engines.difference.forms import Form, largest
+from fastcheck.engines.difference.lifting import LiftedCost
+from fastcheck.engines.difference.restoring import holders_kept
+from fastcheck.engines.difference.runs import Runner
+from fastcheck.engines.difference.state import LARGEST, Memory, TracingError
+from fastcheck.engines.difference.trace import Flags, Traced
+from fastcheck.engines.directional import Directional, PlainDirections
+from fastcheck.engines.noise import POINTS
+from fastcheck.engines.plain import STEP as PLAIN_STEP
+from fastcheck.engines.slopes import ROUNDING, UNDERFLOW, Slopes, jittered, unusable
+from fastcheck.engines.verification import LINES, carefully_measured_noise, confirm_end
+from fastcheck.execution import Execution
+from fastcheck.normal import normal_numbers
+from fastcheck.norms import norm, root_mean_square
+from fastcheck.parameters import Block, Vector
+from fastcheck.problem import Problem
+
+STEP = 2.0**-120
+"""Step along a direction. Smaller than that of coordinates, so that one comparison of the largest difference with the
+smallest parameter shows that every function is linear over it to the last bit."""
+
+LEAST = 2.0**-53
+"""Least noise of a slope, relative to the slopes of the block: half a rounding unit."""
+
+MARGIN = 32.0
+"""Bound over the noise seen, which a jitter of θ may show too little of."""
+
+SAFETY = 4.0
+"""Noise as it is stated over that seen in a few directions, which may show too little of it."""
+
+VERIFICATION = 2**32 - 1
+"""Second part of the key of random numbers that no block's number is."""
+
+MEASURED = 2
+"""Directions of each block whose rounding noise is measured."""
+
+FEW = 64
+"""Blocks with fewer entries are measured at several points: in a sum of few roundings one may be zero by chance."""
+
+JITTERS = 3
+"""Points beside θ at which they are."""
+
+JITTER = 2.0**-51
+"""As in the other engines, but smaller: a change of all parameters must not change the slope visibly."""
+
+ASSUMED = 4.0
+"""Noise of J, in units of its last place, that a verification starts with; it is measured if that is too little."""
+
+ARRAYS = 8
+"""Arrays as large as a batch of differences that a run may hold at a time."""
+
+
+@contextlib.contextmanager
+def followed(
+    problem: Problem, execution: Execution, plain: PlainDirections, seed: int, max_memory: int
+) -> Iterator[DifferenceDirections]:
+    """Open difference propagation for a cost, verified along one direction in all blocks against plain evaluation.
+
+    Raises `TracingError` where the cost cannot be followed, `DisagreementError` where evaluation contradicts.
+    """
+    if 0 < abs(problem.value) < UNDERFLOW:
+        raise DisagreementError(f"J = {problem.value:g} is too small: its differences would underflow.")
+    cost = problem.evaluator.cost
+    with substituted(cost), holders_kept(cost) as kept:
+        noise = ASSUMED * float(np.spacing(abs(problem.value)))
+        limit = max_memory // (8 * ARRAYS)
+
+        def verified(runner: Runner) -> DifferenceDirections:
+            directions = DifferenceDirections(runner, plain, limit)
+            directions.verify(seed)
+            return directions
+
+        try:
+            directions = verified(Runner(problem, execution, cost, noise, kept))
+        except TracingError as first:
+            kept.restore()
+            try:
+                directions = verified(Runner(problem, execution, LiftedCost(cost), noise, kept))
+            except TracingError:
+                raise first from None
+        yield directions
+
+
+class DifferenceDirections:
+    """Runs the cost on arrays that carry (value, difference): directions are the members of a batch."""
+
+    method = "difference"
+
+    def __init__(self, runner: Runner, plain: PlainDirections, limit: int) -> None:
+        self.runner, self.plain, self.limit = runner, plain, limit
+        self.notes: tuple[str, ...] = ()
+        self.forward_passes = 0
+        self._noise: dict[str, _Noise] = {}
+        self._beside: dict[int, tuple[Vector, Memory]] = {}
+        self._work_of_a_pass = 1
+
+    def along(self, block: Block, entries: NDArray[np.float64], shrink: float = 1.0) -> Directional:
+        """Return the slopes along ``entries`` (k, block.size)."""
+        return self.along_blocks([(block, entries)], shrink)[0]
+
+    def along_blocks(
+        self, pairs: Sequence[tuple[Block, NDArray[np.float64]]], shrink: float = 1.0
+    ) -> list[Directional]:
+        """Return the same for several blocks, run together."""
+        parts = [_Part(block, entries.reshape(len(entries), block.size)) for block, entries in pairs]
+        spent = self.forward_passes
+        slopes = self._slopes(parts, shrink)
+        self._measure_noise(parts, slopes, shrink)
+        passes = -(-(self.forward_passes - spent) // len(parts))
+        return [self._bounded(part, one, shrink, passes) for part, one in zip(parts, slopes, strict=True)]
+
+    def along_rows(
+        self, block: Block, rows: NDArray[np.intp], entries: NDArray[np.float64], shrink: float = 1.0
+    ) -> Directional:
+        """Return the slopes along directions that each live in one row of axis 0."""
+        spent = self.forward_passes
+        if block.name not in self._noise:
+            dense = normal_numbers(MEASURED * block.size, block.start, VERIFICATION)
+            parts = [_Part(block, dense.reshape(MEASURED, block.size))]
+            self._measure_noise(parts, self._slopes(parts, shrink), shrink)
+        part = _Part(block, entries.reshape(len(entries), -1), np.asarray(rows, np.intp))
+        slopes = self._slopes([part], shrink)[0]
+        return self._bounded(part, slopes, shrink, self.forward_passes - spent)
+
+    def verify(self, seed: int) -> None:
+        """Raise `DisagreementError` unless evaluation confirms a difference along a direction in all blocks.
+
+        The direction has unit length in each block; the step is that of plain evaluation. Both compute the same finite
+        difference, kinks and truncation included.
+        """
+        problem = self.runner.problem
+        end = normal_numbers(problem.layout.size, seed, VERIFICATION)
+        for block in problem.layout.blocks:
+            part = end[block.start : block.stop]
+            part *= PLAIN_STEP / max(norm(part), PLAIN_STEP)
+        end += problem.theta
+        change = end - problem.theta
+        forms = [
+            Form(change[b.start : b.stop].reshape(1, *b.shape), b.shape) if b.size else None
+            for b in problem.layout.blocks
+        ]
+        try:
+            self._confirm(forms, end)
+        except DisagreementError:
+            self.runner.noise = max(self.runner.noise, carefully_measured_noise(problem))
+            self.forward_passes += LINES * POINTS
+            self._confirm(forms, end)
+
+    def _confirm(self, forms: list[Form | None], end: Vector) -> None:
+        self.forward_passes += 3
+        traced = self.runner.moved(forms, 1, limit=max(self.limit, LARGEST))
+        self.runner.put_back()
+        self._work_of_a_pass = max(1, traced.member_work)
+        if not traced.unsupported.any():
+            found = float(traced.difference[0])
+            confirm_end(self.runner.problem, "all blocks", end, found, self.runner.noise)
+
+    def _measure_noise(self, parts: Sequence[_Part], slopes: Sequence[Slopes], shrink: float) -> None:
+        """Note what jitters of θ change in the slopes along a few directions of blocks not looked at before."""
+        new = [(p, one) for p, one in zip(parts, slopes, strict=True) if p.block.name not in self._noise]
+        if not new:
+            return
+        some = [part.first(MEASURED) for part, _ in new]
+        few = min(part.block.size for part in some) < FEW
+        there = [self._slopes(some, shrink, number) for number in range(JITTERS if few else 1)]
+        for (part, here), *beside in zip(new, *there, strict=True):
+            self._noise[part.block.name] = _Noise.of(part, here, beside)
+
+    def _bounded(self, part: _Part, slopes: Slopes, shrink: float, passes: int) -> Directional:
+        """Return slopes with their bounds; those that could not be followed are evaluated plainly."""
+        right, left = slopes.right, np.array(slopes.left)
+        steepest = np.maximum(np.abs(right), np.abs(left))
+        noise = self._noise[part.block.name].of_slopes(part.lengths(), steepest)
+        # A jitter of θ does not show the rounding of what hardly depends on it, such as outputs that are saturated.
+        bound = MARGIN * noise + ROUNDING * steepest
+        kinked = slopes.kinked & (np.abs(right - left) > 2 * bound)
+        which = np.flatnonzero(slopes.unsupported)
+        if which.size:
+            some = part.at(which)
+            if some.rows is None:
+                one = self.plain.along(some.block, some.entries, shrink)
+            else:
+                one = self.plain.along_rows(some.block, some.rows, some.entries, shrink)
+            right[which], left[which], kinked[which] = one.right, one.left, one.kinked
+            bound[which], noise[which] = one.bound, one.noise
+            passes += one.forward_passes
+        return Directional(right, left, bound, kinked, passes, SAFETY * noise)
+
+    def _slopes(self, parts: Sequence[_Part], shrink: float, beside: int | None = None) -> list[Slopes]:
+        """Return the one-sided slopes at θ, or at one of the points beside it."""
+        step = STEP / shrink
+        found = []
+        for plus, minus, kinked, unsupported in self._ends(parts, step, beside):
+            unsupported |= unusable(plus) | unusable(minus)
+            found.append(Slopes(plus / step, -minus / step, kinked, unsupported))
+        return found
+
+    def _ends(self, parts: Sequence[_Part], step: float, beside: int | None) -> list[_Ends]:
+        """Return the differences at both ends and what was flagged, part by part: in halves if there are many."""
+        members = sum(len(part.entries) for part in parts)
+        elements = members * sum(part.entries.shape[1] for part in parts)
+        if members == 1 or elements <= self.limit:
+            return self._at_once(parts, step, beside)
+        half = len(parts) // 2
+        if half:
+            return self._ends(parts[:half], step, beside) + self._ends(parts[half:], step, beside)
+        (part,) = parts
+        halves = [self._ends([one], step, beside)[0] for one in part.halves()]
+        return [tuple(np.concatenate(both) for both in zip(*halves, strict=True))]  # type: ignore[list-item]
+
+    def _at_once(self, parts: Sequence[_Part], step: float, beside: int | None) -> list[_Ends]:
+        """Return the same from one run, or two where the opposite differences are not the opposite."""
+        there = self._trace(parts, step, beside)
+        back = there if there.odd else self._trace(parts, -step, beside)
+        minus = -there.difference if there.odd else back.difference
+        kinked, unsupported = there.kinked | back.kinked, there.unsupported | back.unsupported
+        ends = np.cumsum([0, *(len(part.entries) for part in parts)])
+        rows = [slice(int(first), int(last)) for first, last in pairwise(ends)]
+        return [(there.difference[r], minus[r], kinked[r], unsupported[r]) for r in rows]
+
+    def _trace(self, parts: Sequence[_Part], step: float, beside: int | None) -> Traced:
+        """Run the cost with the changes of all parts, each in members of its own."""
+        blocks = self.runner.problem.layout.blocks
+        members = sum(len(part.entries) for part in parts)
+        forms: list[Form | None] = [None] * len(blocks)
+        start = 0
+        for part in parts:
+            forms[blocks.index(part.block)] = part.form(step, start, members)
+            start += len(part.entries)
+        theta, memory = (None, None) if beside is None else self._point(beside)
+        traced = self.runner.moved(
+            forms,
+            members,
+            theta=theta,
+            limit=max(self.limit, *(part.block.size for part in parts)),
+            memory=memory,
+        )
+        self.forward_passes += 1 + math.ceil(traced.member_work / self._work_of_a_pass)
+        return traced
+
+    def _point(self, number: int) -> tuple[Vector, Memory]:
+        """Return a point beside θ, and what products of it are remembered."""
+        if number not in self._beside:
+            self._beside[number] = jittered(self.runner.problem.theta, JITTER, number), Memory()
+        return self._beside[number]
+
+
+_Ends = tuple[Vector, Vector, Flags, Flags]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Part:
+    """Directions in one block: ``entries`` (k, block.size), or (k, row size) with their ``rows`` (k,) of axis 0."""
+
+    block: Block
+    entries: NDArray[np.float64]
+    rows: NDArray[np.intp] | None = None
+
+    def at(self, which: slice | NDArray[np.intp]) -> _Part:
+        """Return some of the directions."""
+        return _Part(self.block, self.entries[which], None if self.rows is None else self.rows[which])
+
+    def first(self, count: int) -> _Part:
+        """Return the first directions."""
+        return self.at(slice(count))
+
+    def halves(self) -> tuple[_Part, _Part]:
+        """Return the directions in two halves."""
+        half = len(self.entries) // 2
+        return self.at(slice(half)), self.at(slice(half, None))
+
+    def lengths(self) -> Vector:
+        """Return the norms of the directions, shape (k,)."""
+        return np.asarray(np.sqrt(np.einsum("ij,ij->i", self.entries, self.entries)))
+
+    def form(self, step: float, start: int, members: int) -> Form:
+        """Return the differences of the block in a run in which these are members from ``start`` on."""
+        k, shape = len(self.entries), self.block.shape
+        dims, at = shape, {}
+        if self.rows is not None and shape[0] > 1:
+            dims, at = (1, *shape[1:]), {0: self.rows}
+        data = np.zeros((members, *dims)) if k < members else np.empty((members, *dims))
+        np.multiply(self.entries.reshape(k, *dims), step, out=data[start : start + k])
+        return Form(data, shape, at, peak=largest(data))
+
+
+@dataclass(frozen=True, slots=True)
+class _Noise:
+    """Rounding noise in one block: per unit of length of the direction, and relative to the slope."""
+
+    per_length: float
+    relative: float
+
+    @classmethod
+    def of(cls, part: _Part, slopes: Slopes, beside: Sequence[Slopes]) -> _Noise:
+        """Compare slopes along some directions with those of the first few of them at points beside θ."""
+        k = beside[0].right.size
+        central = slopes.central[:k]
+        changes = [0.0]
+        for there in beside:
+            ignored = there.kinked | slopes.kinked[:k] | there.unsupported | slopes.unsupported[:k]
+            changes += list(np.abs(there.central - central)[~ignored])
+        if len(changes) == 1:
+            return cls(per_length=0.0, relative=ROUNDING / MARGIN)
+        typical, length = root_mean_square(central), root_mean_square(part.first(k).lengths())
+        change = float(max(changes))
+        return cls(
+            per_length=(change + LEAST * typical) / length if length else 0.0,
+            relative=change / typical + LEAST if typical else LEAST,
+        )
+
+    def of_slopes(self, lengths: Vector, slopes: Vector) -> Vector:
+        """Return the noise of slopes along directions of these lengths."""
+        return np.maximum(self.per_length * lengths, self.relative * np.abs(slopes))

@@ -1,0 +1,144 @@
+"""Slopes along directions by plain evaluation, for any callable."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastcheck.engines.noise import POINTS, SAFETY
+from fastcheck.engines.plain import STEP
+from fastcheck.engines.verification import LINES, carefully_measured_noise
+from fastcheck.errors import EvaluationError
+from fastcheck.parameters import Block, Vector
+from fastcheck.problem import Problem
+
+SHRINK = 8.0
+"""From step to step along a direction: two that agree show that the truncation error is small."""
+
+RUNGS = 6
+"""Steps along one direction at most: the last is 4e-6 of the first."""
+
+KINK = 16.0
+"""One-sided slopes that differ by this many times their uncertainty do so because of a kink."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Directional:
+    """One-sided slopes of J along k directions, all arrays of shape (k,).
+
+    ``right`` is (J(θ + h·v) - J(θ)) / h and ``left`` is (J(θ) - J(θ - h·v)) / h; each is known to ± ``bound``.
+    ``kinked`` are directions whose two sides differ for another reason than rounding: any slope between them is
+    right. ``forward_passes`` is what they cost: the differences of one dense direction count as one pass. ``noise``
+    is what rounding amounts to in all likelihood, where ``bound`` has a margin besides.
+    """
+
+    right: Vector
+    left: Vector
+    bound: Vector
+    kinked: NDArray[np.bool_]
+    forward_passes: int
+    noise: Vector
+
+
+class PlainDirections:
+    """Any callable: costs are subtracted, with steps that shrink until rounding outweighs truncation."""
+
+    method = "plain"
+
+    def __init__(self, problem: Problem, epsilon: float | None = None) -> None:
+        self.problem, self.epsilon = problem, epsilon
+        self.forward_passes = 0
+        self.notes: tuple[str, ...] = ()
+        self._noise: float | None = None
+
+    @property
+    def noise(self) -> float:
+        """Standard deviation of the rounding noise of J, measured when first asked for."""
+        if self._noise is None:
+            self._noise = carefully_measured_noise(self.problem)
+            self.forward_passes += LINES * POINTS
+        return self._noise
+
+    def along(self, block: Block, entries: NDArray[np.float64], shrink: float = 1.0) -> Directional:
+        """Return the slopes along ``entries`` (k, block.size); four to fourteen forward passes each."""
+        starts = np.zeros(len(entries), np.intp)
+        return self._along(block, starts, entries.reshape(len(entries), -1), shrink)
+
+    def along_blocks(
+        self, pairs: Sequence[tuple[Block, NDArray[np.float64]]], shrink: float = 1.0
+    ) -> list[Directional]:
+        """Return the same for several blocks, one after the other."""
+        return [self.along(block, entries, shrink) for block, entries in pairs]
+
+    def along_rows(
+        self, block: Block, rows: NDArray[np.intp], entries: NDArray[np.float64], shrink: float = 1.0
+    ) -> Directional:
+        """Return the slopes along directions in one row each; four to fourteen forward passes each."""
+        entries = entries.reshape(len(entries), -1)
+        return self._along(block, np.asarray(rows) * entries.shape[1], entries, shrink)
+
+    def _along(
+        self, block: Block, starts: NDArray[np.intp], entries: NDArray[np.float64], shrink: float
+    ) -> Directional:
+        spent = self.forward_passes
+        work = self.problem.theta.copy()
+        found = []
+        for start, direction in zip(starts + block.start, entries, strict=True):
+            where = slice(int(start), int(start) + direction.size)
+            found.append(self._slopes(block, work, where, direction, shrink))
+        right, left, bound, kinked = (np.array(column) for column in zip(*found, strict=True))
+        passes = self.forward_passes - spent
+        return Directional(right, left, bound, kinked.astype(bool), passes, bound)
+
+    def _slopes(
+        self, block: Block, work: Vector, where: slice, direction: Vector, shrink: float
+    ) -> tuple[float, float, float, bool]:
+        """Return the slopes to the right and left with their bound, and whether they differ.
+
+        Steps shrink until rounding is larger than what the next step changes: curvature, and kinks on the way. A share
+        of the one-sided slopes that is proportional to the step is curvature; what is left then is a kink at θ.
+        """
+        step = (self.epsilon or STEP) / shrink
+        noise = SAFETY * max(self.noise, float(np.spacing(abs(self.problem.value))))
+        rung, sides = self._sides(block, work, where, direction, step), None
+        best = (math.inf, 0.0)
+        for _ in range(RUNGS):
+            finer = self._sides(block, work, where, direction, step / SHRINK)
+            central, apart, rounding = sum(rung) / 2, abs(sum(rung) - sum(finer)) / 2, noise / step
+            uncertain = 2 * (rounding + apart)
+            before, sides = sides, [(SHRINK * b - a) / (SHRINK - 1) for a, b in zip(rung, finer, strict=True)]
+            gap = abs(sides[0] - sides[1])
+            if apart <= rounding:
+                if gap <= KINK * rounding:
+                    uncertain, central = min(best, (uncertain, central))
+                    return central, central, uncertain, False
+                if before and max(abs(np.subtract(sides, before))) <= KINK * rounding:
+                    return sides[0], sides[1], KINK * rounding, True
+            uncertain += gap
+            best = min(best, (uncertain, central))
+            step, rung = step / SHRINK, finer
+        uncertain, central = best
+        return central, central, uncertain, False
+
+    def _sides(
+        self, block: Block, work: Vector, where: slice, direction: Vector, step: float
+    ) -> tuple[float, float]:
+        """Return the one-sided slopes with one step."""
+        center = self.problem.theta[where]
+        costs = []
+        for sign in (1.0, -1.0):
+            work[where] = center + sign * step * direction
+            try:
+                costs.append(self.problem.evaluator(work))
+            except EvaluationError as error:
+                raise EvaluationError(
+                    f"beside θ, by ±{step:g} along a direction in {block.name}: {error}"
+                ) from error
+            finally:
+                work[where] = center
+        self.forward_passes += 2
+        return (costs[0] - self.problem.value) / step, (self.problem.value - costs[1]) / step

@@ -1,0 +1,102 @@
+"""A few coordinates of a block, checked one by one, to see what an error is made of."""
+
+from __future__ import annotations
+
+import functools
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from fastcheck.engines import DisagreementError, Estimate, choose_engine
+from fastcheck.engines.difference.state import TracingError
+from fastcheck.execution import Execution
+from fastcheck.norms import norm
+from fastcheck.parameters import Vector
+from fastcheck.plan import Part, Plan
+from fastcheck.problem import Problem
+from fastcheck.second_look import look_again
+from fastcheck.verdict import Judgement, Rows, claims, judge
+
+COUNT = 32
+"""Coordinates of a block that are checked."""
+
+MANY = 0.25
+"""Share of the coordinates in which an error must show to count as one of the whole block."""
+
+HEAVY = 8.0
+"""A few coordinates may underestimate the norm of the error by this factor: some are much larger than most."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Spots:
+    """Some coordinates of one block; arrays of shape (m,).
+
+    ``residual`` is how far the claim lies from the slope that is right, which is known to ± ``bound``. ``judgement`` is
+    what `check` says of these coordinates.
+    """
+
+    judgement: Judgement
+    claimed: Vector
+    slope: Vector
+    residual: Vector
+    bound: Vector
+    forward_passes: int
+
+    @property
+    def size(self) -> int:
+        """The number m."""
+        return self.residual.size
+
+    def spread(self) -> bool:
+        """Whether the error shows in many coordinates, of those that have a gradient."""
+        alive = (self.claimed != 0) | (self.slope != 0)
+        seen = np.abs(self.residual) > self.bound
+        return bool(seen.sum() >= MANY * alive.sum())
+
+    def explain(self, error: float) -> bool:
+        """Whether errors like these make up an error of the whole block with this norm."""
+        return self._scaled(self.residual) >= error
+
+    def could_hide(self, error: float) -> bool:
+        """Whether an error of this norm, spread over the block, would be lost in the bounds."""
+        return self._scaled(self.bound) >= error
+
+    def _scaled(self, values: Vector) -> float:
+        return HEAVY * norm(values) * math.sqrt(self.judgement.part.block.size / self.size)
+
+
+def spot_check(
+    problem: Problem, number: int, method: str, *, tolerance: float, epsilon: float | None, seed: int
+) -> Spots:
+    """Check up to `COUNT` random coordinates of block ``number`` as `check` does, by ``method`` if that can be."""
+    block = problem.layout.blocks[number]
+    places = None
+    if block.size > COUNT:
+        rng = np.random.default_rng([seed, number])
+        places = np.sort(rng.choice(block.size, COUNT, replace=False))
+    plan = Plan(parts=(Part(block=block, places=places),), epsilon=epsilon, seed=seed)
+    use = functools.partial(_judged, problem, epsilon, tolerance)
+    execution = Execution(progress=False)
+    try:
+        estimates = choose_engine(method).estimate(problem, plan, execution, use)
+    except (TracingError, DisagreementError):
+        estimates = choose_engine("plain").estimate(problem, plan, execution, use)
+    ((judgement, rows, passes),) = estimates.results
+    claimed = np.asarray(claims(problem, judgement.part, slice(0, judgement.part.size)), dtype=float)
+    slope = rows.compared(claimed)
+    return Spots(
+        judgement=judgement,
+        claimed=claimed,
+        slope=slope,
+        residual=claimed - slope,
+        bound=rows.bound,
+        forward_passes=estimates.forward_passes + passes,
+    )
+
+
+def _judged(
+    problem: Problem, epsilon: float | None, tolerance: float, first: Estimate
+) -> tuple[Judgement, Rows, int]:
+    estimate, passes, _ = look_again(problem, epsilon, first, tolerance)
+    return judge(problem, estimate, tolerance), Rows.of(estimate, slice(0, estimate.part.size)), passes

@@ -1,0 +1,494 @@
+import dataclasses
+import functools
+import itertools
+import json
+import math
+
+import numpy as np
+import pytest
+from scenarios import relu_network
+
+import fastcheck
+from benchmarks.zoo.families import FAMILIES, build
+from fastcheck import EvaluationError, InvalidProblemError, Report, Verdict, check, screen
+
+SEEDS = range(5)
+
+
+@functools.cache
+def network(sizes=(40, 30, 10, 6), samples=24, seed=1):
+    """Softmax over features × samples with L2: cost, parameters, right gradients."""
+    rng = np.random.default_rng(seed)
+    X = rng.standard_normal((sizes[0], samples))
+    Y = np.eye(sizes[-1])[:, rng.integers(0, sizes[-1], samples)]
+    depth = len(sizes) - 1
+    parameters = {}
+    for k in range(1, depth + 1):
+        parameters[f"W{k}"] = rng.standard_normal((sizes[k], sizes[k - 1])) * np.sqrt(2 / sizes[k - 1])
+        parameters[f"b{k}"] = 0.1 * rng.standard_normal((sizes[k], 1))
+
+    def forward(p):
+        activations, A = [X], X
+        for k in range(1, depth + 1):
+            Z = p[f"W{k}"] @ A + p[f"b{k}"]
+            A = np.maximum(Z, 0) if k < depth else np.exp(Z) / np.sum(np.exp(Z), axis=0)
+            activations.append(A)
+        return activations
+
+    def cost(p):
+        penalty = sum(np.sum(p[f"W{k}"] ** 2) for k in range(1, depth + 1))
+        return -np.sum(Y * np.log(forward(p)[-1])) / samples + 0.3 / (2 * samples) * penalty
+
+    def backward(p):
+        activations, gradients = forward(p), {}
+        dZ = (activations[-1] - Y) / samples
+        for k in range(depth, 0, -1):
+            gradients[f"W{k}"] = dZ @ activations[k - 1].T + 0.3 / samples * p[f"W{k}"]
+            gradients[f"b{k}"] = dZ.sum(axis=1, keepdims=True)
+            dZ = (p[f"W{k}"].T @ dZ) * (activations[k - 1] > 0)
+        return gradients
+
+    return cost, parameters, backward(parameters)
+
+
+LARGE = (784, 300, 10)
+
+
+def planted(make, block, mistake, seed):
+    cost, parameters, gradients = make()
+    wrong = {name: value.copy() for name, value in gradients.items()}
+    mistake(wrong, block, parameters, np.random.default_rng(seed))
+    return cost, parameters, wrong
+
+
+def missing_l2(wrong, block, parameters, rng):
+    wrong[block] -= 0.3 / 24 * parameters[block]
+
+
+def times(factor):
+    def mistake(wrong, block, parameters, rng):
+        wrong[block] *= factor
+
+    return mistake
+
+
+def zero(wrong, block, parameters, rng):
+    wrong[block][:] = 0
+
+
+def row_negated(wrong, block, parameters, rng):
+    wrong[block][rng.integers(len(wrong[block]))] *= -1
+
+
+def rows_swapped(wrong, block, parameters, rng):
+    one, other = rng.choice(len(wrong[block]), 2, replace=False)
+    wrong[block][[one, other]] = wrong[block][[other, one]]
+
+
+def coordinate_zeroed(wrong, block, parameters, rng):
+    wrong[block].flat[rng.integers(wrong[block].size)] = 0
+
+
+def coordinate_off(wrong, block, parameters, rng):
+    wrong[block].flat[rng.integers(wrong[block].size)] += 1e-9 * np.linalg.norm(wrong[block])
+
+
+MISTAKES = {
+    "L2 missing": ("W1", missing_l2),
+    "times 1.01": ("W2", times(1.01)),
+    "the last bias zero": ("b", zero),
+    "a row negated": ("W1", row_negated),
+    "two rows swapped": ("W1", rows_swapped),
+    "a coordinate zeroed": ("W1", coordinate_zeroed),
+    "times 1.000001": ("W1", times(1.000001)),
+    "the last bias times 1.000001": ("b", times(1.000001)),
+    "a coordinate of W1 off by 1e-9 of the norm": ("W1", coordinate_off),
+    "a coordinate of b1 off by 1e-9 of the norm": ("b1", coordinate_off),
+    "a coordinate of W2 off by 1e-9 of the norm": ("W2", coordinate_off),
+}
+
+
+def blamed(make, block, mistake, seed):
+    cost, parameters, wrong = planted(make, block, mistake, seed)
+    report = screen(cost, parameters, wrong, seed=seed)
+    assert report.method == "difference"
+    return {name for name, one in report.blocks.items() if one.verdict is Verdict.FAIL}
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_mistakes_are_found_in_their_block(mistake):
+    block, how = MISTAKES[mistake]
+    block = block if block != "b" else "b3"
+    for seed in SEEDS:
+        assert blamed(network, block, how, seed) == {block}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_mistakes_are_found_in_a_large_network(mistake):
+    block, how = MISTAKES[mistake]
+    block = block if block != "b" else "b2"
+    for seed in range(20):
+        assert blamed(functools.partial(network, LARGE, 24), block, how, seed) == {block}
+
+
+@pytest.mark.parametrize("sizes", [(40, 30, 10, 6), LARGE])
+def test_a_right_gradient_is_right_to_1e_12(sizes):
+    report = screen(*network(sizes))
+    assert report.verdict is Verdict.PASS
+    assert report.checked == 0
+    assert report.difference < 1e-14
+    for block in report.blocks.values():
+        assert block.screened.relative_bound <= 1e-12
+        assert block.screened.directions == 4
+        assert block.worst == ()
+    assert report.forward_passes < 60
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_right_gradients_of_the_zoo(family):
+    for seed in SEEDS:
+        case = build(family, seed)
+        gradients = case.backward(case.parameters)
+        report = screen(case.cost, case.parameters, gradients, seed=seed)
+        assert (report.verdict, report.method) == (Verdict.PASS, "difference")
+    assert screen(case.cost, case.parameters, gradients, method="plain").verdict is not Verdict.FAIL
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_thousand_right_gradients(family):
+    for seed in range(60):
+        case = build(family, seed)
+        report = screen(case.cost, case.parameters, case.backward(case.parameters), seed=seed)
+        assert report.verdict is Verdict.PASS
+
+
+def test_bounds_hold_where_the_truth_is_known():
+    """Against a gradient in extended precision: the claim's error is never above its bound."""
+    for family in ("L2", "trained", "deep sigmoid", "saturated"):
+        for seed in SEEDS:
+            case = build(family, seed)
+            claimed = case.backward(case.parameters)
+            truth = case.backward({k: v.astype(np.longdouble) for k, v in case.parameters.items()})
+            report = screen(case.cost, case.parameters, claimed, seed=seed)
+            for name, block in report.blocks.items():
+                error = float(np.sqrt(np.sum((claimed[name] - truth[name]) ** 2)))
+                size = float(np.sqrt(np.sum(truth[name] ** 2)))
+                assert error <= block.screened.bound
+                assert error <= block.screened.relative_bound * size
+
+
+def test_the_bound_is_one_of_a_wrong_gradient_too():
+    cost, parameters, gradients = network()
+    for seed in range(20):
+        wrong = gradients | {"W2": gradients["W2"] * 1.01}
+        screened = screen(cost, parameters, wrong, seed=seed, confidence=0.99).blocks["W2"].screened
+        assert 0.01 <= screened.relative_bound <= 1
+
+
+@pytest.mark.parametrize("scale", [1e-200, 1e-12, 1e12, 1e200])
+def test_the_scale_of_the_cost_does_not_matter(scale):
+    cost, parameters, gradients = network()
+    scaled = {name: scale * value for name, value in gradients.items()}
+    report = screen(lambda p: scale * cost(p), parameters, scaled)
+    assert report.passed
+    assert all(block.screened.relative_bound <= 1e-12 for block in report.blocks.values())
+    scaled["W2"] = scaled["W2"].copy()
+    scaled["W2"][3, 4] += 1e-9 * math.sqrt(scaled["W2"].size) * np.max(np.abs(scaled["W2"]))
+    report = screen(lambda p: scale * cost(p), parameters, scaled)
+    assert [name for name, block in report.blocks.items() if block.verdict is Verdict.FAIL] == ["W2"]
+
+
+# --- errors within the tolerance --------------------------------------------------------------------------
+
+
+def test_a_small_error_everywhere_passes_and_one_in_a_few_places_does_not():
+    """As `check` would say of each coordinate; but of an error in few places, nobody knows how large they are."""
+    cost, parameters, gradients = network()
+    everywhere = gradients | {"W1": gradients["W1"] * (1 + 1e-8)}
+    report = screen(cost, parameters, everywhere)
+    assert report.passed
+    assert report.blocks["W1"].checked == 32
+    assert check(cost, parameters, everywhere).passed
+    one_row = gradients | {"W1": gradients["W1"].copy()}
+    one_row["W1"][3] *= 1 + 1e-8
+    assert screen(cost, parameters, one_row).blocks["W1"].verdict is Verdict.FAIL
+
+
+def test_the_epsilon_of_a_logarithm_passes():
+    """log(a + 1e-10) in the cost, and not in the gradient."""
+    rng = np.random.default_rng(0)
+    X, y = rng.standard_normal((6, 30)), (rng.random(30) < 0.5) * 1.0
+    p = {"w": 0.3 * rng.standard_normal(6), "b": np.array([0.1])}
+
+    def cost(p):
+        a = 1 / (1 + np.exp(-(p["w"] @ X + p["b"])))
+        return -np.mean(y * np.log(a + 1e-10) + (1 - y) * np.log(1 - a + 1e-10))
+
+    d = (1 / (1 + np.exp(-(p["w"] @ X + p["b"]))) - y) / 30
+    gradients = {"w": X @ d, "b": np.array([d.sum()])}
+    for seed in SEEDS:
+        assert (
+            screen(cost, p, gradients, seed=seed).verdict is check(cost, p, gradients).verdict is Verdict.PASS
+        )
+
+
+def test_a_looser_tolerance_lets_more_pass():
+    cost, parameters, gradients = network()
+    claim = gradients | {"W1": gradients["W1"] * (1 + 1e-5)}
+    assert screen(cost, parameters, claim).verdict is Verdict.FAIL
+    assert screen(cost, parameters, claim, tolerance=1e-4).verdict is Verdict.PASS
+
+
+def test_claims_in_float32_are_held_to_float32():
+    cost, parameters, gradients = network()
+    single = {name: value.astype(np.float32) for name, value in gradients.items()}
+    assert screen(cost, parameters, single).passed
+    for factor in (1.001, -1.0):
+        wrong = single | {"W2": single["W2"] * np.float32(factor)}
+        assert screen(cost, parameters, wrong).blocks["W2"].verdict is Verdict.FAIL
+
+
+def test_a_gradient_that_is_zero_but_for_rounding():
+    case = build("batch normalisation", 0)
+    gradients = case.backward(case.parameters)
+    report = screen(case.cost, case.parameters, gradients)
+    assert report.passed
+    assert "zero" in next(line for line in str(report).splitlines() if line.startswith("b1"))
+    wrong = gradients | {"b1": gradients["b1"] + 1e-9 * np.max(np.abs(gradients["W1"]))}
+    assert screen(case.cost, case.parameters, wrong).blocks["b1"].verdict is Verdict.FAIL
+
+
+# --- plain evaluation -------------------------------------------------------------------------------------
+
+
+def by_hand(p):
+    """Uses the math module: cannot be followed."""
+    return sum(math.exp(-float(z)) for z in np.tanh(p["W"] @ DATA + p["b"]).sum(axis=0)) + 0 * p["dead"][0]
+
+
+DATA = np.random.default_rng(0).standard_normal((20, 40))
+
+
+def by_hand_problem():
+    rng = np.random.default_rng(1)
+    p = {"W": rng.standard_normal((8, 20)), "b": rng.standard_normal((8, 1)), "dead": np.ones(3)}
+    H = np.tanh(p["W"] @ DATA + p["b"])
+    dZ = -np.exp(-H.sum(axis=0)) * (1 - H**2)
+    return p, {"W": dZ @ DATA.T, "b": dZ.sum(axis=1, keepdims=True), "dead": np.zeros(3)}
+
+
+def test_a_cost_that_cannot_be_followed():
+    p, gradients = by_hand_problem()
+    for seed in SEEDS:
+        report = screen(by_hand, p, gradients, seed=seed)
+        assert report.method == "plain"
+        assert report.verdict is Verdict.PASS
+        assert "Difference propagation stopped at line" in report.notes[0]
+    for name, mistake in (("W", coordinate_zeroed), ("W", row_negated), ("b", times(1.0001))):
+        wrong = {k: v.copy() for k, v in gradients.items()}
+        mistake(wrong, name, p, np.random.default_rng(2))
+        report = screen(by_hand, p, wrong)
+        assert [k for k, block in report.blocks.items() if block.verdict is Verdict.FAIL] == [name]
+
+
+def test_noise_that_hides_everything_is_no_verdict():
+    p, gradients = by_hand_problem()
+    report = screen(lambda p: by_hand(p) + 1e9, p, gradients)
+    assert report.verdict is Verdict.INCONCLUSIVE
+    assert "slopes in W are known to ±" in report.blocks["W"].cause
+    assert report.blocks["dead"].verdict is Verdict.PASS
+
+
+def test_wrong_by_less_than_the_noise_is_not_called_right():
+    p, gradients = by_hand_problem()
+    wrong = gradients | {"W": gradients["W"] * (1 + 3e-7)}
+    assert screen(lambda p: by_hand(p) + 1e7, p, wrong).blocks["W"].verdict is Verdict.INCONCLUSIVE
+
+
+# --- kinks ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("method", ["auto", "plain"])
+@pytest.mark.parametrize("at_zero", [0.0, 0.5, 1.0])
+def test_any_claim_between_the_slopes_is_right(at_zero, method):
+    rng = np.random.default_rng(0)
+    X, t = rng.standard_normal((20, 5)), rng.standard_normal(20)
+    X[0] = 0  # with a bias of zero, this sample lies on the kink
+
+    def cost(p):
+        return np.sum((np.maximum(X @ p["w"] + p["b"], 0) - t) ** 2)
+
+    p = {"w": rng.standard_normal(5), "b": np.zeros(1)}
+    z = X @ p["w"]
+    d = 2 * (np.maximum(z, 0) - t) * np.where(z == 0, at_zero, z > 0)
+    gradients = {"w": X.T @ d, "b": np.array([d.sum()])}
+    for seed in SEEDS:
+        report = screen(cost, p, gradients, seed=seed, method=method)
+        assert report.passed or (method == "plain" and report.verdict is Verdict.INCONCLUSIVE)
+        assert report.blocks["b"].screened.kinked == 4 if method == "auto" else 3
+        assert report.blocks["w"].screened.kinked == 0
+    gradients["b"] = gradients["b"] + 2 * abs(2 * t[0])
+    assert screen(cost, p, gradients, method=method).blocks["b"].verdict is Verdict.FAIL
+
+
+@pytest.mark.parametrize("at_zero", [0.0, 0.5, 1.0])
+def test_many_kinks_at_the_point_are_no_mistake(at_zero):
+    """All weights zero: every unit of every sample lies on its kink, and pushes either way."""
+    rng = np.random.default_rng(0)
+    X, y = rng.standard_normal((20, 40)), rng.standard_normal(40)
+    p = {"W": np.zeros((8, 20)), "b": np.zeros((8, 1)), "v": rng.standard_normal(8)}
+
+    def cost(p):
+        return np.mean((p["v"] @ np.maximum(p["W"] @ X + p["b"], 0) - y) ** 2)
+
+    dZ = np.outer(p["v"], -2 * y / 40) * at_zero
+    gradients = {"W": dZ @ X.T, "b": dZ.sum(axis=1, keepdims=True), "v": np.zeros(8)}
+    for seed in SEEDS:
+        report = screen(cost, p, gradients, seed=seed)
+        assert report.verdict is not Verdict.FAIL
+        for block in report.blocks.values():
+            assert (block.cause is None) == (block.verdict is Verdict.PASS)
+
+
+# --- the report, input, and the caller's arrays -----------------------------------------------------------
+
+
+def test_check_screens_when_it_is_asked_to():
+    cost, parameters, gradients = network()
+    report = check(cost, parameters, gradients, coordinates="screen", seed=3)
+    same = screen(cost, parameters, gradients, seed=3)
+    assert dataclasses.replace(report, seconds=0.0) == dataclasses.replace(same, seconds=0.0)
+    wrong = check(cost, parameters, lambda p: {k: 2 * v for k, v in gradients.items()}, coordinates="screen")
+    assert wrong.verdict is Verdict.FAIL
+
+
+def test_the_text():
+    cost, parameters, gradients = network()
+    text = str(screen(cost, parameters, gradients))
+    assert text.startswith("PASS  the gradient is right\n1,606 parameters screened by difference propagation")
+    assert "along 4 random directions in each block" in text
+    assert "holds with 99.9 % confidence" in text
+    wrong = gradients | {"W1": gradients["W1"] * 1.01}
+    text = str(screen(cost, parameters, wrong))
+    assert "Worst coordinates" in text
+    zeroed = gradients | {"W1": gradients["W1"].copy()}
+    zeroed["W1"][0, 0] = 0
+    text = str(screen(cost, parameters, zeroed))
+    assert "W1 is wrong in few places" in text
+    assert "Worst coordinates" not in text
+    assert max(map(len, text.splitlines())) <= 80
+
+
+def test_a_report_survives_json():
+    cost, parameters, gradients = network()
+    report = screen(cost, parameters, gradients)
+    assert Report.from_dict(json.loads(json.dumps(report.to_dict()))) == report
+
+
+def test_results_repeat_with_the_seed():
+    cost, parameters, gradients = network()
+    one, same, other = (screen(cost, parameters, gradients, seed=seed).blocks for seed in (1, 1, 2))
+    assert dict(one) == dict(same)
+    assert one["W1"].screened != other["W1"].screened
+
+
+def test_structures():
+    report = screen(lambda w: np.sum(w**3), np.arange(1.0, 4.0), 3 * np.arange(1.0, 4.0) ** 2)
+    assert report.passed
+    p = {"gamma": 0.5, "none": np.empty((0, 3)), "row": np.ones((1, 40)), "cube": np.ones((2, 3, 4))}
+    gradients = {
+        "gamma": 1.0,
+        "none": np.empty((0, 3)),
+        "row": 2 * np.ones((1, 40)),
+        "cube": np.ones((2, 3, 4)),
+    }
+
+    def cost(p):
+        return p["gamma"] ** 2 + np.sum(p["row"] ** 2) + np.sum(p["cube"])
+
+    assert list(screen(cost, p, gradients).blocks) == ["gamma", "row", "cube"]
+    assert screen(cost, p, gradients).passed
+    for name in ("gamma", "row", "cube"):
+        wrong = gradients | {name: 1.1 * gradients[name]}
+        assert screen(cost, p, wrong).blocks[name].verdict is Verdict.FAIL
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"directions": 0}, "directions: expected a whole number of at least 1, got 0"),
+        ({"directions": 2.0}, "directions: expected a whole number of at least 1, got 2.0"),
+        ({"directions": True}, "directions: expected a whole number"),
+        ({"confidence": 1.5}, "confidence: expected a probability between 0 and 1, such as 0.999, got 1.5"),
+        ({"confidence": 0}, "confidence: expected a probability"),
+        ({"tolerance": 0}, "tolerance: expected"),
+        ({"epsilon": -1.0}, "epsilon: expected a positive finite step"),
+        ({"seed": -1}, "seed: expected a non-negative whole number"),
+        ({"method": "mlp"}, "method: expected one of 'auto', 'difference', 'plain', 'reference', got 'mlp'"),
+        ({"max_memory": 0}, "max_memory: expected a whole number of at least 1, got 0"),
+        ({"n_jobs": 0}, "n_jobs: expected"),
+    ],
+)
+def test_bad_options(options, message):
+    with pytest.raises(InvalidProblemError, match=message):
+        screen(*network(), **options)
+
+
+def test_bad_problems():
+    cost, parameters, gradients = network()
+    with pytest.raises(InvalidProblemError, match="gradients: expected the claimed gradient"):
+        screen(cost, parameters, None)
+    with pytest.raises(InvalidProblemError, match="missing gradient block"):
+        screen(cost, parameters, {"W1": gradients["W1"]})
+    with pytest.raises(EvaluationError, match="expected a finite number"):
+        screen(lambda p: math.nan, parameters, gradients)
+
+
+@pytest.mark.parametrize("calls", [2, 3, 4, 5, 7])
+@pytest.mark.parametrize("error", [KeyboardInterrupt, ZeroDivisionError])
+@pytest.mark.parametrize("method", ["difference", "plain"])
+def test_interruptions_leave_everything_as_it_was(method, error, calls):
+    cost, parameters, gradients = network()
+    before = {name: value.copy() for name, value in parameters.items()}
+    history, done = [], itertools.count(1)
+
+    def interrupted(p):
+        history.append(p["b3"] * 1.0)
+        if next(done) >= calls:
+            raise error
+        return cost(p)
+
+    with pytest.raises((error, fastcheck.FastcheckError)):
+        screen(interrupted, parameters, gradients, method=method)
+    assert all(np.array_equal(parameters[name], before[name]) for name in before)
+    assert all(type(value) is np.ndarray for value in history)
+
+
+def test_progress_reaches_the_end():
+    cost, parameters, gradients = network()
+    seen = []
+    screen(cost, parameters, gradients, progress=lambda done, total: seen.append((done, total)))
+    assert seen[-1] == (1606, 1606)
+    assert [done for done, _ in seen] == sorted(done for done, _ in seen)
+
+
+def test_memory_stays_within_the_limit():
+    import tracemalloc
+
+    cost, parameters, gradients = network(LARGE)
+    screen(cost, parameters, gradients)
+    limit = 24 * 2**20
+    tracemalloc.start()
+    report = screen(cost, parameters, gradients, max_memory=limit)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert report.passed
+    assert peak < limit + 8 * 8 * report.size  # and the copies of θ and the claim
+
+
+def test_networks_of_several_shapes():
+    for sizes in ((3, 1), (5, 4, 1), (30, 2, 40, 1)):
+        cost, parameters, gradients = relu_network(sizes, 7, seed=2, lambd=0.1)
+        assert screen(cost, parameters, gradients).passed
