@@ -51,7 +51,6 @@ def kinks_of(parts):
         enclosed=np.concatenate(
             [e.kinks.enclosed if e.kinks else zero == 0 for e, zero in zip(parts, none, strict=True)]
         ),
-        places=tuple(place for e in parts if e.kinks for place in e.kinks.places),
     )
 
 

@@ -36,16 +36,14 @@ class KinkPlace:
         )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False)
 class Kinks:
-    """The kinks met by the k coordinates of a plan.
+    """The kinks met by k coordinates.
 
-    ``counts`` (k,) holds for each coordinate how many entries of intermediate results, at their kinks, it changes;
-    ``places`` the operations in which they were met, in the order in which the cost runs them. ``enclosed`` (k,) tells
-    where all mixtures of subgradients are known to lie between ``lower`` and ``upper``. At kinks where it is false,
-    those of usual conventions do: the same choice at all kinks, or in each line of the code.
+    ``counts`` (k,) holds for each coordinate how many entries of intermediate results, at their kinks, it changes.
+    ``enclosed`` (k,) tells where all mixtures of subgradients are known to lie between ``lower`` and ``upper``. At
+    kinks where it is false, those of usual conventions do: the same choice at all kinks, or in each line of the code.
     """
 
     counts: NDArray[np.intp]
-    places: tuple[KinkPlace, ...]
     enclosed: NDArray[np.bool_]

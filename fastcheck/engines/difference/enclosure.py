@@ -47,7 +47,6 @@ class Enclosed:
     upper: Vector
     counts: Indices
     complete: Flags
-    places: tuple[KinkPlace, ...]
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -72,11 +71,9 @@ class Enclosure:
         n = len(flat_indices)
         central, wide, counts = np.empty(n), np.empty(n), np.zeros(n, dtype=np.intp)
         coordinates = _Coordinates(self, leaf, flat_indices)
-        places: dict[Operation, Flags] = {}
         for group in grouped(self._settled(coordinates)):
             for found, width in zip(group, self._widths(group), strict=True):
                 central[found.rows], wide[found.rows] = found.slopes, width
-                note(places, found.met)
                 for met in found.met:
                     counts[found.rows] += np.bincount(met.members, minlength=found.rows.size)
         complete = np.isfinite(wide)
@@ -89,13 +86,11 @@ class Enclosure:
                     np.fmin(lower[here], found.slopes),
                     np.fmax(upper[here], found.slopes),
                 )
-        return Enclosed(
-            lower=lower,
-            upper=upper,
-            counts=np.maximum(counts, 1),
-            complete=complete,
-            places=tuple(place(operation, flags) for operation, flags in places.items()),
-        )
+        return Enclosed(lower=lower, upper=upper, counts=np.maximum(counts, 1), complete=complete)
+
+    def places(self) -> tuple[KinkPlace, ...]:
+        """Return where kinks were met."""
+        return tuple(place(operation, weights) for operation, weights in self.weights.items())
 
     def run(self, forms: Sequence[Form | None], members: int, settling: Settling) -> Traced:
         """Run the cost once."""
@@ -131,8 +126,8 @@ class Enclosure:
     def _widths(self, group: Sequence[_Found]) -> list[Vector]:
         """Return the sum of the shares of the kinks that each member met, NaN where they are not all known."""
         met_in = by_operation(group)
-        for operation in met_in.keys() - self.weights.keys():
-            self.weights[operation] = np.full(math.prod(operation.shape), -1.0)
+        for operation in met_in:
+            self.weights.setdefault(operation, np.full(math.prod(operation.shape), -1.0))
         for operation, entries in reversed(met_in.items()):  # earlier ones need the weights of later ones
             self._weigh(operation, entries)
         widths = []
@@ -243,23 +238,17 @@ def grouped(found: Iterable[_Found]) -> Iterator[list[_Found]]:
 
 def by_operation(group: Sequence[_Found]) -> dict[Operation, Indices]:
     """Return the entries at kinks of each operation, in the order in which they were met."""
-    places: dict[Operation, Flags] = {}
+    met: dict[Operation, Flags] = {}
     for found in group:
-        note(places, found.met)
-    return {operation: np.flatnonzero(flags) for operation, flags in places.items()}
+        for part in found.met:
+            flags = met.setdefault(part.operation, np.zeros(math.prod(part.operation.shape), dtype=bool))
+            flags[part.entries] = True
+    return {operation: np.flatnonzero(flags) for operation, flags in met.items()}
 
 
-def note(places: dict[Operation, Flags], met: Sequence[Met]) -> None:
-    """Flag the entries of each operation that are at kinks."""
-    for part in met:
-        if part.operation not in places:
-            places[part.operation] = np.zeros(math.prod(part.operation.shape), dtype=bool)
-        places[part.operation][part.entries] = True
-
-
-def place(operation: Operation, flags: Flags) -> KinkPlace:
+def place(operation: Operation, weights: Vector) -> KinkPlace:
     """Return where the kinks of an operation are."""
-    flat = np.flatnonzero(flags)
+    flat = np.flatnonzero(weights != -1.0)
     index = (
         np.stack(np.unravel_index(flat[:FEW], operation.shape), axis=-1).tolist() if operation.shape else [()]
     )

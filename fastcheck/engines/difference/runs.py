@@ -190,14 +190,12 @@ class Runner:
         )
 
     def enclosed(self, part: Part, slopes: Slopes) -> tuple[Vector, Vector, Kinks]:
-        """Return the slopes (k,) between which claims are right, ``slopes`` being those with the tiny step.
+        """Return the slopes (k,) of a part between which claims are right, ``slopes`` being those with the tiny step.
 
         At kinks that is all that a backward pass may find, and the one-sided slopes.
         """
         lower, upper = (np.array(end) for end in slopes.interval())
-        counts = np.zeros(part.size, dtype=np.intp)
-        complete = np.ones(part.size, dtype=bool)
-        places: tuple[KinkPlace, ...] = ()
+        kinks = Kinks(np.zeros(part.size, dtype=np.intp), np.ones(part.size, dtype=bool))
         rows = np.flatnonzero(slopes.kinked & ~slopes.unsupported)
         if rows.size:
             before = self.enclosure.runs
@@ -206,12 +204,16 @@ class Runner:
             self.passes += self.enclosure.runs - before
             lower[rows] = np.fmin(lower[rows], found.lower)
             upper[rows] = np.fmax(upper[rows], found.upper)
-            counts[rows], complete[rows], places = found.counts, found.complete, found.places
-        return lower, upper, Kinks(counts=counts, places=places, enclosed=complete)
+            kinks.counts[rows], kinks.enclosed[rows] = found.counts, found.complete
+        return lower, upper, kinks
+
+    def kink_places(self) -> tuple[KinkPlace, ...]:
+        """Return where in the cost kinks were met."""
+        return self.enclosure.places() if "enclosure" in self.__dict__ else ()
 
     @functools.cached_property
     def enclosure(self) -> Enclosure:
-        """What is known of the kinks that θ stands on, for all parts."""
+        """What is known of the kinks that θ stands on."""
         return Enclosure(
             cost=self.cost,
             build=self.problem.layout.assemble,

@@ -10,14 +10,25 @@ from fastcheck import check
 from fastcheck.engines.difference import enclosure, runs
 from fastcheck.engines.difference.engine import DifferenceEngine
 from fastcheck.engines.difference.trace import run
+from fastcheck.execution import Execution
 from fastcheck.plan import make_plan
 from fastcheck.problem import pose
 
 
-def estimated(cost, parameters, epsilon=None):
+def estimated(cost, parameters):
+    """What the engine finds for all coordinates."""
     problem = pose(cost, parameters)
-    plan = make_plan(problem.layout, problem.theta, "all", epsilon, 0)
-    return joined.estimated(DifferenceEngine(), problem, plan)
+    return joined.estimated(DifferenceEngine(), problem, whole(problem))
+
+
+def places(cost, parameters):
+    """Where it met kinks."""
+    problem = pose(cost, parameters)
+    return DifferenceEngine().estimate(problem, whole(problem), Execution(), lambda estimate: None).kinks
+
+
+def whole(problem):
+    return make_plan(problem.layout, problem.theta, "all", None, 0)
 
 
 def small_net(seed=0, samples=6):
@@ -52,26 +63,28 @@ def test_kinks_are_counted_and_placed_by_unit_and_sample():
     counts["W"][1:3], counts["b"][1:3] = 6, 6
     assert np.array_equal(kinks.counts, np.concatenate([counts[name].ravel() for name in p]))
     assert kinks.enclosed.all()
-    assert len(kinks.places) == 2  # for W and for b
-    for place in kinks.places:
-        assert place.function == "maximum"
-        assert place.filename == __file__
-        assert place.source == "A = np.maximum(0, Z)"
-        assert place.shape == (4, 6)
-        assert place.count == 12
-        assert place.indices == ((1, 0), (1, 1), (1, 2), (1, 3), (1, 4))
-        assert str(place) == (
-            f"{__file__}:{place.lineno}  A = np.maximum(0, Z)\n"
-            "  maximum: 12 of 24 entries of shape (4, 6) [1, 0], [1, 1], [1, 2], [1, 3], [1, 4], …"
-        )
+    (place,) = places(cost, p)
+    assert place.function == "maximum"
+    assert place.filename == __file__
+    assert place.source == "A = np.maximum(0, Z)"
+    assert place.shape == (4, 6)
+    assert place.count == 12
+    assert place.indices == ((1, 0), (1, 1), (1, 2), (1, 3), (1, 4))
+    assert str(place) == (
+        f"maximum in line {place.lineno} of test_kinks_met.py (A = np.maximum(0, Z)) is at a kink in 12 of 24 entries "
+        "of shape (4, 6): [1, 0], [1, 1], [1, 2], [1, 3], [1, 4], …"
+    )
 
 
 def test_a_kink_of_a_number_has_no_index():
-    kinks = estimated(lambda x: abs(x[0]) + x[1] ** 2, np.array([0.0, 1.0])).kinks
-    assert kinks.counts.tolist() == [1, 0]
-    (place,) = kinks.places
+    def cost(x):
+        return abs(x[0]) + x[1] ** 2
+
+    x = np.array([0.0, 1.0])
+    assert estimated(cost, x).kinks.counts.tolist() == [1, 0]
+    (place,) = places(cost, x)
     assert (place.function, place.shape, place.indices) == ("absolute", (), ((),))
-    assert str(place).endswith("absolute: 1 of 1 entries of shape ()")
+    assert str(place).endswith("is at a kink in 1 of 1 entries")
 
 
 def test_where_no_kink_is_met_nothing_more_is_run(monkeypatch):
@@ -79,6 +92,7 @@ def test_where_no_kink_is_met_nothing_more_is_run(monkeypatch):
     p["W"] += 0.1
     monkeypatch.setattr(enclosure, "run", None)
     assert estimated(cost, p).kinks is None
+    assert places(cost, p) == ()
 
 
 def test_impulses_are_shared_by_blocks(monkeypatch):
