@@ -36,7 +36,7 @@ SMALLEST_STEP = 2.0**-27
 LARGE_STEPS = (1.0, 2.0**-10)
 """Steps at which a coordinate without influence must leave the cost as it is, bit for bit."""
 
-BESIDE = 2.0**-14, 2.0**-18
+BESIDE = 2.0**-20, 2.0**-24
 """Distances from θ, relative to max(1, |θ|), at which kinks that θ stands on are seen from random sides. What these
 kinks do to a slope is the same at both; what curvature and other kinks do shrinks."""
 
@@ -46,7 +46,7 @@ SIDES = 16
 FAR = 16.0
 """A claim is undecided up to this many times as far from the two slopes at θ as slopes beside θ are."""
 
-DOUBTED = 64
+DOUBTED = 32
 """Claims of a block that are looked at in this way; where all are undecided, so are the rest."""
 
 AT_ONCE = 16
@@ -195,33 +195,41 @@ class _Look:
 
     def _doubtful(self, row: int) -> bool:
         """Tell whether kinks that θ stands on may explain a wrong claim, and make it undecided if they do."""
-        ends = np.array([self.lower[row], self.upper[row]])
-        beyond = float(np.abs(self.claimed[row] - np.clip(self.claimed[row], *ends)))
+        beyond = float(
+            np.abs(self.claimed[row] - np.clip(self.claimed[row], self.lower[row], self.upper[row]))
+        )
         changes = []
         for distance in BESIDE[::-1]:
-            slopes, noise = self._slopes_beside(int(self.coordinates[row]), distance)
-            changes.append(np.min(np.abs(slopes[:, None] - ends), axis=1) - noise)
+            changes.append(self._changes_beside(row, distance))
             if FAR * changes[-1].max() < beyond:
                 return False
         near, far = changes
-        lasting = near[near > far / 2]
-        if FAR * lasting.max(initial=0.0) < beyond:
+        lasting = FAR * near[near > far / 2].max(initial=0.0)
+        if lasting < beyond:
             return False
-        self.bound[row] += FAR * float(lasting.max())
+        self.bound[row] += lasting
         self.several.append(row)
         return True
 
-    def _slopes_beside(self, i: int, distance: float) -> tuple[NDArray[np.float64], float]:
-        """Return the slopes at a few random points close to θ, where no kink of θ is left, and their bound."""
-        theta = self.problem.theta
-        step = distance / 64 * max(1.0, abs(float(theta[i])))
+    def _changes_beside(self, row: int, distance: float) -> NDArray[np.float64]:
+        """Return by how much the slopes at random points close to θ differ for sure from both those at θ.
+
+        No kink of θ is left there, but one may lie within the step on one side: the smaller difference counts.
+        """
+        i, theta = int(self.coordinates[row]), self.problem.theta
+        step = distance / 16 * max(1.0, abs(float(theta[i])))
         rng = np.random.default_rng(i)  # the same sides at every distance
-        slopes = np.empty(SIDES)
+        halves = np.empty((SIDES, 2))
         for k in range(SIDES):
             beside = theta + distance * np.maximum(1.0, np.abs(theta)) * rng.uniform(-1.0, 1.0, theta.size)
             minus, plus = self._costs(i, step, beside)
-            slopes[k] = (plus - minus) / ((beside[i] + step) - (beside[i] - step))
-        return slopes, float(rounding_bound(self.first.noise, step))
+            with explained(self.problem.layout, i, 0.0):
+                value = self.problem.evaluator(beside.copy())
+            self.passes += 1
+            halves[k] = (plus - value) / step, (value - minus) / step
+        ends = np.array([self.lower[row], self.upper[row]])
+        changes = np.abs(halves[:, :, None] - ends).min(axis=(1, 2))
+        return np.asarray(changes - 2 * rounding_bound(self.first.noise, step))
 
     def _steps(self, i: int) -> Iterator[float]:
         """Yield steps from the plan's downwards, and at least from one above the default one."""

@@ -107,6 +107,8 @@ def _estimate_of(
     if at_kinks.any():
         low, high, kinks = runner.enclosed(part, runs[0])
         lower, upper = np.where(at_kinks, low, lower), np.where(at_kinks, high, upper)
+        largest = np.where(at_kinks, np.maximum(np.abs(low), np.abs(high)), 0.0)
+        bound = Bound(bound.relative, bound.absolute + bound.relative * largest)
     plain = np.flatnonzero(np.logical_or.reduce([run.unsupported for run in runs]))
     if plain.size:
         problem, coordinates = runner.problem, part.block.start + part.at(plain)
