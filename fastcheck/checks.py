@@ -12,6 +12,7 @@ import numpy as np
 
 from fastcheck.adapters import ForwardCost, LayerCost, ObjectCost
 from fastcheck.engines import Estimate, choose_engine
+from fastcheck.engines.kinks import KinkPlace
 from fastcheck.errors import InvalidProblemError
 from fastcheck.execution import Backend, Execution, one_blas_thread
 from fastcheck.norms import Comparison
@@ -20,8 +21,12 @@ from fastcheck.power import measure_power
 from fastcheck.problem import Problem, generators_kept, pose, structure_copy
 from fastcheck.randomness import repeating
 from fastcheck.report.result import BlockReport, Report, block_report
+from fastcheck.sampling import validate_confidence
 from fastcheck.second_look import look_again
 from fastcheck.verdict import claims, judge, validate_tolerance, worst_verdict
+
+KINKS_NAMED = 3
+"""Places of kinks that a report names."""
 
 Progress = bool | Callable[[int, int], None] | None
 
@@ -38,6 +43,7 @@ def check(
     n_jobs: int = 1,
     backend: Backend | None = None,
     seed: int = 0,
+    confidence: float = 0.95,
     progress: Progress = None,
 ) -> Report:
     """Check a claimed gradient against the numerical one.
@@ -70,6 +76,8 @@ def check(
         for what suits the cost. The result is the same to the last bit.
     seed
         Seed of the sample.
+    confidence
+        Probability, in (0, 1), with which the report's statement about coordinates that were not checked holds.
     progress
         True or False, None for a bar if stderr is a terminal and the check takes more than a second, or a
         function ``progress(done, total)``.
@@ -109,17 +117,18 @@ def check(
         how: dict[str, Any] = {"n_jobs": n_jobs, "backend": backend, "seed": seed, "progress": progress}
         return screen(cost, parameters, gradients, epsilon=epsilon, tolerance=tolerance, method=method, **how)
     start = time.perf_counter()
-    tolerance = validate_tolerance(tolerance)
+    tolerance, confidence = validate_tolerance(tolerance), validate_confidence(confidence)
     execution = Execution(n_jobs=n_jobs, backend=backend, progress=progress)
     engine = choose_engine(method)
     with generators_kept(), one_blas_thread():
         problem = pose(repeating(cost), parameters, repeating(gradients))
         plan = make_plan(problem.layout, problem.theta, coordinates, epsilon, seed)
         estimates = engine.estimate(
-            problem, plan, execution, functools.partial(_judged, problem, plan.epsilon, tolerance)
+            problem, plan, execution, functools.partial(_judged, problem, plan.epsilon, tolerance, confidence)
         )
     judged = estimates.results
     notes = dict.fromkeys(note for one in judged for note in one.notes)
+    kinked = sum(one.report.kinks for one in judged)
     return Report(
         verdict=worst_verdict(one.report.verdict for one in judged),
         difference=Comparison.joined(one.comparison for one in judged).difference,
@@ -132,7 +141,7 @@ def check(
         tolerance=tolerance,
         seconds=time.perf_counter() - start,
         seed=plan.seed,
-        notes=(*execution.notes, *estimates.notes, *notes),
+        notes=(*execution.notes, *estimates.notes, *notes, *_kink_notes(kinked, estimates.kinks)),
     )
 
 
@@ -400,13 +409,29 @@ class _Judged(NamedTuple):
     notes: tuple[str, ...]
 
 
-def _judged(problem: Problem, epsilon: float | None, tolerance: float, first: Estimate) -> _Judged:
+def _judged(
+    problem: Problem, epsilon: float | None, tolerance: float, confidence: float, first: Estimate
+) -> _Judged:
     """Judge a block by the engine's estimate, or by a second look at it."""
     estimate, passes, notes = look_again(problem, epsilon, first, tolerance)
     judgement = judge(problem, estimate, tolerance)
     claimed = claims(problem, estimate.part, np.array([judgement.hardest, judgement.easiest]))
-    report = block_report(judgement, measure_power(estimate, judgement, claimed))
+    power = measure_power(estimate, judgement, claimed)
+    kinks = (
+        int(np.count_nonzero(estimate.lower < estimate.upper)) if estimate.upper is not estimate.lower else 0
+    )
+    report = block_report(judgement, power, kinks, confidence)
     return _Judged(estimate.part.block.name, report, judgement.comparison, passes, notes)
+
+
+def _kink_notes(coordinates: int, places: tuple[KinkPlace, ...]) -> tuple[str, ...]:
+    """Return the sentence about coordinates at kinks, if there are any."""
+    if not coordinates:
+        return ()
+    where = "".join(f" {place}." for place in places[:KINKS_NAMED])
+    more = f" And in {len(places) - KINKS_NAMED} more places." if len(places) > KINKS_NAMED else ""
+    at = f"{coordinates:,} coordinates are at kinks, where any claim between the one-sided slopes is right."
+    return (at + where + more,)
 
 
 def _expect_function(name: str, value: Any) -> None:

@@ -22,11 +22,13 @@ Coordinates = NDArray[np.intp]
 class Part:
     """What is checked of one block: k of its coordinates.
 
-    ``places`` are their ascending positions in the flattened block, or None: all of them.
+    ``places`` are their ascending positions in the flattened block, or None: all of them. ``drawn`` tells that they
+    are a random sample.
     """
 
     block: Block
     places: Coordinates | None
+    drawn: bool = False
 
     @property
     def size(self) -> int:
@@ -104,7 +106,11 @@ def _choose(layout: Layout, coordinates: Any, seed: int) -> list[Part]:
         return [Part(block=block, places=None) for block in layout.blocks]
     streams = np.random.SeedSequence(seed).spawn(len(layout.blocks))
     return [
-        Part(block=block, places=_choose_in(block, wishes[block.name], np.random.default_rng(stream)))
+        Part(
+            block=block,
+            places=_choose_in(block, wishes[block.name], np.random.default_rng(stream)),
+            drawn=_is_wish(wishes[block.name]),
+        )
         for block, stream in zip(layout.blocks, streams, strict=True)
         if block.name in wishes
     ]

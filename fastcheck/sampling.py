@@ -94,11 +94,8 @@ def prove(*, checked: int, size: int, wrong: int, confidence: float = 0.95) -> S
             f"sample: expected 0 ≤ wrong ≤ checked ≤ size with at least one coordinate, got wrong = {wrong}, "
             f"checked = {checked} and size = {size}."
         )
-    if not (isinstance(confidence, (float, np.floating)) and 0 < confidence < 1):
-        raise InvalidProblemError(
-            f"confidence: expected a probability between 0 and 1, such as 0.95, got {confidence!r}."
-        )
-    accepted = (1 - float(confidence)) * (1 - ROUNDING)
+    confidence = validate_confidence(confidence)
+    accepted = (1 - confidence) * (1 - ROUNDING)
     least, most = wrong, size - checked + wrong
     while least < most:
         middle = (least + most + 1) // 2
@@ -111,9 +108,18 @@ def prove(*, checked: int, size: int, wrong: int, confidence: float = 0.95) -> S
         checked=checked,
         size=size,
         wrong=wrong,
-        confidence=float(confidence),
+        confidence=confidence,
         at_most=least - wrong,
         share=(least - wrong) / rest if rest else 0.0,
+    )
+
+
+def validate_confidence(confidence: Any) -> float:
+    """Return the confidence as a float; `InvalidProblemError` unless it lies in (0, 1)."""
+    if isinstance(confidence, (float, np.floating)) and 0 < confidence < 1:
+        return float(confidence)
+    raise InvalidProblemError(
+        f"confidence: expected a probability between 0 and 1, such as 0.95, got {confidence!r}."
     )
 
 

@@ -4,8 +4,10 @@ A central difference is misled where θ±h straddle a kink (a ReLU that switches
 too large for the curvature. Both show when the step shrinks, so a suspect is measured again with smaller
 and smaller steps, across θ and on either side of it, until two steps agree. One side is enough where a kink
 lies close to θ on the other. Where the sides agree on different slopes θ itself is a kink: any claim between
-them is a subgradient, and right. Coordinates without any influence (a dead unit) are recognised by a large
-step.
+them is a subgradient, and right. Where a coordinate meets several kinks at once (zero weights and biases: all
+units of a layer) a backward pass may take another side at each, and a claim beyond the two slopes is undecided.
+That several are met shows at points around θ, where slopes differ from those two. Coordinates without any
+influence (a dead unit) are recognised by a large step.
 """
 
 from __future__ import annotations
@@ -33,6 +35,19 @@ SMALLEST_STEP = 2.0**-27
 
 LARGE_STEPS = (1.0, 2.0**-10)
 """Steps at which a coordinate without influence must leave the cost as it is, bit for bit."""
+
+BESIDE = 2.0**-14, 2.0**-18
+"""Distances from θ, relative to max(1, |θ|), at which kinks that θ stands on are seen from random sides. What these
+kinks do to a slope is the same at both; what curvature and other kinks do shrinks."""
+
+SIDES = 16
+"""Points at each distance."""
+
+FAR = 16.0
+"""A claim is undecided up to this many times as far from the two slopes at θ as slopes beside θ are."""
+
+DOUBTED = 64
+"""Claims of a block that are looked at in this way; where all are undecided, so are the rest."""
 
 AT_ONCE = 16
 """Suspects of a block looked at before asking whether one is confirmed: one is enough to fail the block."""
@@ -84,6 +99,7 @@ class _Look:
         self.bound, self.allowed = rows.bound.copy(), self.rule.allowed(self.claimed, rows)
         self.passes = 0
         self.remeasured = 0
+        self.several: list[int] = []
 
     def result(self) -> Estimate:
         return dataclasses.replace(
@@ -101,6 +117,20 @@ class _Look:
         )
 
     def notes(self) -> tuple[str, ...]:
+        return self._kinks_note() + self._noise_note()
+
+    def _kinks_note(self) -> tuple[str, ...]:
+        if not self.several:
+            return ()
+        name = self.problem.layout.coordinate_name(int(self.coordinates[self.several[0]]))
+        others = f" and {len(self.several) - 1:,} others" if len(self.several) > 1 else ""
+        return (
+            f"θ stands on several kinks at once in {name}{others} (units whose inputs are exactly 0, or ties): plain "
+            "evaluation cannot tell which slopes a backward pass may find there. method='difference' can; or "
+            "check at parameters without exact zeros.",
+        )
+
+    def _noise_note(self) -> tuple[str, ...]:
         if not self.remeasured:
             return ()
         name = self.first.part.block.name
@@ -119,7 +149,12 @@ class _Look:
             batch = rows[start : start + AT_ONCE]
             for row in batch:
                 self._measure(int(row))
-            if (self.standings(batch) == Standing.WRONG).any():
+            wrong = batch[self.standings(batch) == Standing.WRONG]
+            if not all(self._doubtful(int(row)) for row in wrong):
+                return
+            if len(self.several) >= DOUBTED:
+                rest = rows[start + AT_ONCE :]
+                self.bound[rest] = np.abs(self.claimed - self.numerical)[rest]
                 return
 
     def undecided(self, rows: NDArray[np.intp]) -> None:
@@ -158,6 +193,36 @@ class _Look:
         self.numerical[row] = self.lower[row] = self.upper[row] = best.slope
         self.bound[row] = best.bound
 
+    def _doubtful(self, row: int) -> bool:
+        """Tell whether kinks that θ stands on may explain a wrong claim, and make it undecided if they do."""
+        ends = np.array([self.lower[row], self.upper[row]])
+        beyond = float(np.abs(self.claimed[row] - np.clip(self.claimed[row], *ends)))
+        changes = []
+        for distance in BESIDE[::-1]:
+            slopes, noise = self._slopes_beside(int(self.coordinates[row]), distance)
+            changes.append(np.min(np.abs(slopes[:, None] - ends), axis=1) - noise)
+            if FAR * changes[-1].max() < beyond:
+                return False
+        near, far = changes
+        lasting = near[near > far / 2]
+        if FAR * lasting.max(initial=0.0) < beyond:
+            return False
+        self.bound[row] += FAR * float(lasting.max())
+        self.several.append(row)
+        return True
+
+    def _slopes_beside(self, i: int, distance: float) -> tuple[NDArray[np.float64], float]:
+        """Return the slopes at a few random points close to θ, where no kink of θ is left, and their bound."""
+        theta = self.problem.theta
+        step = distance / 64 * max(1.0, abs(float(theta[i])))
+        rng = np.random.default_rng(i)  # the same sides at every distance
+        slopes = np.empty(SIDES)
+        for k in range(SIDES):
+            beside = theta + distance * np.maximum(1.0, np.abs(theta)) * rng.uniform(-1.0, 1.0, theta.size)
+            minus, plus = self._costs(i, step, beside)
+            slopes[k] = (plus - minus) / ((beside[i] + step) - (beside[i] - step))
+        return slopes, float(rounding_bound(self.first.noise, step))
+
     def _steps(self, i: int) -> Iterator[float]:
         """Yield steps from the plan's downwards, and at least from one above the default one."""
         default = float(default_steps(self.problem.theta[[i]], None)[0])
@@ -178,13 +243,15 @@ class _Look:
             Value((plus - value) / above, 2 * bound),
         )
 
-    def _costs(self, i: int, step: float) -> tuple[float, float]:
-        theta = self.problem.theta.copy()
+    def _costs(self, i: int, step: float, center: NDArray[np.float64] | None = None) -> tuple[float, float]:
+        """Return the costs at the center, θ unless given, minus and plus the step."""
+        center = self.problem.theta if center is None else center
         with explained(self.problem.layout, i, step):
-            theta[i] = self.problem.theta[i] + step
+            theta = center.copy()
+            theta[i] = center[i] + step
             plus = self.problem.evaluator(theta)
-            theta = self.problem.theta.copy()
-            theta[i] = self.problem.theta[i] - step
+            theta = center.copy()
+            theta[i] = center[i] - step
             minus = self.problem.evaluator(theta)
         self.passes += 2
         return minus, plus

@@ -4,7 +4,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from fastcheck.engines.kinks import Kinks
 from fastcheck.execution import Execution
 from fastcheck.verdict import Rows
 
@@ -21,7 +20,6 @@ class Joined(NamedTuple):
     method: str
     forward_passes: int
     notes: tuple
-    kinks: Kinks | None
 
 
 def joined(parts, *, method="", forward_passes=0, notes=()):
@@ -35,23 +33,6 @@ def joined(parts, *, method="", forward_passes=0, notes=()):
         method,
         forward_passes,
         notes,
-        kinks_of(parts),
-    )
-
-
-def kinks_of(parts):
-    """The kinks that the coordinates of all parts meet; parts that meet none have none to enclose."""
-    if all(e.kinks is None for e in parts):
-        return None
-    none = [np.zeros(e.part.size, np.intp) for e in parts]
-    return Kinks(
-        counts=np.concatenate(
-            [e.kinks.counts if e.kinks else zero for e, zero in zip(parts, none, strict=True)]
-        ),
-        enclosed=np.concatenate(
-            [e.kinks.enclosed if e.kinks else zero == 0 for e, zero in zip(parts, none, strict=True)]
-        ),
-        places=tuple(place for e in parts if e.kinks for place in e.kinks.places),
     )
 
 

@@ -2,12 +2,13 @@ import joined
 import numpy as np
 import pytest
 
+from fastcheck import check
 from fastcheck.engines import Bound, Estimate
 from fastcheck.engines.plain import PlainEngine
 from fastcheck.execution import Execution
 from fastcheck.plan import make_plan
 from fastcheck.problem import pose
-from fastcheck.second_look import Value, best_agreement, extrapolated, look_again
+from fastcheck.second_look import DOUBTED, Value, best_agreement, extrapolated, look_again
 
 
 def looked_at(cost, theta, claimed, epsilon=None, tolerance=1e-7):
@@ -78,8 +79,6 @@ def test_noise_of_a_small_step_is_replaced_by_a_better_step_and_noted():
 
 def test_the_note_where_no_step_was_asked_for():
     """A loop with the same step everywhere is too noisy for large parameters."""
-    from fastcheck import check
-
     x = np.array([3e3, 1e3, 5e3])
     report = check(lambda v: np.sum((v - 1) ** 2), x, 2 * (x - 1), method="reference")
     assert report.passed
@@ -114,6 +113,77 @@ def test_a_cost_undefined_for_larger_steps_is_named():
 
     with pytest.raises(EvaluationError, match=r"at theta\[0\] ± "):
         looked_at(lambda v: np.nan if v[0] < 0.99997 else v[0] ** 2, [1.0], [2.1])
+
+
+# --- several kinks at once ------------------------------------------------------------------------------------
+
+
+def zero_layer(rng, convention):
+    """A layer of units with zero weights, which meets the kinks of all samples, and a right gradient of it."""
+    X, Y = rng.normal(size=(3, 6)), rng.normal(size=(1, 6))
+    V = rng.normal(size=(1, 4))
+
+    def cost(w):
+        return np.sum((V @ np.maximum(w.reshape(4, 3) @ X, 0) - Y) ** 2)
+
+    slope = np.full((4, 6), convention)
+    return cost, (V.T @ (-2 * Y) * slope @ X.T).ravel()
+
+
+@pytest.mark.parametrize("convention", [0.0, 0.5, 1.0])
+@pytest.mark.parametrize("seed", range(3))
+def test_a_right_gradient_where_several_kinks_meet_is_undecided_at_worst(seed, convention):
+    cost, right = zero_layer(np.random.default_rng(seed), convention)
+    report = check(cost, np.zeros(12), right, method="plain")
+    assert report.verdict == ("pass" if convention == 0.5 else "inconclusive")
+    if convention != 0.5:
+        (note,) = report.notes
+        assert "θ stands on several kinks at once in theta[" in note
+        assert "method='difference' can" in note
+    assert check(cost, np.zeros(12), right, method="difference").passed
+
+
+@pytest.mark.parametrize("convention", [0.0, 1.0])
+def test_and_a_mistake_out_of_the_reach_of_kinks_is_still_found(convention):
+    cost, right = zero_layer(np.random.default_rng(0), convention)
+    wrong = right.copy()
+    wrong[5] += 100 * np.abs(zero_layer(np.random.default_rng(0), 1.0)[1]).max()
+    assert check(cost, np.zeros(12), wrong, method="plain").verdict == "fail"
+
+
+@pytest.mark.parametrize("claim", [-3.0, -2.001, 4.001, 5.0])
+def test_at_one_kink_a_claim_beyond_its_slopes_is_wrong(claim):
+    x = np.array([0.0, 0.5])
+    report = check(lambda v: 3 * abs(v[0]) + v[0] + v[1] ** 2, x, np.array([claim, 1.0]), method="plain")
+    assert report.verdict == "fail"
+
+
+def test_curvature_and_kinks_near_by_are_no_excuse():
+    """A slope that is small beside the curvature, and kinks on both sides, none of them at θ."""
+    x = np.array([1e-3, 1e-5, 1e-4])
+
+    def cost(v):
+        return v[0] ** 2 + max(v[1], 0) + max(v[1] - 2e-5, 0) + max(v[2], 0) + v @ v
+
+    right = np.array([4e-3, 1 + 2e-5, 1 + 2e-4])
+    assert check(cost, x, right, method="plain").passed
+    for i in range(3):
+        wrong = right.copy()
+        wrong[i] *= 1.01
+        assert check(cost, x, wrong, method="plain").verdict == "fail"
+
+
+def test_where_all_suspects_stand_on_several_kinks_not_all_are_looked_at():
+    rng = np.random.default_rng(0)
+    X, V, calls = rng.normal(size=(3, 20)), rng.normal(size=(200, 20)), []
+
+    def cost(w):
+        calls.append(1)
+        return np.sum(V * np.maximum(w.reshape(200, 3) @ X, 0))
+
+    report = check(cost, np.zeros(600), (V @ X.T).ravel(), method="plain")
+    assert report.verdict == "inconclusive"
+    assert len(calls) < 2 * 600 + 100 * DOUBTED
 
 
 # --- the arithmetic -----------------------------------------------------------------------------------------

@@ -15,7 +15,7 @@ import numpy as np
 from fastcheck.errors import FastcheckError, InvalidProblemError
 
 if TYPE_CHECKING:
-    from fastcheck.engines.kinks import Kinks
+    from fastcheck.engines.kinks import KinkPlace, Kinks
     from fastcheck.execution import Execution
     from fastcheck.parameters import Vector
     from fastcheck.plan import Coordinates, Part, Plan
@@ -44,8 +44,8 @@ class Estimate:
     ``numerical`` is the central difference with the step of the plan. ``lower`` and ``upper`` are the slopes
     between which a claim counts as right: the best value known, one array except where there are kinks. The true
     derivative lies within ``bound`` of that interval. ``plain`` (at most k) are the rows that were evaluated plainly,
-    where the rounding noise of one evaluation of J is ``noise``, and may need a second look. ``kinks`` says where kinks
-    were met, None if there are none, or none are known.
+    where the rounding noise of one evaluation of J is ``noise``, and may need a second look. ``kinks`` tells which
+    coordinates meet kinks, None if none do or none are known.
     """
 
     part: Part
@@ -62,13 +62,14 @@ class Estimate:
 class Estimates(Generic[T]):
     """What became of the estimates of all parts, in their order, and how they were made.
 
-    ``notes`` are sentences for the report.
+    ``notes`` are sentences for the report, ``kinks`` the places in the cost where kinks were met, where they are known.
     """
 
     method: str
     results: tuple[T, ...]
     forward_passes: int
     notes: tuple[str, ...] = ()
+    kinks: tuple[KinkPlace, ...] = ()
 
 
 class DisagreementError(FastcheckError):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,23 +29,21 @@ class KinkPlace:
     def __str__(self) -> str:
         entries = ", ".join("[" + ", ".join(map(str, index)) + "]" for index in self.indices)
         more = ", …" if self.count > len(self.indices) else ""
-        at = f" {entries}{more}" if self.shape else ""
+        at = f" of shape {self.shape}: {entries}{more}" if self.shape else ""
         return (
-            f"{self.filename}:{self.lineno}  {self.source}\n"
-            f"  {self.function}: {self.count:,} of {int(np.prod(self.shape)):,} entries of shape {self.shape}{at}"
+            f"{self.function} in line {self.lineno} of {Path(self.filename).name} ({self.source}) is at a kink in "
+            f"{self.count:,} of {int(np.prod(self.shape)):,} entries{at}"
         )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False)
 class Kinks:
-    """The kinks met by the k coordinates of a plan.
+    """The kinks met by k coordinates.
 
-    ``counts`` (k,) holds for each coordinate how many entries of intermediate results, at their kinks, it changes;
-    ``places`` the operations in which they were met, in the order in which the cost runs them. ``enclosed`` (k,) tells
-    where all mixtures of subgradients are known to lie between ``lower`` and ``upper``. At kinks where it is false,
-    those of usual conventions do: the same choice at all kinks, or in each line of the code.
+    ``counts`` (k,) holds for each coordinate how many entries of intermediate results, at their kinks, it changes.
+    ``enclosed`` (k,) tells where all mixtures of subgradients are known to lie between ``lower`` and ``upper``. At
+    kinks where it is false, those of usual conventions do: the same choice at all kinks, or in each line of the code.
     """
 
     counts: NDArray[np.intp]
-    places: tuple[KinkPlace, ...]
     enclosed: NDArray[np.bool_]

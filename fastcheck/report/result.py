@@ -13,6 +13,7 @@ import numpy as np
 from fastcheck.errors import GradientMismatchError
 from fastcheck.parameters import coordinate_name
 from fastcheck.power import Power
+from fastcheck.sampling import SampleProof, prove
 from fastcheck.verdict import Judgement, Verdict
 
 WORST = 10
@@ -79,9 +80,11 @@ class BlockReport:
 
     ``checked`` of its ``size`` coordinates were compared, ``wrong`` of them disagree, ``undecided`` could not
     be measured well enough; ``worst`` are those with the largest errors, worst first. ``cause`` says why the
-    verdict is inconclusive, and is None otherwise. ``power`` is what the check would have caught. ``screened`` is what
-    random directions say of the whole block, None if none were drawn; ``located`` is where the mistake is, None if it
-    was not looked for.
+    verdict is inconclusive, and is None otherwise. ``power`` is what the check would have caught. ``kinks`` coordinates
+    are at a kink, where all claims between the one-sided slopes are right. ``proof`` says what the coordinates that
+    were checked prove about the others, and is None where they were not drawn at random. ``screened`` is what random
+    directions say of the whole block, None if none were drawn; ``located`` is where the mistake is, None if it was not
+    looked for.
     """
 
     verdict: Verdict
@@ -94,6 +97,8 @@ class BlockReport:
     worst: tuple[Coordinate, ...]
     cause: str | None
     power: Power
+    kinks: int = 0
+    proof: SampleProof | None = None
     screened: Screened | None = None
     located: Located | None = None
 
@@ -187,20 +192,25 @@ class Report:
         return cls(**fields)
 
 
-def block_report(judgement: Judgement, power: Power) -> BlockReport:
-    """Return the report of one block, with its worst coordinates."""
-    block = judgement.part.block
+def block_report(judgement: Judgement, power: Power, kinks: int, confidence: float) -> BlockReport:
+    """Return the report of one block, with its worst coordinates; what a sample proves has this confidence."""
+    part = judgement.part
+    block, proof = part.block, None
+    if part.drawn or part.size == block.size:
+        proof = prove(checked=part.size, size=block.size, wrong=judgement.wrong, confidence=confidence)
     return BlockReport(
         verdict=judgement.verdict,
         difference=judgement.comparison.difference,
         shape=block.shape,
         size=block.size,
-        checked=judgement.part.size,
+        checked=part.size,
         wrong=judgement.wrong,
         undecided=judgement.undecided,
         worst=worst_coordinates(judgement),
         cause=judgement.cause,
         power=power,
+        kinks=kinks,
+        proof=proof,
     )
 
 
@@ -229,8 +239,9 @@ def _block_from_dict(plain: Mapping[str, Any]) -> BlockReport:
     fields["shape"] = tuple(fields["shape"])
     fields["worst"] = tuple(Coordinate(**{**c, "index": tuple(c["index"])}) for c in fields["worst"])
     fields["power"] = Power(**fields["power"])
-    fields["screened"] = None if fields["screened"] is None else Screened(**fields["screened"])
-    if (located := fields.get("located")) is not None:
+    fields["proof"] = fields["proof"] and SampleProof(**fields["proof"])
+    fields["screened"] = fields["screened"] and Screened(**fields["screened"])
+    if (located := fields["located"]) is not None:
         fields["located"] = Located(**{**located, "regions": tuple(located["regions"])})
     return BlockReport(**fields)
 

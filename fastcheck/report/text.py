@@ -21,6 +21,9 @@ SHOWN = 3
 BLOCKS_SHOWN = 5
 """Failing blocks of which coordinates are shown."""
 
+TOUCHED = 0.01
+"""Share of a block that a mistake touches whose chance to be missed is shown."""
+
 COLOURS = {Verdict.PASS: "green", Verdict.FAIL: "bold red", Verdict.INCONCLUSIVE: "yellow"}
 SENTENCES = {
     Verdict.PASS: "the gradient is right",
@@ -62,10 +65,36 @@ def rich_report(report: Report) -> RenderableType:
         parts += [Text(), *(Text(textwrap.fill(f"Located: {sentence}", WIDTH - 2)) for sentence in located)]
     if report.verdict is Verdict.FAIL and report.worst:
         parts += [Text(), Text("Worst coordinates"), _worst(report)]
+    parts += _proofs(report)
     causes = [block.cause for block in report.blocks.values() if block.cause]
     notes = [f"Inconclusive: {cause}. {ADVICE}" for cause in causes[:1]] + list(report.notes)
     parts += [Text(textwrap.fill(f"Note: {note}", WIDTH - 2)) for note in notes]
     return Group(*parts)
+
+
+def _proofs(report: Report) -> list[RenderableType]:
+    """Return a table of what samples prove about the coordinates that were not checked."""
+    sampled = {
+        name: block.proof
+        for name, block in report.blocks.items()
+        if block.proof and block.checked < block.size
+    }
+    if not sampled:
+        return []
+    confidence = next(iter(sampled.values())).confidence
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    table.add_column("block")
+    table.add_column("not checked", justify="right")
+    table.add_column(f"wrong of these, {100 * confidence:g} % sure", justify="right")
+    table.add_column(f"chance to miss {100 * TOUCHED:g} % wrong", justify="right")
+    for name, proof in sampled.items():
+        table.add_row(
+            Text(name),
+            f"{proof.size - proof.checked:,}",
+            f"at most {proof.at_most:,} ({100 * proof.share:.2g} %)",
+            f"{proof.missed(TOUCHED):.2g}",
+        )
+    return [Text(), table]
 
 
 def _headline(report: Report) -> Text:

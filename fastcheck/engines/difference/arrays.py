@@ -242,6 +242,8 @@ class DifferenceArray:
 
     def __getattr__(self, name: str) -> Any:
         if not name.startswith("_") and hasattr(np.ndarray, name):
+            if self.form is None and self.dtype == np.bool_:
+                return getattr(self.__array__(), name)
             raise TracingError(f"ndarray.{name}", "difference propagation has no rule for it.")
         raise AttributeError(f"{type(self.value).__name__!r} object has no attribute {name!r}")
 
@@ -325,10 +327,15 @@ def rank(x: Any) -> int:
 
 
 def made(value: Any, form: Form | None) -> Any:
-    """Return a result: plain if it is not float and nothing changes it."""
+    """Return a result: plain if it is neither float nor a mask and nothing changes it.
+
+    Of masks people make floats, as in ``mask = (x > 0).astype(float)``, and write into them.
+    """
     dtype = value.dtype
     if form is None:
-        return DifferenceArray(value) if dtype is DOUBLE or dtype == DOUBLE else value
+        if dtype is DOUBLE or dtype == DOUBLE or (dtype == np.bool_ and isinstance(value, np.ndarray)):
+            return DifferenceArray(value)
+        return value
     if dtype is not DOUBLE and dtype != DOUBLE and dtype.kind not in "biu":
         raise TracingError(f"dtype {dtype}", "perturbed arrays are float64.")
     return DifferenceArray(value, form)

@@ -188,14 +188,14 @@ def comparison(ufunc: np.ufunc) -> Callable[[Any, Any], Any]:
         (x, f), (y, g) = taken(x), taken(y)
         value = ufunc(x, y)
         if f is None and g is None:
-            return value
+            return made(value, None)
         shape = value.shape
         if np.asarray(x).dtype == bool and np.asarray(y).dtype == bool:
             return made(value, step(ufunc, [(x, f), (y, g)], shape))
         h = combined(np.subtract, f, g, shape)
         s = gap(x, y, value)
         if h is None or not switches(s, h):
-            return value
+            return made(value, None)
         return made(value, step(lambda s: ufunc(s, 0.0), [(s, h)], shape))
 
     return rule

@@ -92,6 +92,7 @@ def _estimate(runner: Runner, plan: Plan, use: Callable[[Estimate], T]) -> Estim
         results=tuple(results[k] for k in range(len(parts))),
         forward_passes=runner.passes + POINTS + passes + 2 * plain,
         notes=(_PLAIN_NOTE.format(plain),) if plain else (),
+        kinks=runner.kink_places(),
     )
 
 

@@ -52,7 +52,7 @@ def setitem(x: DifferenceArray, key: Any, y: Any) -> None:
         x.store(result.form)
         return
     key = plain_key(key)
-    if g is not None and x.dtype != np.float64:
+    if g is not None and x.dtype != np.float64 and not x.dtype == value.dtype == np.bool_:
         raise TracingError(f"assignment to an array of {x.dtype}", "it would round perturbed values.")
     form = x.form
     target = x.writable()
@@ -72,7 +72,7 @@ def is_choice(key: Any) -> bool:
     """Whether assigning a number is a choice that may differ between members: a mask, perturbed or at its kinks."""
     if type(key) is DifferenceArray:
         return bool(key.dtype == bool and (key.form is not None or running().settling is not None))
-    return running().settling is not None and isinstance(key, np.ndarray) and key.dtype == bool
+    return isinstance(key, np.ndarray) and key.dtype == bool and running().settling is not None
 
 
 def take(x: Any, indices: Any, axis: int | None = None, mode: str = "raise") -> Any:

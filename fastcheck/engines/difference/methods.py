@@ -113,7 +113,9 @@ def item(x: Any, *index: Any) -> Any:
 
 
 def tolist(x: Any) -> Any:
-    """Return nested lists of perturbed numbers."""
+    """Return nested lists of perturbed numbers, or of truth values."""
+    if x.form is None and x.dtype == np.bool_:
+        return x.value.tolist()
     return x if x.ndim == 0 else [tolist(part) for part in x]
 
 

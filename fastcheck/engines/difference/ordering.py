@@ -55,11 +55,18 @@ class Order:
         return result
 
     def ends(self) -> Array:
-        """Return the order at the end of each member's perturbation; members that change it, either way, are kinks."""
+        """Return the order at the end of each member's perturbation; members that change it, either way, are kinks.
+
+        Which slopes a tie may give is not enclosed: where kinks are settled, these members stay loose.
+        """
         running().odd = False
         change = self.form.values()
         end, other = (ordered(self.part, d, self.axis) for d in (change, -change))
-        running().kinked |= members_of((end != self.start) | (other != self.start))
+        moved = members_of((end != self.start) | (other != self.start))
+        running().kinked |= moved
+        settling = running().settling
+        if settling is not None:
+            settling.loose |= moved
         return end
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 
 from fastcheck.engines.difference import contraction
 from fastcheck.engines.difference.arrays import FUNCTIONS, UFUNCS, made, rank, taken
@@ -164,6 +165,25 @@ def einsum_labels(subscripts: str, operands: tuple[Any, ...]) -> tuple[list[Labe
     return terms, (*rest, *sorted({label for label in letters if letters.count(label) == 1}))
 
 
+def convolve(a: Any, v: Any, mode: str = "full") -> Any:
+    """Rule of convolve: windows of the longer one, with zeros around it, times the shorter one, turned."""
+    a, v = (np.atleast_1d(array(x)) for x in (a, v))
+    if v.size > a.size:
+        a, v = v, a
+    n = v.size
+    full = dot(sliding_window_view(np.pad(a, n - 1), n), v[::-1])
+    first = {"full": 0, "same": n - 1 - n // 2, "valid": n - 1}[mode]
+    length = {"full": full.size, "same": a.size, "valid": a.size - n + 1}[mode]
+    return full[first : first + length]
+
+
+def correlate(a: Any, v: Any, mode: str = "valid") -> Any:
+    """Rule of correlate: of real arrays the convolution with the shorter one turned."""
+    if np.size(v) > np.size(a):
+        return convolve(v, np.flip(a), mode)[::-1]
+    return convolve(a, np.flip(v), mode)
+
+
 def trace(x: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
     """Rule of np.trace."""
     return np.sum(np.diagonal(x, offset, axis1, axis2), axis=-1)
@@ -259,6 +279,7 @@ def register() -> None:
     FUNCTIONS.update({np.linalg.outer: outer, np.linalg.matmul: matmul, np.linalg.vecdot: vecdot})
     FUNCTIONS.update({np.linalg.tensordot: lambda x, y, axes=2: tensordot(x, y, axes)})
     FUNCTIONS.update({np.linalg.solve: solve, np.linalg.inv: inv, np.linalg.cholesky: cholesky})
+    FUNCTIONS.update({np.convolve: convolve, np.correlate: correlate})
     FUNCTIONS.update({np.linalg.slogdet: slogdet, np.linalg.det: det})
 
 

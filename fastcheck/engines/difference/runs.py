@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import pairwise
@@ -20,7 +21,7 @@ from fastcheck.engines.difference.restoring import Kept, Restored
 from fastcheck.engines.difference.state import INTERNAL, LARGEST, BatchTooLargeError, Memory, TracingError
 from fastcheck.engines.difference.sweep import Experience, Swept, sweep
 from fastcheck.engines.difference.trace import Traced, run
-from fastcheck.engines.kinks import Kinks
+from fastcheck.engines.kinks import KinkPlace, Kinks
 from fastcheck.engines.slopes import STEP, Slopes, jittered, unusable
 from fastcheck.execution import Execution, one_blas_thread
 from fastcheck.norms import root_mean_square
@@ -189,29 +190,36 @@ class Runner:
         )
 
     def enclosed(self, part: Part, slopes: Slopes) -> tuple[Vector, Vector, Kinks]:
-        """Return the slopes (k,) between which claims are right, ``slopes`` being those with the tiny step.
+        """Return the slopes (k,) of a part between which claims are right, ``slopes`` being those with the tiny step.
 
         At kinks that is all that a backward pass may find, and the one-sided slopes.
         """
         lower, upper = (np.array(end) for end in slopes.interval())
-        counts = np.zeros(part.size, dtype=np.intp)
-        complete = np.ones(part.size, dtype=bool)
-        layout = self.problem.layout
-        enclosure = Enclosure(
+        kinks = Kinks(np.zeros(part.size, dtype=np.intp), np.ones(part.size, dtype=bool))
+        rows = np.flatnonzero(slopes.kinked & ~slopes.unsupported)
+        if rows.size:
+            before = self.enclosure.runs
+            with one_blas_thread(), naming_the_line(), substituted(self.cost):
+                found = self.enclosure.of(self._number(part), part.at(rows))
+            self.passes += self.enclosure.runs - before
+            lower[rows] = np.fmin(lower[rows], found.lower)
+            upper[rows] = np.fmax(upper[rows], found.upper)
+            kinks.counts[rows], kinks.enclosed[rows] = found.counts, found.complete
+        return lower, upper, kinks
+
+    def kink_places(self) -> tuple[KinkPlace, ...]:
+        """Return where in the cost kinks were met."""
+        return self.enclosure.places() if "enclosure" in self.__dict__ else ()
+
+    @functools.cached_property
+    def enclosure(self) -> Enclosure:
+        """What is known of the kinks that θ stands on."""
+        return Enclosure(
             cost=self.cost,
-            build=layout.assemble,
+            build=self.problem.layout.assemble,
             leaves=self._leaves(self.problem.theta),
             memory=self.memory,
         )
-        with one_blas_thread(), naming_the_line(), substituted(self.cost):
-            rows = np.flatnonzero(slopes.kinked & ~slopes.unsupported)
-            if rows.size:
-                found = enclosure.of(self._number(part), part.at(rows))
-                lower[rows] = np.fmin(lower[rows], found.lower)
-                upper[rows] = np.fmax(upper[rows], found.upper)
-                counts[rows], complete[rows] = found.counts, found.complete
-        self.passes += enclosure.runs
-        return lower, upper, Kinks(counts=counts, places=enclosure.places(), enclosed=complete)
 
     def _number(self, part: Part) -> int:
         return self.problem.layout.blocks.index(part.block)

@@ -109,6 +109,13 @@ PRODUCTS = {
     "outer": lambda x: np.outer(x[:, 0], x[0]),
     "vdot": lambda x: np.vdot(x, X),
     "kron-like": lambda x: x[:, None, :, None] * x[None, :, None, :],
+    "convolve": lambda x: np.convolve(x[0], x.ravel()),
+    "convolve valid": lambda x: np.convolve(x[:, 0], V, mode="valid"),
+    "convolve same": lambda x: np.convolve(U, x[0], "same") + np.convolve(x[1, :2], U, "same"),
+    "convolve with one": lambda x: np.convolve(x[0], x[1, 1]),
+    "correlate": lambda x: np.correlate(x[:, 0], V),
+    "correlate same": lambda x: np.correlate(x[0, :2], x[:, 1], "same"),
+    "correlate full": lambda x: np.correlate(V, x[:, 1], mode="full"),
     "norm": lambda x: np.linalg.norm(x),
     "norm axis": lambda x: np.linalg.norm(x, axis=1),
     "solve": lambda x: np.linalg.solve(np.eye(3) * 9 + X.T @ x, V),
@@ -377,6 +384,26 @@ def subtract_at(x):
     return out**2
 
 
+def written_into_masks(x):
+    first, second, third = (x > 0).astype(float), (x > X) * 1.0, ~(x <= 0.25)
+    first *= x
+    second[0] = x[1]
+    third = np.where(third, 1.0, 0.5)
+    np.multiply(third, x, out=third)
+    return first * second + third
+
+
+def masks_of_many_kinds(x):
+    mask, other, still = x > X, np.logical_or(x > 1, x < -1), (x < 50) & (X > 0)
+    mask |= other
+    mask[1, 1] = True
+    total = sum(x[i, j] for i, row in enumerate(still.tolist()) for j, on in enumerate(row) if on is True)
+    total += (
+        X[still].sum() * x[0, 0] + np.asarray(still).sum() * x[1, 1] + still.view(np.int8).mean() * x[2, 2]
+    )
+    return (mask & ~other) * x**2 + total
+
+
 def sorted_in_place(x):
     out, parts = x * 1.0, x.T * X.T
     out.sort(axis=0)
@@ -391,6 +418,8 @@ PROGRAMS = [
     assigned_nothing,
     written_by_flat,
     subtract_at,
+    written_into_masks,
+    masks_of_many_kinds,
     sorted_in_place,
     into_zeros,
     accumulated,

@@ -11,6 +11,7 @@ from fastcheck import check
 from fastcheck.engines.difference import trace_directions
 from fastcheck.engines.difference.arrays import DifferenceArray
 from fastcheck.engines.difference.forms import Form
+from fastcheck.engines.difference.kinks import Settling
 from fastcheck.engines.difference.ordering import ordered
 from fastcheck.engines.difference.state import Trace
 
@@ -49,6 +50,14 @@ def test_a_claim_between_the_slopes_at_a_tie_is_right(claim, verdict):
     report = check(lambda x: np.sum(np.sort(x) * weights), tied, np.array(claim), method="difference")
     assert report.verdict == verdict
     assert report.method == "difference"
+
+
+def test_where_kinks_are_settled_ties_are_left_open():
+    changes = Form(2.0**-160 * np.array([[1, 0, 0.0], [0, 0, 1]]), (3,))
+    settling = Settling(2)
+    with Trace(2, settling=settling):
+        np.sort(DifferenceArray(np.array([1.0, 1.0, 3.0]), changes))
+    np.testing.assert_array_equal(settling.loose, [True, False])
 
 
 def test_infinities_stay_where_they_are():
