@@ -28,6 +28,9 @@ NAMED = 3
 SAME_FACTOR = 1e-6
 """Claims are one multiple of the slopes if none is further from that than this part of the largest."""
 
+CONFIDENCE = 0.95
+"""That of what a sample of the block proves."""
+
 MOSTLY = 0.9
 """Part of a sample that must be wrong for all to be called wrong."""
 
@@ -109,7 +112,7 @@ def locate_after_screening(
         seed=options.seed,
         max_memory=options.max_memory,
     )
-    of_what_was_measured = ("checked", "wrong", "undecided", "worst", "located")
+    of_what_was_measured = ("checked", "wrong", "undecided", "worst", "kinks", "proof", "located")
     return {
         name: dataclasses.replace(
             failed[name], **{field: getattr(report, field) for field in of_what_was_measured}
@@ -167,7 +170,8 @@ def _reported(problem: Problem, traces: Traces, method: str, tolerance: float) -
     thresholds, allowed = judgement.rule.thresholds(claimed, rows), judgement.rule.allowed(claimed, rows)
     wrong = judgement.rule.standings(claimed, rows, thresholds, allowed) == Standing.WRONG
     picture = _Picture(traces, claimed, rows.compared(claimed), wrong)
-    report = block_report(judgement, measure_power(estimate, judgement, hardest))
+    kinks = int((estimate.lower < estimate.upper).sum())
+    report = block_report(judgement, measure_power(estimate, judgement, hardest), kinks, CONFIDENCE)
     return dataclasses.replace(report, located=picture.located())
 
 
@@ -291,7 +295,7 @@ class _Picture:
         traces, name = self.traces, self.block.name
         lines = "rows" if self.view.axis == 0 else "columns"
         wrong = int(self.wrong[self.drawn].sum())
-        rest = prove(checked=int(self.drawn.sum()), size=self.block.size, wrong=wrong)
+        rest = prove(checked=int(self.drawn.sum()), size=self.block.size, wrong=wrong, confidence=CONFIDENCE)
         most = (rest.at_most + wrong) / self.block.size
         return (
             f"at least {traces.scattered:,} of {self.view.rows:,} {lines} of {name} hold wrong coordinates, in all at "

@@ -242,7 +242,7 @@ def _block_from_dict(plain: Mapping[str, Any]) -> BlockReport:
     fields["power"] = Power(**fields["power"])
     fields["proof"] = fields["proof"] and SampleProof(**fields["proof"])
     fields["screened"] = fields["screened"] and Screened(**fields["screened"])
-    if (located := fields.get("located")) is not None:
+    if (located := fields["located"]) is not None:
         fields["located"] = Located(**{**located, "regions": tuple(located["regions"])})
     return BlockReport(**fields)
 
