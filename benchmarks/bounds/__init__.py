@@ -1,1 +1,1 @@
-"""Bounds: is the true gradient within the bound of each engine, and how much wider is the bound than the error?"""
+"""How far the true gradient is from what each engine finds, and how much wider the bound is than that error."""

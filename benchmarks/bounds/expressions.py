@@ -48,9 +48,7 @@ def _two(rng: np.random.Generator, scale: float = 1.0) -> Arrays:
 
 
 EXPRESSIONS: dict[str, Callable[[int], Expression]] = {
-    "Rosenbrock": lambda seed: Expression(
-        rosenbrock, {"x": np.random.default_rng(seed).standard_normal(40)}
-    ),
+    "Rosenbrock": lambda seed: Expression(rosenbrock, {"x": np.random.default_rng(seed).standard_normal(40)}),
     "quotients": lambda seed: Expression(quotients, _two(np.random.default_rng(seed))),
     "powers": lambda seed: Expression(powers, _two(np.random.default_rng(seed))),
     "cancelling": lambda seed: Expression(cancelling, _two(np.random.default_rng(seed))),

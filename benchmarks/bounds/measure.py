@@ -17,7 +17,7 @@ from benchmarks.bounds.truth import true_gradient
 from benchmarks.zoo.families import FAMILIES
 from fastcheck.engines import choose_engine
 from fastcheck.engines.difference.state import TracingError
-from fastcheck.errors import InvalidProblemError
+from fastcheck.errors import EvaluationError, InvalidProblemError
 from fastcheck.execution import Execution, one_blas_thread
 from fastcheck.plan import make_plan
 from fastcheck.problem import pose
@@ -58,7 +58,10 @@ class Measured:
 
 
 def measure(
-    families: Sequence[str], seeds: Sequence[int], precisions: Sequence[str] = tuple(PRECISIONS), jobs: int = 1
+    families: Sequence[str],
+    seeds: Sequence[int],
+    precisions: Sequence[str] = tuple(PRECISIONS),
+    jobs: int = 1,
 ) -> list[Measured]:
     """Return what all engines find, with all steps; an engine that refuses a cost is left out there."""
     cases = itertools.product(families, seeds, precisions)
@@ -101,18 +104,23 @@ def _all_engines(
     steps: Sequence[float | None],
     about: dict[str, Any],
 ) -> Iterator[Measured]:
-    problem = pose(cost, parameters)
+    try:
+        problem = pose(cost, parameters)
+    except EvaluationError:
+        return  # J overflows in this precision
+    if problem.value == 0:
+        return  # and here it underflows: all costs are 0
     for engine, step in itertools.product(engines, steps):
         try:
             plan = make_plan(problem.layout, problem.theta, "all", step, 0)
             estimates = choose_engine(engine).estimate(problem, plan, Execution(progress=False))
-        except (TracingError, InvalidProblemError):
+        except (TracingError, InvalidProblemError, EvaluationError):
             continue  # this engine is not for this cost, or the step not for these parameters
         below, above = ((end - truth[0]) - truth[1] for end in (estimates.lower, estimates.upper))
         error = np.maximum(0.0, np.maximum(below, -above))
         size = np.abs(truth[0])
         error[error < UNCERTAIN * np.max(size)] = 0.0
-        bound = np.array(estimates.bound)
+        bound = estimates.bound if estimates.truncation is None else estimates.bound + estimates.truncation
         yield Measured(engine=engine, step=step, size=size, error=error, bound=bound, **about)
 
 

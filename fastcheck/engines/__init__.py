@@ -26,7 +26,9 @@ class Estimates:
     between which a claim counts as right: the best value known, one number except at a kink. ``bound`` is u:
     the true derivative lies within u of that interval. ``noise`` is the rounding noise of one evaluation of
     J, ``plain`` (at most k) the rows that were evaluated plainly and may need a second look. ``notes`` are
-    sentences for the report.
+    sentences for the report. In plain evaluation u is what rounding does, and ``truncation`` is to be added for what
+    the finite step does to ``numerical``: a claim that agrees nevertheless is right, and another gets a second look.
+    ``single_precision`` tells that the cost computes in float32 or float16, or rounds its parameters to it.
     """
 
     method: str
@@ -38,6 +40,8 @@ class Estimates:
     plain: Coordinates
     forward_passes: int
     notes: tuple[str, ...] = ()
+    truncation: Vector | None = None
+    single_precision: bool = False
 
 
 class DisagreementError(FastcheckError):

@@ -87,9 +87,9 @@ def jittered(theta: Vector) -> Vector:
     return np.asarray(theta * (1 + 2 * JITTER * (np.random.default_rng(0).random(theta.size) - 0.5)))
 
 
-def picked_rows(blocks: Sequence[slice]) -> list[Coordinates]:
-    """Return the rows of each block whose rounding noise is measured, spread over the block."""
-    return [np.unique(np.linspace(r.start, r.stop - 1, SAMPLE).astype(np.intp)) for r in blocks]
+def picked_rows(blocks: Sequence[slice], sample: int = SAMPLE) -> list[Coordinates]:
+    """Return the rows of each block whose error is measured, spread over the block."""
+    return [np.unique(np.linspace(r.start, r.stop - 1, sample).astype(np.intp)) for r in blocks]
 
 
 def bounds(

@@ -12,9 +12,10 @@ import math
 import warnings
 from dataclasses import dataclass, field
 
-from benchmarks import exact_numpy
 import numpy as np
 import scipy.special
+
+from benchmarks import exact_numpy
 
 LARGEST = 8.0
 """Larger values are scaled down: every variable influences the cost to a similar degree."""

@@ -6,15 +6,15 @@ import random
 import sys
 from itertools import pairwise
 
-from benchmarks import exact_numpy
 import numpy as np
 import pytest
-from benchmarks.exact_numpy import EXACT, exact
 from hypothesis import currently_in_test_context, given, note, settings
 from hypothesis import strategies as st
 from random_programs import Program, random_parameters, random_program
 from random_statements import STATEMENTS, kinked
 
+from benchmarks import exact_numpy
+from benchmarks.exact_numpy import EXACT, exact
 from fastcheck import numerical_gradient
 from fastcheck.engines.difference.engine import STEP, DifferenceEngine
 from fastcheck.execution import Execution
