@@ -77,18 +77,29 @@ def measure_case(
     steps: Sequence[float | None] = STEPS,
 ) -> list[Measured]:
     """Return what the engines find for one case."""
+    cost, network = lowered(family, seed, precision)
+    truth = true_gradient(network, network.parameters)
+    about = {"family": family, "seed": seed, "precision": precision}
+    with one_blas_thread(), np.errstate(all="ignore"):
+        return list(_all_engines(cost, network.parameters, truth, engines, steps, about))
+
+
+def lowered(family: str, seed: int, precision: str) -> tuple[Callable[[Arrays], Any], Any]:
+    """Return the cost of a case in that precision, and the network whose parameters and data are as it sees them."""
     network = copy.copy(BUILDERS[family](seed))
     stored, inside, data = PRECISIONS[precision]
     network.parameters = {name: x.astype(stored) for name, x in network.parameters.items()}
     if data is not None:
         for name, value in list(vars(network).items()):
-            if isinstance(value, np.ndarray) and value.dtype.kind == "f":
-                setattr(network, name, value.astype(data))
-    truth = true_gradient(network, network.parameters)
-    cost = network.cost if inside is None else casting(network.cost, inside)
-    about = {"family": family, "seed": seed, "precision": precision}
-    with one_blas_thread(), np.errstate(all="ignore"):
-        return list(_all_engines(cost, network.parameters, truth, engines, steps, about))
+            setattr(network, name, _cast(value, data))
+    return (network.cost if inside is None else casting(network.cost, inside)), network
+
+
+def _cast(value: Any, dtype: Any) -> Any:
+    """Return float arrays, and those in a list, in another dtype, and anything else as it is."""
+    if isinstance(value, list):
+        return [_cast(entry, dtype) for entry in value]
+    return value.astype(dtype) if isinstance(value, np.ndarray) and value.dtype.kind == "f" else value
 
 
 def casting(cost: Callable[[Arrays], Any], dtype: Any) -> Callable[[Arrays], Any]:
