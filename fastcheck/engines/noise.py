@@ -31,7 +31,7 @@ NORMAL_MEDIAN = 0.6745
 STILL = 0.05
 """Share of neighbouring points with the same cost from which on it counts as standing still."""
 
-PROBES = 8
+PROBES = 12
 """Parameters that are moved by themselves."""
 
 PREDICTED = 16.0
@@ -79,7 +79,7 @@ class CostNoise:
 
 
 def measured_noise(problem: Problem) -> CostNoise:
-    """Return the noise of J, the largest that several lines show; up to 43 forward passes, rarely up to 97.
+    """Return the noise of J, the largest that several lines show; up to 51 forward passes, rarely up to 105.
 
     A cost that computes in single precision, or that rounds its parameters to it, hardly moves when they change by
     1e-9: then the lines are measured again with a larger spacing.
@@ -114,18 +114,18 @@ def _rounds_parameters(problem: Problem) -> tuple[bool, int]:
     theta, least = problem.theta, PREDICTED * float(np.spacing(abs(problem.value)))
     moved, still, few = 0, 0, np.unique(np.linspace(0, theta.size - 1, PROBES).astype(np.intp))
     for i in few:
-        changes = []
-        for step in (2.0**-10, SPACING):
+        changes, steps = [], (2.0**-10 * max(1.0, abs(theta[i])), SPACING * abs(theta[i]))
+        for step in steps:
             beside = theta.copy()
-            beside[i] += step * max(1.0, abs(theta[i]))
+            beside[i] += step
             try:
                 changes.append(abs(problem.evaluator(beside) - problem.value))
             except (EvaluationError, ArithmeticError, ValueError, Warning):
                 changes.append(0.0)
-        if changes[0] * SPACING / 2.0**-10 > least:
+        if changes[0] * steps[1] / steps[0] > least:
             moved += 1
             still += changes[1] == 0
-    return moved >= PROBES / 2 and still > moved / 2, 2 * few.size
+    return moved >= PROBES // 3 and still > moved / 2, 2 * few.size
 
 
 def costs_along(problem: Problem, line: int, spacing: float) -> Vector:

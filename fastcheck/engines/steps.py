@@ -37,6 +37,9 @@ MARGIN = 8.0
 OUTLIER = 8.0
 """A coordinate whose one-sided slopes differ by this many times what is usual in its block is measured by itself."""
 
+WIDE = 2.0**-10
+"""Steps above this straddle so many kinks that every coordinate is measured with half of it, too."""
+
 Slopes = tuple[Vector, Vector]
 """Central differences (k,), and by how much the slopes to the right and to the left of θ differ: the bend (k,)."""
 
@@ -87,9 +90,9 @@ def truncation_bounds(
     """Return a bound on the truncation error of central differences with these steps, (k,).
 
     A few rows of each block are measured with half the step, and so are those with an unusual bend: the bend is h·J''
-    where J is smooth, and the jump of the slope where θ ± h straddle a kink. Where one of the few shows a kink, the
-    whole block is measured. ``rounding`` is the bound on the error from noise. Costs 2 forward passes for each row
-    measured: 16 for a block, twice those of ``slopes`` at most.
+    where J is smooth, and the jump of the slope where θ ± h straddle a kink. Where one of the few shows a kink, or
+    steps are wide, the whole block is measured. ``rounding`` is the bound on the error from noise. Costs 2 forward
+    passes for each row measured: 16 for a block, and at most as many as ``slopes``.
     """
     central, bend = slopes
     picked, size = picked_rows(blocks), np.abs(central)
@@ -110,7 +113,7 @@ def truncation_bounds(
         more = np.maximum(np.square(ratio[rows]), size[rows] / largest if largest else 0.0)
         usual = error[part].max() * np.maximum(more, 1.0)
         rest = np.setdiff1d(rows.start + np.flatnonzero(~unusual[rows]), part)
-        if kinked[part].any() and rest.size:
+        if rest.size and (kinked[part].any() or steps[rows].max() > WIDE):
             halve_steps(rest)
         error[rows] = np.where(unusual[rows], error[rows], np.maximum(error[rows], usual))
     return error
