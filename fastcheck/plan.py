@@ -6,6 +6,7 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -69,6 +70,12 @@ class Plan:
     def size(self) -> int:
         """Number of coordinates to check."""
         return sum(part.size for part in self.parts)
+
+    @property
+    def rows(self) -> tuple[slice, ...]:
+        """Where each part is among the coordinates."""
+        ends = np.cumsum([0, *(part.size for part in self.parts)])
+        return tuple(slice(int(first), int(last)) for first, last in pairwise(ends))
 
     @property
     def coordinates(self) -> Coordinates:

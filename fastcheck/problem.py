@@ -49,7 +49,7 @@ class Problem:
 
     ``value`` is J(θ), ``seconds`` what one forward pass took, ``forward_passes`` how many were spent here. ``claims``
     holds an array for each block, in the dtype it was computed in; none where no gradient was claimed. ``flow`` is
-    the largest claim.
+    the largest claim. ``steady``: two evaluations at θ gave the same J to the last bit.
     """
 
     evaluator: Evaluator
@@ -60,6 +60,7 @@ class Problem:
     forward_passes: int
     claims: tuple[NDArray[Any], ...] = ()
     flow: float = 0.0
+    steady: bool = True
 
     @contextlib.contextmanager
     def work(self) -> Iterator[Vector]:
@@ -114,6 +115,7 @@ def pose(cost: Callable[[Any], Any], parameters: Any, gradients: Any = None) -> 
         forward_passes=2,
         claims=claims,
         flow=max((largest(array) for array in claims), default=0.0),
+        steady=again == value,
     )
 
 

@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastcheck.engines import Bound, Estimate
+from fastcheck.engines.kinks import Kinks
 from fastcheck.engines.noise import rounding_bound
 from fastcheck.engines.plain import STEP, default_steps, explained
 from fastcheck.plan import Coordinates
@@ -96,7 +97,8 @@ class _Look:
         self.claimed = claims(problem, part, slice(0, part.size))
         self.rule = Rule.of(problem, estimate, tolerance)
         rows = Rows.of(estimate, slice(0, part.size))
-        self.bound, self.allowed = rows.bound.copy(), self.rule.allowed(self.claimed, rows)
+        self.rounding, self.allowed = rows.bound, self.rule.allowed(self.claimed, rows)
+        self.bound = self.rounding.copy()
         self.passes = 0
         self.remeasured = 0
         self.several: list[int] = []
@@ -108,7 +110,18 @@ class _Look:
             lower=self.lower,
             upper=self.upper,
             bound=Bound(0.0, self.bound),
+            kinks=self._kinks(),
         )
+
+    def _kinks(self) -> Kinks | None:
+        """Return the kinks known so far, and those that several at once were found to be."""
+        if not self.several:
+            return self.first.kinks
+        size = self.first.part.size
+        known = self.first.kinks or Kinks(np.zeros(size, np.intp), np.ones(size, bool))
+        counts, enclosed = known.counts.copy(), known.enclosed.copy()
+        counts[self.several], enclosed[self.several] = np.maximum(counts[self.several], 2), False
+        return Kinks(counts, enclosed)
 
     def standings(self, rows: Coordinates) -> NDArray[np.int8]:
         some, claimed = Rows.of(self.result(), rows), self.claimed[rows]
@@ -190,6 +203,12 @@ class _Look:
         apart = abs(central[-1].slope - central[-2].slope)
         unsettled = Value(central[-1].slope, central[-1].bound + apart)
         best = min(agreed, key=lambda value: value.bound, default=unsettled)
+        if self.first.truncation is not None:
+            # A cost in single precision got a larger step than any here: it may know more than they do.
+            known = self.rounding[row] + float(self.first.truncation[row])
+            if known < best.bound:
+                self.bound[row] = known
+                return
         self.numerical[row] = self.lower[row] = self.upper[row] = best.slope
         self.bound[row] = best.bound
 

@@ -40,6 +40,9 @@ errors of the size of the others in it."""
 VANISHING = 64 * float(np.finfo(float).eps)
 """A claim this small beside the network's largest is zero, where ĝ is zero."""
 
+BEYOND_NOISE = 64.0
+"""A bound on truncation of this many times that on rounding noise is not noise itself, with which it is measured."""
+
 WORST = 10
 """Coordinates remembered for each block."""
 
@@ -58,6 +61,31 @@ class Standing(enum.IntEnum):
     RIGHT = 0
     WRONG = 1
     UNDECIDED = 2
+
+
+class Cause(enum.StrEnum):
+    """Why a slope is not known well enough."""
+
+    ROUNDING = "rounding noise"
+    TRUNCATION = "truncation"
+    KINK = "kink"
+    NONDETERMINISM = "non-determinism"
+    SINGLE = "float32"
+
+
+ADVICE = {
+    Cause.ROUNDING: "Leave epsilon out, raise the tolerance to what you need to know, or check a smaller batch of "
+    "samples; method='difference' has no such noise where it can follow the cost.",
+    Cause.TRUNCATION: "The step is too large for the curvature of the cost: leave epsilon out, or choose a smaller "
+    "one.",
+    Cause.KINK: "The parameters stand on kinks of the cost (exact zeros or ties): check at parameters moved a little, "
+    "or with method='difference', which tells kinks apart.",
+    Cause.NONDETERMINISM: "The cost does not repeat itself to the last bit: run it on one thread, and draw nothing at "
+    "random in it.",
+    Cause.SINGLE: "The cost computes in float32 or float16: let it compute in float64 (the parameters it gets are), or "
+    "raise the tolerance.",
+}
+"""What to do about each of them."""
 
 
 class Rows(NamedTuple):
@@ -196,7 +224,7 @@ def judge(problem: Problem, estimate: Estimate, tolerance: float) -> Judgement:
         rows = Rows.of(estimate, piece)
         allowed, thresholds = rule.allowed(claimed, rows), rule.thresholds(claimed, rows)
         standings = rule.standings(claimed, rows, thresholds, allowed)
-        tally.count(standings, rows, allowed)
+        tally.count(piece.start, standings, rows, allowed)
         tally.compare(part, piece, claimed, rows)
         tally.seek(piece.start, rows, thresholds)
     verdict, cause = Verdict.PASS, None
@@ -204,9 +232,10 @@ def judge(problem: Problem, estimate: Estimate, tolerance: float) -> Judgement:
         verdict = Verdict.FAIL
     elif tally.matters(math.sqrt(part.size)):
         verdict = Verdict.INCONCLUSIVE
+        why = _cause(problem, estimate, tally.widest[1])
         cause = (
-            f"the numerical gradient of {part.block.name} is known to ± {tally.widest:.1e} only, against a typical "
-            f"entry of {rule.typical:.1e}"
+            f"{why}: the numerical gradient of {part.block.name} is known to ± {tally.widest[0]:.1e} only, against a "
+            f"typical entry of {rule.typical:.1e}. {ADVICE[why]}"
         )
     return Judgement(
         part=part,
@@ -222,6 +251,22 @@ def judge(problem: Problem, estimate: Estimate, tolerance: float) -> Judgement:
     )
 
 
+def _cause(problem: Problem, estimate: Estimate, row: int) -> Cause:
+    """Return why the slope at a row is not known well enough."""
+    if estimate.kinks is not None and estimate.kinks.counts[row]:
+        return Cause.KINK
+    if estimate.single_precision:
+        return Cause.SINGLE
+    if not problem.steady:
+        return Cause.NONDETERMINISM
+    if estimate.truncation is None:
+        return Cause.ROUNDING
+    bound = float(estimate.bound.at(slice(row, row + 1), estimate.numerical[row : row + 1])[0])
+    truncation = float(estimate.truncation[row])
+    rounding = bound - truncation if bound > truncation else bound
+    return Cause.TRUNCATION if truncation > BEYOND_NOISE * rounding else Cause.ROUNDING
+
+
 @dataclass(slots=True)
 class _Tally:
     """What is kept of the pieces that were looked at."""
@@ -230,7 +275,8 @@ class _Tally:
     undecided: int = 0
     hidden: float = 0.0
     """Norm of the bounds of the undecided ones."""
-    widest: float = 0.0
+    widest: tuple[float, int] = (0.0, 0)
+    """The largest bound of an undecided one, and its row."""
     least_allowed: float = math.inf
     excessive: bool = False
     comparisons: list[Comparison] = field(default_factory=list)
@@ -265,7 +311,7 @@ class _Tally:
         self.easiest = min(self.easiest, (threshold / most, piece.start + place), key=lambda pair: pair[0])
         return True
 
-    def count(self, standings: NDArray[np.int8], rows: Rows, allowed: Vector) -> None:
+    def count(self, start: int, standings: NDArray[np.int8], rows: Rows, allowed: Vector) -> None:
         """Count the standings of a piece, and add up what the undecided ones could hide."""
         self.least_allowed = min(self.least_allowed, float(allowed.min()))
         if not standings.any():
@@ -276,7 +322,9 @@ class _Tally:
         if bound.size:
             self.undecided += bound.size
             self.hidden = math.hypot(self.hidden, norm(bound))
-            self.widest = max(self.widest, float(bound.max()))
+            widest = int(np.argmax(bound))
+            if bound[widest] > self.widest[0]:
+                self.widest = float(bound[widest]), start + int(np.flatnonzero(unclear)[widest])
             self.excessive |= bool((bound > FEW * allowed[unclear]).any())
 
     def matters(self, root: float) -> bool:

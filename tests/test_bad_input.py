@@ -338,8 +338,6 @@ BAD = [
             ("epsilon", -1e-7, ("positive", "got -1e-07")),
             ("epsilon", float("nan"), ("positive", "got nan")),
             ("epsilon", 1e-18, ("1e-18 is too small for W1[0, 0] = ", "larger step")),
-            ("coordinates", 4, ("4 asked for in each block", "b2 has only 3", "fraction")),
-            ("coordinates", {"W1": 21}, ("21 asked for", "W1 has only 20")),
             ("coordinates", -1, ("got -1",)),
             ("n_jobs", 0, ("positive number of workers", "-1", "got 0")),
             ("n_jobs", 1.5, ("got 1.5",)),

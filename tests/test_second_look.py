@@ -97,7 +97,7 @@ def test_influence_that_only_a_larger_step_shows_is_not_called_silent():
     def cost(v):
         return 1.7 + 1e-18 * v[0] + 1e-10 * max(v[0] - 1e-4, 0)
 
-    before, after, _ = looked_at(cost, [0.0], [0.0])
+    before, after, _ = looked_at(cost, [0.0], [0.0], epsilon=2.0**-17)
     assert before.numerical[0] == 0
     assert after.bound[0] == before.bound[0] > 0
 

@@ -1,1 +1,1 @@
-"""Bounds: whether the true gradient is within the bound of each engine, and how much wider that is than the error."""
+"""How far the true gradient is from what each engine finds, and how much wider the bound is than that error."""

@@ -17,7 +17,7 @@ from benchmarks.bounds.truth import true_gradient
 from benchmarks.zoo.families import FAMILIES
 from fastcheck.engines import Estimate, choose_engine
 from fastcheck.engines.difference.state import TracingError
-from fastcheck.errors import InvalidProblemError
+from fastcheck.errors import EvaluationError, InvalidProblemError
 from fastcheck.execution import Execution, one_blas_thread
 from fastcheck.plan import make_plan
 from fastcheck.problem import pose
@@ -78,18 +78,29 @@ def measure_case(
     steps: Sequence[float | None] = STEPS,
 ) -> list[Measured]:
     """Return what the engines find for one case."""
+    cost, network = lowered(family, seed, precision)
+    truth = true_gradient(network, network.parameters)
+    about = {"family": family, "seed": seed, "precision": precision}
+    with one_blas_thread(), np.errstate(all="ignore"):
+        return list(_all_engines(cost, network.parameters, truth, engines, steps, about))
+
+
+def lowered(family: str, seed: int, precision: str) -> tuple[Callable[[Arrays], Any], Any]:
+    """Return the cost of a case in that precision, and the network whose parameters and data are as it sees them."""
     network = copy.copy(BUILDERS[family](seed))
     stored, inside, data = PRECISIONS[precision]
     network.parameters = {name: x.astype(stored) for name, x in network.parameters.items()}
     if data is not None:
         for name, value in list(vars(network).items()):
-            if isinstance(value, np.ndarray) and value.dtype.kind == "f":
-                setattr(network, name, value.astype(data))
-    truth = true_gradient(network, network.parameters)
-    cost = network.cost if inside is None else casting(network.cost, inside)
-    about = {"family": family, "seed": seed, "precision": precision}
-    with one_blas_thread(), np.errstate(all="ignore"):
-        return list(_all_engines(cost, network.parameters, truth, engines, steps, about))
+            setattr(network, name, _cast(value, data))
+    return (network.cost if inside is None else casting(network.cost, inside)), network
+
+
+def _cast(value: Any, dtype: Any) -> Any:
+    """Return float arrays, and those in a list, in another dtype, and anything else as it is."""
+    if isinstance(value, list):
+        return [_cast(entry, dtype) for entry in value]
+    return value.astype(dtype) if isinstance(value, np.ndarray) and value.dtype.kind == "f" else value
 
 
 def casting(cost: Callable[[Arrays], Any], dtype: Any) -> Callable[[Arrays], Any]:
@@ -105,12 +116,17 @@ def _all_engines(
     steps: Sequence[float | None],
     about: dict[str, Any],
 ) -> Iterator[Measured]:
-    problem = pose(cost, parameters)
+    try:
+        problem = pose(cost, parameters)
+    except EvaluationError:
+        return  # J overflows in this precision
+    if problem.value == 0:
+        return  # and here it underflows: all costs are 0
     for engine, step in itertools.product(engines, steps):
         try:
             plan = make_plan(problem.layout, problem.theta, "all", step, 0)
             found = choose_engine(engine).estimate(problem, plan, Execution(progress=False), _everything)
-        except (TracingError, InvalidProblemError):
+        except (TracingError, InvalidProblemError, EvaluationError):
             continue  # this engine is not for this cost, or the step not for these parameters
         lower, upper, bound = (np.concatenate(ends) for ends in zip(*found.results, strict=True))
         below, above = ((end - truth[0]) - truth[1] for end in (lower, upper))
@@ -123,7 +139,8 @@ def _all_engines(
 def _everything(estimate: Estimate) -> tuple[Vector, Vector, Vector]:
     """Return the slopes between which the truth lies, within the bound, and the bound."""
     rows = Rows.of(estimate, slice(0, estimate.part.size))
-    return rows.lower, rows.upper, rows.bound
+    extra = 0.0 if estimate.truncation is None else estimate.truncation
+    return rows.lower, rows.upper, rows.bound + extra
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -64,11 +64,9 @@ def _differences(cost: Any, point: Arrays, name: str) -> NDArray[Any]:
 def _confirm(cost: Any, point: Arrays, gradient: NDArray[Any]) -> None:
     rng = np.random.default_rng(0)
     direction = {name: rng.standard_normal(block.shape) for name, block in point.items()}
-    above, below = (
-        cost({name: block + step * direction[name] for name, block in point.items()})
-        for step in (STEP, -STEP)
-    )
-    slope = (above - below) / (2 * STEP)
+    moved = [{name: x + h * direction[name] for name, x in point.items()} for h in (STEP, -STEP)]
+    ends = [cost(parameters) for parameters in moved]
+    slope = (ends[0] - ends[1]) / (2 * STEP)
     terms = gradient * np.concatenate([block.ravel() for block in direction.values()])
     if abs(slope - np.sum(terms)) > AGREE * np.sum(np.abs(terms)):
         raise AssertionError(f"The backward pass finds {np.sum(terms)} along a direction, the cost {slope}.")

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 import numpy as np
 
+from fastcheck.errors import EvaluationError
 from fastcheck.norms import root_mean_square
 from fastcheck.parameters import Vector
 from fastcheck.problem import Problem
@@ -15,6 +17,29 @@ POINTS = 9
 
 SPACING = 2.0**-30
 """Distance of the points, relative to max(1, |θ|): third differences of a smooth cost vanish beside 1e-16."""
+
+DOUBLE = float(np.finfo(np.float64).eps)
+
+COARSER = ((2.0**-20, float(np.finfo(np.float32).eps)), (2.0**-10, float(np.finfo(np.float16).eps)))
+"""Larger distances, for costs in single or half precision, which stand still at the first, and the ε of these."""
+
+COARSE = 2.0**-36
+"""Noise above this share of J is no longer that of double precision, if the cost stands still besides."""
+
+NORMAL_MEDIAN = 0.6745
+"""Median of the absolute value of a standard normal variable."""
+
+STILL = 0.05
+"""Share of neighbouring points with the same cost from which on it counts as standing still."""
+
+PROBES = 12
+"""Parameters that are moved by themselves."""
+
+PREDICTED = 16.0
+"""Units in the last place of J that a small step should move it by, to conclude something if it does not."""
+
+LINES = 3
+"""Lines along which σ is measured: one may show a tenth of it."""
 
 SAFETY = 4.0
 """Bounds are this many standard deviations: (δ₊ − δ₋)/2h has 0.7 σ/h; 4 σ/h is exceeded once in 1e7."""
@@ -30,10 +55,90 @@ def noise_level(problem: Problem, line: int = 0) -> float:
     Cost: 9 forward passes. Source: J. J. Moré and S. M. Wild, Estimating computational noise, SIAM J. Sci.
     Comput. 33 (2011), equation (2.6).
     """
+    return level_of(costs_along(problem, line, SPACING))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CostNoise:
+    """The rounding noise σ of J, and ε of the arithmetic that J is computed in, as far as both show.
+
+    ``passes`` are the forward passes that this cost.
+    """
+
+    level: float
+    precision: float
+    passes: int
+
+    @property
+    def single_precision(self) -> bool:
+        """Whether the cost computes in single or half precision, or rounds its parameters to it."""
+        return self.precision > DOUBLE
+
+    def step_error(self, values: Vector, steps: Vector) -> Vector:
+        """Return the relative error of steps from these parameters, if the cost rounds them; 0 in double precision."""
+        return np.abs(values) * (self.precision / steps) if self.single_precision else np.zeros_like(steps)
+
+
+def measured_noise(problem: Problem) -> CostNoise:
+    """Return the noise of J, the largest that several lines show; up to 51 forward passes, rarely up to 105.
+
+    A cost that computes in single precision, or that rounds its parameters to it, hardly moves when they change by
+    1e-9: then the lines are measured again with a larger spacing.
+    """
+    lines = [costs_along(problem, line, SPACING) for line in range(LINES)]
+    level, precision, passes = max(map(level_of, lines)), DOUBLE, LINES * POINTS
+    rounded, probed = _rounds_parameters(problem)
+    passes += probed
+    for spacing, epsilon in COARSER:
+        still = rounded or np.mean(np.diff(lines) == 0) > STILL
+        rounded = False
+        if not still or not np.any(lines):
+            break  # zeros tell nothing about their precision
+        try:
+            lines = [costs_along(problem, line, spacing) for line in range(LINES)]
+        except (EvaluationError, ArithmeticError, ValueError, Warning):
+            break  # so far from θ the cost is not defined
+        passes += LINES * POINTS
+        # The median, as single points of lines this long may lie beyond a kink.
+        wide = float(np.median(np.abs(np.diff(lines, 3)))) / (NORMAL_MEDIAN * math.sqrt(20))
+        level = max(level, wide)
+        if level > COARSE * abs(problem.value):
+            precision = epsilon
+    return CostNoise(level=level, precision=precision, passes=passes)
+
+
+def _rounds_parameters(problem: Problem) -> tuple[bool, int]:
+    """Tell whether single parameters move J by a large step, and not at all by one of 1e-9, and the forward passes.
+
+    Along a line through all parameters some of many always move.
+    """
+    theta, least = problem.theta, PREDICTED * float(np.spacing(abs(problem.value)))
+    moved, still, few = 0, 0, np.unique(np.linspace(0, theta.size - 1, PROBES).astype(np.intp))
+    for i in few:
+        changes, steps = [], (2.0**-10 * max(1.0, abs(theta[i])), SPACING * abs(theta[i]))
+        for step in steps:
+            beside = theta.copy()
+            beside[i] += step
+            try:
+                changes.append(abs(problem.evaluator(beside) - problem.value))
+            except (EvaluationError, ArithmeticError, ValueError, Warning):
+                changes.append(0.0)
+        if changes[0] * steps[1] / steps[0] > least:
+            moved += 1
+            still += changes[1] == 0
+    return moved >= PROBES // 3 and still > moved / 2, 2 * few.size
+
+
+def costs_along(problem: Problem, line: int, spacing: float) -> Vector:
+    """Return J at equidistant points of a line from θ in a random direction, (9,)."""
     theta = problem.theta
     random = np.random.default_rng(line).standard_normal(theta.size)
-    direction = random * np.maximum(1.0, np.abs(theta)) * SPACING
-    costs = np.array([problem.evaluator(theta + k * direction) for k in range(POINTS)])
+    direction = random * np.maximum(1.0, np.abs(theta)) * spacing
+    return np.array([problem.evaluator(theta + k * direction) for k in range(POINTS)])
+
+
+def level_of(costs: Vector) -> float:
+    """Return the σ that costs at equidistant points show."""
     table, levels = costs - costs[0], []
     for k in range(1, 7):
         table = np.diff(table)
@@ -48,11 +153,13 @@ def rounding_bound(noise: float, step: Vector | float) -> Vector:
 
 
 def _last_place(costs: Vector) -> float:
-    """Return the unit in the last place of costs (k,), of float32 numbers if all of them are that.
+    """Return the unit in the last place of costs (k,), in the lowest precision that holds all of them.
 
     Costs of zero tell nothing about their precision; theirs is the smallest number there is.
     """
-    with np.errstate(over="ignore"):
-        single = costs.astype(np.float32)
-    values = single if costs.any() and np.array_equal(single, costs) else costs
-    return float(np.spacing(np.abs(values)).max())
+    for dtype in (np.float16, np.float32) if costs.any() else ():
+        with np.errstate(over="ignore", under="ignore"):
+            rounded = costs.astype(dtype)
+        if np.array_equal(rounded, costs):
+            return float(np.spacing(np.abs(rounded)).max())
+    return float(np.spacing(np.abs(costs)).max())

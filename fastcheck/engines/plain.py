@@ -14,15 +14,14 @@ from typing import Any
 import numpy as np
 
 from fastcheck.engines import Bound, Estimate, Estimates, T
-from fastcheck.engines.noise import POINTS, noise_level, rounding_bound
+from fastcheck.engines.noise import CostNoise, measured_noise, rounding_bound
+from fastcheck.engines.steps import STEP as STEP
+from fastcheck.engines.steps import Slopes, chosen_steps, truncation_bounds
 from fastcheck.errors import EvaluationError
 from fastcheck.execution import Backend, Execution
 from fastcheck.parameters import Layout, Vector
-from fastcheck.plan import Coordinates, Part, Plan
+from fastcheck.plan import Coordinates, Plan
 from fastcheck.problem import Evaluator, Problem, check_unchanged
-
-STEP = 2.0**-17
-"""Default step, relative to max(1, |θ|): 7.6e-6, where truncation and noise of a central difference meet."""
 
 TASKS = 64
 """Tasks that the work is cut into; their number does not depend on the workers."""
@@ -35,40 +34,57 @@ SAME_BATCH = 1e-12
 
 
 class PlainEngine:
-    """Batched and parallel plain evaluation: 2 forward passes a coordinate, and 9 for the noise of J."""
+    """Batched and parallel plain evaluation: 2 forward passes a coordinate, and 4 or more for a few of each block."""
 
     name = "plain"
 
     def estimate(
         self, problem: Problem, plan: Plan, execution: Execution, use: Callable[[Estimate], T]
     ) -> Estimates[T]:
-        """Return ĝ; the step is ``plan.epsilon`` or 2⁻¹⁷ max(1, |θ|), the bound that of rounding noise."""
-        coordinates = plan.coordinates
+        """Return ĝ; the step is ``plan.epsilon`` or chosen for each block by the noise and curvature of J."""
+        evaluations, coordinates = Evaluations(problem, execution), plan.coordinates
         steps = default_steps(problem.theta[coordinates], plan.epsilon)
-        numerical = differences(problem, coordinates, steps, execution)
-        noise = noise_level(problem)
-        ends = np.cumsum([part.size for part in plan.parts])[:-1]
-        parts = zip(plan.parts, np.split(numerical, ends), np.split(steps, ends), strict=True)
+        try:
+            noise = measured_noise(problem)
+        except Exception:
+            evaluations.slopes(coordinates, steps)  # raises the same and names the coordinate, if one does it
+            raise
+
+        def measure(coordinates: Coordinates, steps: Vector) -> Slopes:
+            return evaluations.slopes(coordinates, steps, advance=_nobody)
+
+        if plan.epsilon is None:
+            units = default_steps(problem.theta, None) / STEP
+            chosen = chosen_steps([part.block for part in plan.parts], units, noise.level, measure)
+            steps = np.repeat(chosen, [part.size for part in plan.parts]) * units[coordinates]
+        slopes = evaluations.slopes(coordinates, steps)
+        rounding = rounding_bound(noise.level, steps)
+        rounding += noise.step_error(problem.theta[coordinates], steps) * np.abs(slopes[0])
+        truncation = truncation_bounds(plan.rows, coordinates, steps, slopes, rounding, measure)
         return Estimates(
             method=self.name,
-            results=tuple(
-                use(plainly(part, found, rounding_bound(noise, step), noise)) for part, found, step in parts
-            ),
-            forward_passes=2 * plan.size + POINTS + (3 if batched_costs(problem) else 0),
+            results=tuple(map(use, plainly(plan, slopes[0], rounding, truncation, noise))),
+            forward_passes=evaluations.passes + noise.passes,
         )
 
 
-def plainly(part: Part, numerical: Vector, bound: Vector, noise: float) -> Estimate:
-    """Return the estimate of a part of which all coordinates were evaluated plainly; ``bound`` is (k,)."""
-    return Estimate(
-        part=part,
-        numerical=numerical,
-        lower=numerical,
-        upper=numerical,
-        bound=Bound(0.0, bound),
-        noise=noise,
-        plain=np.arange(part.size),
-    )
+def plainly(
+    plan: Plan, numerical: Vector, rounding: Vector, truncation: Vector, noise: CostNoise
+) -> Iterator[Estimate]:
+    """Yield the estimates of the parts of a plan of which all coordinates were evaluated plainly; arrays (k,)."""
+    for part, rows in zip(plan.parts, plan.rows, strict=True):
+        central = numerical[rows]
+        yield Estimate(
+            part=part,
+            numerical=central,
+            lower=central,
+            upper=central,
+            bound=Bound(0.0, rounding[rows]),
+            noise=noise.level,
+            plain=np.arange(part.size),
+            truncation=truncation[rows],
+            single_precision=noise.single_precision,
+        )
 
 
 def default_steps(values: Vector, epsilon: float | None) -> Vector:
@@ -80,30 +96,53 @@ def default_steps(values: Vector, epsilon: float | None) -> Vector:
 
 def differences(problem: Problem, coordinates: Coordinates, steps: Vector, execution: Execution) -> Vector:
     """Return the central differences (k,) of plain evaluation, divided by the steps really taken."""
-    costs = batched_costs(problem)
-    if not getattr(problem.evaluator.cost, "threads", True):
-        execution = execution.without_threads()
-    work: Callable[[tuple[Coordinates, Vector]], Vector]
-    if costs is None:
-        work, backend = _Pairs(problem.evaluator, problem.theta), "processes"
-        size = -(-coordinates.size // TASKS)
-    else:
-        _verify_batched(problem, costs)
-        work, backend = _BatchedPairs(costs, problem.layout, problem.theta), "threads"
-        size = max(1, min(128, BATCH_BYTES // (16 * problem.theta.size)))
-    cuts = range(0, coordinates.size, size)
-    chunks = [(coordinates[i : i + size], steps[i : i + size]) for i in cuts]
-    kind: Backend = "processes" if backend == "processes" else "threads"
-    pairs = execution.map(
-        work,
-        chunks,
-        sizes=[chunk.size for chunk, _ in chunks],
-        seconds=2 * coordinates.size * problem.seconds,
-        backend=kind,
-    )
-    costs_plus, costs_minus = np.concatenate(pairs).T
-    values = problem.theta[coordinates]
-    return np.asarray((costs_plus - costs_minus) / ((values + steps) - (values - steps)))
+    return Evaluations(problem, execution).slopes(coordinates, steps)[0]
+
+
+class Evaluations:
+    """Evaluates J beside θ, in batches if the cost offers them, and counts its forward passes."""
+
+    def __init__(self, problem: Problem, execution: Execution) -> None:
+        if not getattr(problem.evaluator.cost, "threads", True):
+            execution = execution.without_threads()
+        self.problem, self.execution = problem, execution
+        self.costs, self.value, self.passes = batched_costs(problem), problem.value, 0
+        if self.costs is not None:
+            self.value = _verify_batched(problem, self.costs)
+            self.passes = 3
+
+    def slopes(
+        self, coordinates: Coordinates, steps: Vector, advance: Callable[[int], None] | None = None
+    ) -> Slopes:
+        """Return central differences, and by how much the slopes on the two sides of θ differ; both (k,).
+
+        ``advance`` is told of the coordinates done; None starts a progress of its own.
+        """
+        problem = self.problem
+        work: Callable[[tuple[Coordinates, Vector]], Vector]
+        if self.costs is None:
+            work, backend = _Pairs(problem.evaluator, problem.theta), "processes"
+            size = -(-coordinates.size // TASKS)
+        else:
+            work, backend = _BatchedPairs(self.costs, problem.layout, problem.theta), "threads"
+            size = max(1, min(128, BATCH_BYTES // (16 * problem.theta.size)))
+        cuts = range(0, coordinates.size, size)
+        chunks = [(coordinates[i : i + size], steps[i : i + size]) for i in cuts]
+        kind: Backend = "processes" if backend == "processes" else "threads"
+        pairs = self.execution.map(
+            work,
+            chunks,
+            sizes=[chunk.size for chunk, _ in chunks],
+            seconds=2 * coordinates.size * problem.seconds,
+            backend=kind,
+            advance=advance,
+        )
+        self.passes += 2 * coordinates.size
+        plus, minus = np.concatenate(pairs).T
+        values = problem.theta[coordinates]
+        above, below = (values + steps) - values, values - (values - steps)
+        bend = np.abs((plus - self.value) / above - (self.value - minus) / below)
+        return (plus - minus) / ((values + steps) - (values - steps)), bend
 
 
 def batched_costs(problem: Problem) -> Callable[[Vector], Any] | None:
@@ -174,8 +213,8 @@ def _read_costs(costs: Any, batch: int) -> Vector:
     return array
 
 
-def _verify_batched(problem: Problem, costs: Callable[[Vector], Any]) -> None:
-    """Compare the batched cost with the cost itself at θ and beside it (one more forward pass each)."""
+def _verify_batched(problem: Problem, costs: Callable[[Vector], Any]) -> float:
+    """Compare the batched cost with the cost itself at θ and beside it (three forward passes); return its J(θ)."""
     beside = problem.theta + 0.01 * np.random.default_rng(0).standard_normal(problem.theta.size)
     expected = np.array([problem.value, problem.evaluator(beside)])
     got = _read_costs(costs(np.stack([problem.theta, beside])), 2)
@@ -184,3 +223,8 @@ def _verify_batched(problem: Problem, costs: Callable[[Vector], Any]) -> None:
             f"costs: the batch gives J = {got.tolist()} where the cost itself gives {expected.tolist()}. The "
             "columns of thetas follow the order of the parameters; make both compute the same."
         )
+    return float(got[0])
+
+
+def _nobody(_count: int) -> None:
+    """Tell nobody."""

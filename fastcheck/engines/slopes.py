@@ -94,9 +94,9 @@ def jittered(values: NDArray[np.float64], jitter: float = JITTER) -> NDArray[np.
     return np.asarray(values * (1 + 2 * jitter * (np.random.default_rng(0).random(values.shape) - 0.5)))
 
 
-def picked_rows(size: int) -> Coordinates:
-    """Return the rows, of this many of a block, whose rounding noise is measured: spread over it."""
-    return np.unique(np.linspace(0, size - 1, SAMPLE).astype(np.intp))
+def picked_rows(size: int, sample: int = SAMPLE) -> Coordinates:
+    """Return the rows, of this many of a block, whose error is measured: spread over it."""
+    return np.unique(np.linspace(0, size - 1, sample).astype(np.intp))
 
 
 def bound_of(slopes: Slopes, picked: Coordinates, beside: Slopes, cost_noise: float = 0.0) -> Bound:

@@ -36,9 +36,6 @@ METHODS = {
     "difference": "difference propagation",
     "mlp": "the kernels for multilayer perceptrons",
 }
-ADVICE = (
-    "Leave epsilon out, raise the tolerance to what you need to know, or check a smaller batch of samples."
-)
 
 
 def render(report: Report) -> str:
@@ -67,7 +64,7 @@ def rich_report(report: Report) -> RenderableType:
         parts += [Text(), Text("Worst coordinates"), _worst(report)]
     parts += _proofs(report)
     causes = [block.cause for block in report.blocks.values() if block.cause]
-    notes = [f"Inconclusive: {cause}. {ADVICE}" for cause in causes[:1]] + list(report.notes)
+    notes = [f"Inconclusive, {cause}" for cause in causes[:1]] + list(report.notes)
     parts += [Text(textwrap.fill(f"Note: {note}", WIDTH - 2)) for note in notes]
     return Group(*parts)
 

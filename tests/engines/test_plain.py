@@ -34,9 +34,10 @@ def test_the_costs_are_those_of_the_loop(scenario, epsilon):
 def test_the_bound_holds_against_the_truth(scenario):
     _, _, estimates = estimated(scenario.cost, scenario.parameters)
     error = np.abs(estimates.numerical - exact_gradient(scenario))
-    allowed = estimates.bound + 1e-9 * np.abs(estimates.numerical).max()  # truncation is not in the bound
-    assert np.all(error <= allowed)
-    assert np.all(estimates.bound <= 1e4 * max(error.max(), 1e-14))  # and it is not idle
+    assert np.all(error <= estimates.bound + estimates.truncation)
+    assert np.all(
+        estimates.bound + estimates.truncation <= 1e3 * max(error.max(), 1e-14)
+    )  # and it is not idle
 
 
 @pytest.mark.parametrize("scenario", EXACT, ids=str)
@@ -107,7 +108,7 @@ def test_batches_give_the_same_bits_as_one_by_one():
     _, _, together = estimated(cost, W)
     _, _, alone = estimated(cost.__call__, W)
     assert np.array_equal(together.numerical, alone.numerical)
-    assert sum(rows for rows, _ in cost.batches) == 2 * 300 + 2
+    assert 2 * 300 + 2 < sum(rows for rows, _ in cost.batches) <= 2 * 300 + 2 + 50
     assert {columns for _, columns in cost.batches} == {300}
     assert check(Cubes(), W, 3 * W**2, method="plain").passed
     assert not check(Cubes(), W, 3.001 * W**2, method="plain").passed

@@ -1,5 +1,6 @@
 import dataclasses
 import io
+import re
 import sys
 
 import numpy as np
@@ -42,7 +43,7 @@ def test_a_right_gradient(texts):
     text = texts[Verdict.PASS]
     assert text.startswith("PASS  the gradient is right\n")
     assert "all 17 parameters checked by plain evaluation" in text
-    assert "45 forward passes" in text
+    assert re.search(r"^\d+ forward passes, ", text, re.MULTILINE)
     assert "usually right below 1e-7, wrong above 1e-3" in text
     assert "Worst coordinates" not in text
     assert "Inconclusive" not in text
@@ -60,9 +61,9 @@ def test_a_wrong_gradient(texts):
 def test_an_inconclusive_one(texts):
     text = words(texts[Verdict.INCONCLUSIVE])
     assert text.startswith("INCONCLUSIVE could not tell for W1, b1, gamma")
-    assert "Note: Inconclusive: the numerical gradient of W1 is known to ±" in text
+    assert "Note: Inconclusive, rounding noise: the numerical gradient of W1 is known to ±" in text
     assert "Leave epsilon out, raise the tolerance" in text
-    assert text.count("Inconclusive:") == 1
+    assert text.count("Inconclusive,") == 1
 
 
 def test_a_row_for_each_block(texts):

@@ -1,0 +1,131 @@
+"""The step of plain evaluation, block by block, and the truncation error that it has.
+
+Noise σ of J leaves an error of about σ/h in a central difference, truncation one proportional to h². A few coordinates
+of each block, measured with two steps, tell the second, and so the step at which both are small together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from fastcheck.engines.noise import SAFETY
+from fastcheck.engines.slopes import picked_rows
+from fastcheck.errors import EvaluationError
+from fastcheck.norms import root_mean_square
+from fastcheck.parameters import Block, Vector
+from fastcheck.plan import Coordinates
+
+STEP = 2.0**-17
+"""First step that is tried, relative to max(1, |θ|): 7.6e-6, where noise of 1e-16 and truncation usually meet."""
+
+FACTOR = 8.0
+"""Between two steps: truncation grows 64-fold."""
+
+SMALLEST, LARGEST = STEP / FACTOR**2, STEP * FACTOR**4
+"""Steps that may be chosen: 1.2e-7 to 0.03."""
+
+ENOUGH = 2.0**-33
+"""Noise below this share of the slopes needs no larger step."""
+
+FEW = 4
+"""Coordinates of each block by which its step is chosen."""
+
+MARGIN = 8.0
+"""Bound on the truncation error of a block over the largest of a few coordinates."""
+
+OUTLIER = 8.0
+"""A coordinate whose one-sided slopes differ by this many times what is usual in its block is measured by itself."""
+
+WIDE = 2.0**-10
+"""Steps above this straddle so many kinks that every coordinate is measured with half of it, too."""
+
+Slopes = tuple[Vector, Vector]
+"""Central differences (k,), and by how much the slopes to the right and to the left of θ differ: the bend (k,)."""
+
+Measure = Callable[[Coordinates, Vector], Slopes]
+"""Measures some coordinates (k,) with the steps (k,)."""
+
+
+def chosen_steps(blocks: Sequence[Block], units: Vector, noise: float, measure: Measure) -> list[float]:
+    """Return the step of each block, relative to ``units``, max(1, |θ|) for all n coordinates; ``noise`` is σ.
+
+    Steps for a few coordinates of each block grow from `STEP` until truncation shows beside noise, or noise is small
+    beside the slopes. Costs 4 forward passes for each of them, and 2 for every step more. Source: J. J. Moré and
+    S. M. Wild, Estimating derivatives of noisy simulations, ACM Trans. Math. Softw. 38 (2012).
+    """
+    picked = [block.start + picked_rows(block.size, FEW) for block in blocks]
+    return [_chosen_step(coordinates, units[coordinates], noise, measure) for coordinates in picked]
+
+
+def _chosen_step(coordinates: Coordinates, units: Vector, noise: float, measure: Measure) -> float:
+    step, (slopes, _) = STEP, measure(coordinates, STEP * units)
+    while True:
+        try:
+            larger, _ = measure(coordinates, FACTOR * step * units)
+        except (EvaluationError, ArithmeticError, ValueError, Warning):
+            return step  # beyond it the cost is not defined
+        apart = np.abs(larger - slopes)
+        rounding = SAFETY * noise / (step * units)
+        step, slopes = FACTOR * step, larger
+        enough = SAFETY * noise / step <= ENOUGH * root_mean_square(slopes)
+        if enough or step >= LARGEST or (apart > rounding).any():
+            break
+    # An error of curvature · h² is 64 times smaller with the step before.
+    curvature = float(apart.max()) / step**2
+    if not (noise and curvature):
+        return step if curvature == 0 else STEP
+    best = np.clip(np.cbrt(2 * noise / curvature), SMALLEST, step)
+    return float(2.0 ** round(float(np.log2(best))))
+
+
+def truncation_bounds(
+    blocks: Sequence[slice],
+    coordinates: Coordinates,
+    steps: Vector,
+    slopes: Slopes,
+    rounding: Vector,
+    measure: Measure,
+) -> Vector:
+    """Return a bound on the truncation error of central differences with these steps, (k,).
+
+    A few rows of each block are measured with half the step, and so are those with an unusual bend: the bend is h·J''
+    where J is smooth, and the jump of the slope where θ ± h straddle a kink. Where one of the few shows a kink, or
+    steps are wide, the whole block is measured. ``rounding`` is the bound on the error from noise. Costs 2 forward
+    passes for each row measured: 16 for a block, and at most as many as ``slopes``.
+    """
+    central, bend = slopes
+    picked, size = [rows.start + picked_rows(rows.stop - rows.start) for rows in blocks], np.abs(central)
+    error, kinked = np.zeros_like(central), np.zeros(central.shape, dtype=bool)
+    ratio = _unusual(blocks, picked, bend, rounding)
+
+    def halve_steps(rows: Coordinates) -> None:
+        half, half_bend = measure(coordinates[rows], steps[rows] / 2)
+        jump = np.abs(half_bend - bend[rows] / 2)  # a smooth bend is in proportion to the step
+        kinked[rows] = jump > np.maximum(4 * rounding[rows], bend[rows] / 16)
+        apart = 4 / 3 * np.abs(half - central[rows])
+        error[rows] = MARGIN * np.where(kinked[rows], np.maximum(jump, apart), apart)
+
+    few, unusual = np.concatenate(picked), ratio > OUTLIER
+    halve_steps(np.union1d(few, np.flatnonzero(unusual)))
+    for rows, part in zip(blocks, picked, strict=True):
+        largest = float(size[part].max())
+        more = np.maximum(np.square(ratio[rows]), size[rows] / largest if largest else 0.0)
+        usual = error[part].max() * np.maximum(more, 1.0)
+        rest = np.setdiff1d(rows.start + np.flatnonzero(~unusual[rows]), part)
+        if rest.size and (kinked[part].any() or steps[rows].max() > WIDE):
+            halve_steps(rest)
+        error[rows] = np.where(unusual[rows], error[rows], np.maximum(error[rows], usual))
+    return error
+
+
+def _unusual(
+    blocks: Sequence[slice], picked: Sequence[Coordinates], bend: Vector, rounding: Vector
+) -> Vector:
+    """Return the bend of each coordinate in units of what is usual in its block, noise included."""
+    ratio = np.where(bend > 0, np.inf, 0.0)
+    for rows, part in zip(blocks, picked, strict=True):
+        usual = np.median(bend[part]) + 4 * rounding[rows]
+        np.divide(bend[rows], usual, out=ratio[rows], where=usual > 0)
+    return ratio

@@ -1,0 +1,140 @@
+"""Costs and gradients in float32 and float16: right ones never fail, wrong ones do where it can be told."""
+
+import dataclasses
+
+import joined
+import numpy as np
+import pytest
+
+from benchmarks.bounds.measure import lowered
+from fastcheck import Verdict, check
+from fastcheck.engines import Bound, choose_engine
+from fastcheck.execution import Execution
+from fastcheck.plan import make_plan
+from fastcheck.problem import pose
+from fastcheck.verdict import Rows, judge, worst_verdict
+
+FAMILIES = ["course", "L2", "tanh", "softmax", "dropout", "recurrent", "attention", "deep sigmoid"]
+INSIDE = ["computed in float32", "float32 and float64", "computed in float16"]
+
+
+def right_gradient(network, dtype=np.float64):
+    """By the network's backward pass in double precision, then rounded."""
+    parameters = {name: block.astype(float) for name, block in network.parameters.items()}
+    return {name: block.astype(dtype) for name, block in network.backward(parameters).items()}
+
+
+def posed(family, seed, precision, factor=1.0, engine="plain", epsilon=None):
+    cost, network = lowered(family, seed, precision)
+    claimed = {name: factor * g for name, g in right_gradient(network, np.float32).items()}
+    problem = pose(cost, network.parameters, claimed)
+    plan = make_plan(problem.layout, problem.theta, "all", epsilon, 0)
+    return problem, choose_engine(engine).estimate(
+        problem, plan, Execution(), lambda estimate: estimate
+    ).results
+
+
+def judged(problem, estimates):
+    """The verdict by the engine's whole bound, without a second look."""
+    verdicts = []
+    for estimate in estimates:
+        bound = Rows.of(estimate, slice(0, estimate.part.size)).bound + estimate.truncation
+        verdicts.append(judge(problem, dataclasses.replace(estimate, bound=Bound(0.0, bound)), 1e-7).verdict)
+    return worst_verdict(verdicts)
+
+
+def median_bound(estimates):
+    return np.median(joined.joined(estimates).bound)
+
+
+# --- costs that compute in single or half precision ----------------------------------------------------------
+
+
+@pytest.mark.parametrize("epsilon", [None, 1e-2, 1e-4, 1e-7])
+@pytest.mark.parametrize("method", ["auto", "reference"])
+@pytest.mark.parametrize("precision", INSIDE)
+@pytest.mark.parametrize("family", FAMILIES)
+def test_right_gradients_never_fail(family, precision, method, epsilon):
+    for seed in range(2):
+        cost, network = lowered(family, seed, precision)
+        report = check(
+            cost, network.parameters, right_gradient(network, np.float32), method=method, epsilon=epsilon
+        )
+        assert report.verdict is not Verdict.FAIL
+        assert report.method in ("plain", "reference")
+
+
+@pytest.mark.parametrize("precision", ["computed in float32", "float32 and float64"])
+@pytest.mark.parametrize("family", ["course", "L2", "tanh", "softmax", "recurrent"])
+def test_gradients_off_by_a_percent_are_outside_of_the_bound(family, precision):
+    for seed in range(3):
+        right = judged(*posed(family, seed, precision))
+        assert right is not Verdict.FAIL
+        wrong = judged(*posed(family, seed, precision, factor=1.01))
+        assert wrong is Verdict.FAIL
+
+
+@pytest.mark.parametrize("precision", ["computed in float32", "float32 and float64"])
+@pytest.mark.parametrize("family", ["course", "L2", "tanh", "softmax", "recurrent"])
+def test_and_checks_find_them_wrong(family, precision):
+    for seed in range(3):
+        cost, network = lowered(family, seed, precision)
+        wrong = {name: 1.01 * g for name, g in right_gradient(network).items()}
+        assert check(cost, network.parameters, wrong).verdict is Verdict.FAIL
+
+
+def test_an_inconclusive_check_names_single_precision_and_says_what_to_do():
+    cost, network = lowered("softmax", 0, "computed in float16")
+    report = check(cost, network.parameters, right_gradient(network, np.float64))
+    assert report.verdict is Verdict.INCONCLUSIVE
+    cause = next(block.cause for block in report.blocks.values() if block.cause)
+    assert cause.startswith("float32: ")
+    assert "let it compute in float64" in cause
+
+
+@pytest.mark.parametrize("family", ["course", "L2", "tanh", "softmax", "recurrent"])
+def test_the_step_grows_with_the_noise(family):
+    """At the step for double precision nothing below a percent could be told."""
+    _, coarse = posed(family, 0, "computed in float32", epsilon=2.0**-17)
+    _, chosen = posed(family, 0, "computed in float32")
+    _, double = posed(family, 0, "float32 parameters")
+    assert median_bound(chosen) < median_bound(coarse) / 100
+    assert median_bound(double) < median_bound(chosen) / 1000
+
+
+@pytest.mark.parametrize("engine", ["plain", "reference"])
+@pytest.mark.parametrize("family", FAMILIES)
+def test_single_precision_is_said_to_be_the_cause(family, engine):
+    for precision, expected in {
+        "computed in float32": True,
+        "computed in float16": True,
+        "float32 parameters": False,
+        "float16 parameters": False,
+        "float64": False,
+    }.items():
+        _, estimates = posed(family, 0, precision, engine=engine)
+        assert {estimate.single_precision for estimate in estimates} == {expected}, precision
+
+
+@pytest.mark.parametrize("x", [0.0, -1e-6, -1e-3, 1e-3])
+def test_a_cost_without_slope_or_with_a_kink_is_no_single_precision(x):
+    for cost in (lambda v: np.maximum(v[0], 0), lambda v: 1.7 + np.maximum(v[0], 0), lambda v: 0.3):
+        problem = pose(cost, np.array([x]), np.array([0.0]))
+        plan = make_plan(problem.layout, problem.theta, "all", None, 0)
+        (estimate,) = choose_engine("plain").estimate(problem, plan, Execution(), lambda e: e).results
+        assert not estimate.single_precision
+
+
+# --- parameters and gradients in single or half precision ----------------------------------------------------
+
+
+@pytest.mark.parametrize("method", ["auto", "plain"])
+@pytest.mark.parametrize("dtype", [np.float32, np.float16])
+@pytest.mark.parametrize("family", ["course", "L2", "tanh", "softmax", "recurrent", "attention"])
+def test_claims_are_held_to_their_own_precision(family, dtype, method):
+    cost, network = lowered(family, 0, f"{np.dtype(dtype)} parameters")
+    right = right_gradient(network, dtype)
+    assert check(cost, network.parameters, right, method=method).verdict is Verdict.PASS
+    off = 1 + 400 * float(np.finfo(dtype).eps)
+    wrong = {name: (g * dtype(off)).astype(dtype) for name, g in right.items()}
+    assert check(cost, network.parameters, wrong, method=method).verdict is Verdict.FAIL
