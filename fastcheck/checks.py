@@ -6,27 +6,23 @@ import dataclasses
 import functools
 import time
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from fastcheck.adapters import ForwardCost, LayerCost, ObjectCost
+from fastcheck.budgets import Budget
 from fastcheck.engines import Estimate, choose_engine
-from fastcheck.engines.kinks import KinkPlace
 from fastcheck.errors import InvalidProblemError
-from fastcheck.execution import Backend, Execution, one_blas_thread
+from fastcheck.execution import MAX_MEMORY, Backend, Execution, one_blas_thread
+from fastcheck.judging import judged_block, kink_notes
 from fastcheck.norms import Comparison
 from fastcheck.plan import Plan, make_plan
-from fastcheck.power import measure_power
 from fastcheck.problem import Problem, generators_kept, pose, structure_copy
 from fastcheck.randomness import repeating
-from fastcheck.report.result import BlockReport, Report, block_report
+from fastcheck.report.result import Report
 from fastcheck.sampling import validate_confidence
-from fastcheck.second_look import look_again
-from fastcheck.verdict import claims, judge, validate_tolerance, worst_verdict
-
-KINKS_NAMED = 3
-"""Places of kinks that a report names."""
+from fastcheck.verdict import validate_tolerance, worst_verdict
 
 Progress = bool | Callable[[int, int], None] | None
 
@@ -44,6 +40,9 @@ def check(
     backend: Backend | None = None,
     seed: int = 0,
     confidence: float = 0.95,
+    time_budget: float | None = None,
+    max_forward_passes: int | None = None,
+    max_memory: int = MAX_MEMORY,
     progress: Progress = None,
 ) -> Report:
     """Check a claimed gradient against the numerical one.
@@ -78,6 +77,13 @@ def check(
         Seed of the sample.
     confidence
         Probability, in (0, 1), with which the report's statement about coordinates that were not checked holds.
+    time_budget, max_forward_passes
+        Seconds, or forward passes, after which the check ends. All blocks are screened, then coordinates are checked in
+        an order of which every beginning is a stratified sample, all of them if the budget allows: ``report.stopped``
+        says why it ended before, and ``proof`` what is known then. It ends at Ctrl-C, too, and returns what it has:
+        ``time_budget=math.inf`` is a check that may be interrupted.
+    max_memory
+        Bytes of memory to stay under besides what the cost itself needs.
     progress
         True or False, None for a bar if stderr is a terminal and the check takes more than a second, or a
         function ``progress(done, total)``.
@@ -117,14 +123,36 @@ def check(
         how: dict[str, Any] = {"n_jobs": n_jobs, "backend": backend, "seed": seed, "progress": progress}
         return locate(cost, parameters, gradients, epsilon=epsilon, tolerance=tolerance, method=method, **how)
     start = time.perf_counter()
+    budget = Budget.read(time_budget, max_forward_passes)
+    if budget is not None and not (isinstance(coordinates, str) and coordinates == "all"):
+        raise InvalidProblemError(
+            f"coordinates: with a budget the check chooses them itself, got {coordinates!r}. Leave them out."
+        )
     tolerance, confidence = validate_tolerance(tolerance), validate_confidence(confidence)
-    execution = Execution(n_jobs=n_jobs, backend=backend, progress=progress)
+    execution = Execution(n_jobs=n_jobs, backend=backend, progress=progress, max_memory=max_memory)
     engine = choose_engine(method)
     with generators_kept(), one_blas_thread():
         problem = pose(repeating(cost), parameters, repeating(gradients))
+        if budget is not None:
+            from fastcheck.gradual import check_gradually
+
+            return check_gradually(
+                problem,
+                budget,
+                execution,
+                method=method,
+                epsilon=epsilon,
+                tolerance=tolerance,
+                confidence=confidence,
+                seed=seed,
+                max_memory=execution.max_memory,
+            )
         plan = make_plan(problem.layout, problem.theta, coordinates, epsilon, seed)
         estimates = engine.estimate(
-            problem, plan, execution, functools.partial(_judged, problem, plan.epsilon, tolerance, confidence)
+            problem,
+            plan,
+            execution,
+            functools.partial(judged_block, problem, plan.epsilon, tolerance, confidence),
         )
     judged = estimates.results
     notes = dict.fromkeys(note for one in judged for note in one.notes)
@@ -141,7 +169,7 @@ def check(
         tolerance=tolerance,
         seconds=time.perf_counter() - start,
         seed=plan.seed,
-        notes=(*execution.notes, *estimates.notes, *notes, *_kink_notes(kinked, estimates.kinks)),
+        notes=(*execution.notes, *estimates.notes, *notes, *kink_notes(kinked, estimates.kinks)),
     )
 
 
@@ -397,41 +425,6 @@ def numerical_gradient(
 
         engine.estimate(problem, plan, execution, keep)
     return problem.layout.build(gradient)
-
-
-class _Judged(NamedTuple):
-    """What is kept of a block once it is judged."""
-
-    name: str
-    report: BlockReport
-    comparison: Comparison
-    forward_passes: int
-    notes: tuple[str, ...]
-
-
-def _judged(
-    problem: Problem, epsilon: float | None, tolerance: float, confidence: float, first: Estimate
-) -> _Judged:
-    """Judge a block by the engine's estimate, or by a second look at it."""
-    estimate, passes, notes = look_again(problem, epsilon, first, tolerance)
-    judgement = judge(problem, estimate, tolerance)
-    claimed = claims(problem, estimate.part, np.array([judgement.hardest, judgement.easiest]))
-    power = measure_power(estimate, judgement, claimed)
-    kinks = (
-        int(np.count_nonzero(estimate.lower < estimate.upper)) if estimate.upper is not estimate.lower else 0
-    )
-    report = block_report(judgement, power, kinks, confidence)
-    return _Judged(estimate.part.block.name, report, judgement.comparison, passes, notes)
-
-
-def _kink_notes(coordinates: int, places: tuple[KinkPlace, ...]) -> tuple[str, ...]:
-    """Return the sentence about coordinates at kinks, if there are any."""
-    if not coordinates:
-        return ()
-    where = "".join(f" {place}." for place in places[:KINKS_NAMED])
-    more = f" And in {len(places) - KINKS_NAMED} more places." if len(places) > KINKS_NAMED else ""
-    at = f"{coordinates:,} coordinates are at kinks, where any claim between the one-sided slopes is right."
-    return (at + where + more,)
 
 
 def _expect_function(name: str, value: Any) -> None:

@@ -29,23 +29,34 @@ PROGRESS_AFTER = 1.0
 """Seconds after which a progress bar appears."""
 
 
+MAX_MEMORY = 512 * 2**20
+"""Bytes that a check stays under unless told otherwise."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Execution:
     """The options of a run: workers, their kind, and who is told about the progress.
 
     ``n_jobs`` counts as joblib counts: −1 is all cores. ``progress`` is True or False, None for a bar on
-    stderr if that is a terminal, or a function ``progress(done, total)`` in coordinates.
+    stderr if that is a terminal, or a function ``progress(done, total)`` in coordinates. ``max_memory`` are the bytes
+    that batches may take.
     """
 
     n_jobs: int = 1
     backend: Backend | None = None
     progress: bool | Callable[[int, int], None] | None = None
+    max_memory: int = MAX_MEMORY
     notes: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         if not isinstance(self.n_jobs, int) or isinstance(self.n_jobs, bool) or self.n_jobs == 0:
             raise InvalidProblemError(
                 f"n_jobs: expected a positive number of workers, or -1 for all cores, got {self.n_jobs!r}."
+            )
+        whole = isinstance(self.max_memory, int) and not isinstance(self.max_memory, bool)
+        if not (whole and self.max_memory >= 1):
+            raise InvalidProblemError(
+                f"max_memory: expected a number of bytes, such as 512 * 2**20, got {self.max_memory!r}."
             )
         if self.backend not in (None, "processes", "threads"):
             raise InvalidProblemError(

@@ -21,6 +21,7 @@ class Joined(NamedTuple):
     method: str
     forward_passes: int
     notes: tuple
+    truncation: Any
     kinks: Kinks | None
 
 
@@ -35,6 +36,7 @@ def joined(parts, *, method="", forward_passes=0, notes=()):
         method,
         forward_passes,
         notes,
+        None if parts[0].truncation is None else np.concatenate([e.truncation for e in parts]),
         kinks_of(parts),
     )
 

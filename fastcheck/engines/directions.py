@@ -19,15 +19,12 @@ from fastcheck.engines.difference.directions import DifferenceDirections, follow
 from fastcheck.engines.difference.state import TracingError
 from fastcheck.engines.directional import Directional, PlainDirections
 from fastcheck.errors import InvalidProblemError
-from fastcheck.execution import Execution
+from fastcheck.execution import MAX_MEMORY, Execution
 from fastcheck.parameters import Block
 from fastcheck.problem import Problem
 
 METHODS = ("auto", "difference", "plain", "reference")
 """Values of ``method=``; the reference loop along a direction is plain evaluation."""
-
-MAX_MEMORY = 512 * 2**20
-"""Default limit of the extra memory, in bytes."""
 
 TOGETHER = 2**17
 """Entries of the directions of blocks that are run together."""

@@ -111,7 +111,8 @@ class Report:
     courses, ‖g − ĝ‖ / (‖g‖ + ‖ĝ‖); the verdict comes from comparing every coordinate within its own error
     bound. ``method`` is the engine, ``epsilon`` its step (None: chosen for each coordinate), ``seconds`` the
     wall time, ``seed`` the seed that drew the sample, ``forward_passes`` all evaluations of the cost.
-    ``notes`` are sentences about how the check was run.
+    ``notes`` are sentences about how the check was run. ``stopped`` says why not all coordinates were checked, and is
+    None where all were that were asked for.
     """
 
     verdict: Verdict
@@ -124,6 +125,7 @@ class Report:
     seconds: float
     seed: int
     notes: tuple[str, ...] = ()
+    stopped: str | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "blocks", MappingProxyType(dict(self.blocks)))

@@ -11,7 +11,7 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from fastcheck.report.result import BlockReport, Report, Screened
+from fastcheck.report.result import BlockReport, Report
 from fastcheck.verdict import Verdict
 
 WIDTH = 80
@@ -25,6 +25,9 @@ TOUCHED = 0.01
 """Share of a block that a mistake touches whose chance to be missed is shown."""
 
 COLOURS = {Verdict.PASS: "green", Verdict.FAIL: "bold red", Verdict.INCONCLUSIVE: "yellow"}
+PART = "no mistake in what was checked"
+"""Of a gradient of which only a sample of the coordinates was looked at."""
+
 SENTENCES = {
     Verdict.PASS: "the gradient is right",
     Verdict.FAIL: "the gradient is wrong in {failing}",
@@ -102,33 +105,42 @@ def _headline(report: Report) -> Text:
     sentence = SENTENCES[report.verdict].format(
         failing=named(Verdict.FAIL), undecided=named(Verdict.INCONCLUSIVE)
     )
+    if report.verdict is Verdict.PASS and not all(map(_known_as_a_whole, report.blocks.values())):
+        sentence = PART
     colour = COLOURS[report.verdict]
     return Text(f"{report.verdict.upper()}  ", style=colour).append(sentence, style="bold")
 
 
+def _known_as_a_whole(block: BlockReport) -> bool:
+    """Tell whether every coordinate of a block was checked, or directions alone say that it is right."""
+    return block.checked == block.size or (block.screened is not None and block.proof is None)
+
+
 def _summary(report: Report) -> Text:
     screened = [block.screened for block in report.blocks.values() if block.screened]
+    sampled = any(block.proof for block in report.blocks.values())
+    lines = []
+    if sampled or not screened:
+        complete = report.checked == report.size
+        share = "all" if complete else f"{report.checked:,} of"
+        step = "" if report.epsilon is None else f", ε = {report.epsilon:g}"
+        seed = "" if complete else f", seed {report.seed}"
+        lines.append(f"{share} {report.size:,} parameters checked by {METHODS[report.method]}{step}{seed}")
+    if report.stopped:
+        lines.append(f"stopped, as {report.stopped}")
     if screened:
-        return _screened_summary(report, screened)
-    share = "all" if report.checked == report.size else f"{report.checked:,} of"
-    step = "" if report.epsilon is None else f", ε = {report.epsilon:g}"
-    seed = "" if report.checked == report.size else f", seed {report.seed}"
-    return Text(
-        f"{share} {report.size:,} parameters checked by {METHODS[report.method]}{step}{seed}\n"
-        f"difference {report.difference:.3g}  (usually right below 1e-7, wrong above 1e-3)\n"
-        f"{report.forward_passes:,} forward passes, {report.seconds:.2f} s{_power(report)}"
-    )
-
-
-def _screened_summary(report: Report, screened: list[Screened]) -> Text:
-    size = sum(block.size for block in report.blocks.values() if block.screened)
-    return Text(
-        f"{size:,} parameters screened by {METHODS[report.method]}, seed {report.seed}\n"
-        f"along {screened[0].directions} random directions in each block; each bound on the relative error\n"
-        f"‖g - ∇J‖ / ‖∇J‖ of a block holds with {100 * screened[0].confidence:.10g} % confidence\n"
-        f"difference {report.difference:.3g}  (usually right below 1e-7, wrong above 1e-3)\n"
-        f"{report.forward_passes:,} forward passes, {report.seconds:.2f} s"
-    )
+        size = sum(block.size for block in report.blocks.values() if block.screened)
+        by = "" if sampled else f" by {METHODS[report.method]}, seed {report.seed}"
+        lines += [
+            f"{size:,} parameters screened{by}",
+            f"along {screened[0].directions} random directions in each block; each bound on the relative error",
+            f"‖g - ∇J‖ / ‖∇J‖ of a block holds with {100 * screened[0].confidence:.10g} % confidence",
+        ]
+    lines += [
+        f"difference {report.difference:.3g}  (usually right below 1e-7, wrong above 1e-3)",
+        f"{report.forward_passes:,} forward passes, {report.seconds:.2f} s",
+    ]
+    return Text("\n".join(lines) + ("" if screened else _power(report)))
 
 
 def _power(report: Report) -> str:
@@ -152,20 +164,24 @@ def _blocks(report: Report) -> Table:
     table.add_column("block")
     table.add_column("shape")
     table.add_column("verdict")
-    table.add_column("difference", justify="right")
-    for title in ("bound",) if screened else ("checked", "wrong"):
+    sampled = any(block.proof for block in report.blocks.values())
+    titles = ["difference", *(["checked", "wrong"] if sampled or not screened else []), "bound"]
+    titles = titles[screened and sampled :] if screened else titles[:-1]
+    for title in titles:
         table.add_column(title, justify="right")
     table.add_column("largest error at")
     for name, block in report.blocks.items():
-        numbers = [f"{block.checked:,}", f"{block.wrong:,}"]
-        if screened:
-            numbers = [_bound(block)]
+        numbers = {
+            "difference": f"{block.difference:.2e}",
+            "checked": f"{block.checked:,}",
+            "wrong": f"{block.wrong:,}",
+            "bound": _bound(block),
+        }
         table.add_row(
             Text(name),
             Text("×".join(map(str, block.shape)) or "number"),
             Text(block.verdict, style=COLOURS[block.verdict]),
-            f"{block.difference:.2e}",
-            *numbers,
+            *(numbers[title] for title in titles),
             _largest_error(block),
         )
     return table

@@ -46,6 +46,13 @@ AT_ONCE = 2**20
 """Coordinates of a block swept at a time: what is kept for each while batches run is some dozen bytes."""
 
 
+ELEMENT = 64
+"""Bytes of memory for each element of the largest array of differences: some arrays of that size live at a time."""
+
+KEPT = 256
+"""Bytes of memory for each coordinate that is swept at a time."""
+
+
 class Runner:
     """Runs the cost for the coordinates of all blocks, and counts its runs."""
 
@@ -63,6 +70,8 @@ class Runner:
         self.problem, self.execution, self.cost, self.noise = problem, execution, cost, noise
         self.kept = kept
         self.memory = Memory()
+        self.limit = min(LARGEST, execution.max_memory // ELEMENT)
+        self.at_once = max(FEW, min(AT_ONCE, execution.max_memory // KEPT))
         self.passes = 0
         self.experience = Experience(starts=0.0, member_work=np.inf, largest=np.inf)
 
@@ -95,12 +104,12 @@ class Runner:
     ) -> Slopes:
         """Return the slopes of one part, some coordinates at a time if there are many."""
         number, size = self._number(part), part.size
-        if size <= AT_ONCE:
+        if size <= self.at_once:
             return self._sweep(leaves, number, part.at(slice(0, size)), step, advance)
         right, left = np.empty(size), np.empty(size)
         kinked, unsupported = np.empty(size, dtype=bool), np.empty(size, dtype=bool)
-        for start in range(0, size, AT_ONCE):
-            rows = slice(start, min(start + AT_ONCE, size))
+        for start in range(0, size, self.at_once):
+            rows = slice(start, min(start + self.at_once, size))
             found = self._sweep(leaves, number, part.at(rows), step, advance)
             right[rows], left[rows] = found.right, found.left
             kinked[rows], unsupported[rows] = found.kinked, found.unsupported
@@ -258,6 +267,7 @@ class Runner:
                 step,
                 memory=self.memory,
                 experience=self.experience,
+                limit=self.limit,
                 mapped=mapped,
             )
         self._confirm(swept.values)

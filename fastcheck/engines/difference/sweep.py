@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastcheck.engines.difference.creation import substituted
-from fastcheck.engines.difference.state import BatchTooLargeError, Memory, TracingError
+from fastcheck.engines.difference.state import LARGEST, BatchTooLargeError, Memory, TracingError
 from fastcheck.engines.difference.trace import Build, Cost, Flags, Traced, Vector, trace, trace_mixed
 
 TARGET = 262_144
@@ -57,7 +57,8 @@ class Perturbed(Protocol):
 class Coordinates:
     """What is perturbed, by ±``step``: n entries, the ``flat_indices`` of the leaves number ``which``; both (n,).
 
-    ``memory`` holds products kept from one batch to the next.
+    ``memory`` holds products kept from one batch to the next, ``limit`` is how many elements the largest array of
+    differences may have.
     """
 
     cost: Cost
@@ -67,6 +68,7 @@ class Coordinates:
     flat_indices: Indices
     step: float
     memory: Memory
+    limit: int = LARGEST
 
     def trace(self, batch: Indices, signs: tuple[int, ...], *, compiled: bool = False) -> Traced:
         """Trace some of them: all with the first sign, then all with the next."""
@@ -75,8 +77,8 @@ class Coordinates:
         common = (self.cost, self.build, self.leaves)
         if (which == which[0]).all():
             leaf = int(which[0])
-            return trace(*common, leaf, flat, steps, memory=self.memory, compiled=compiled)
-        return trace_mixed(*common, which, flat, steps, memory=self.memory)
+            return trace(*common, leaf, flat, steps, memory=self.memory, compiled=compiled, limit=self.limit)
+        return trace_mixed(*common, which, flat, steps, memory=self.memory, limit=self.limit)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -128,6 +130,7 @@ def sweep(
     *,
     memory: Memory | None = None,
     experience: Experience | None = None,
+    limit: int = LARGEST,
     mapped: Callable[[Callable[[Indices], Swept], Iterable[Indices]], Iterable[Swept]] = map,
 ) -> Swept:
     """Return the differences of these coordinates, at ±step.
@@ -144,6 +147,7 @@ def sweep(
         flat_indices=flat,
         step=step,
         memory=Memory() if memory is None else memory,
+        limit=limit,
     )
     with substituted(cost):
         plan = batches(coordinates, experience)

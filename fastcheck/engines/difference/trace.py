@@ -51,6 +51,7 @@ def trace(
     *,
     memory: Memory | None = None,
     compiled: bool = False,
+    limit: int = LARGEST,
 ) -> Traced:
     """Run the cost once, for B perturbations of one coordinate each.
 
@@ -68,6 +69,8 @@ def trace(
         Products kept from one batch to the next.
     compiled
         Whether large arrays go through compiled identities.
+    limit
+        Elements that the largest array of differences may have; `BatchTooLargeError` is raised beyond.
 
     Raises
     ------
@@ -76,7 +79,7 @@ def trace(
     """
     forms: list[Form | None] = [None] * len(leaves)
     forms[leaf] = one_hot(leaves[leaf].shape, np.asarray(flat_indices), np.asarray(steps, dtype=float))
-    return run(cost, build, leaves, forms, len(steps), memory=memory, compiled=compiled)
+    return run(cost, build, leaves, forms, len(steps), memory=memory, compiled=compiled, limit=limit)
 
 
 def trace_mixed(
@@ -88,6 +91,7 @@ def trace_mixed(
     steps: Vector,
     *,
     memory: Memory | None = None,
+    limit: int = LARGEST,
 ) -> Traced:
     """Run the cost once, for B perturbations of one coordinate each, of any leaf: ``which``, shape (B,).
 
@@ -99,7 +103,7 @@ def trace_mixed(
         else None
         for k, leaf in enumerate(leaves)
     ]
-    return run(cost, build, leaves, forms, len(steps), memory=memory, compiled=False)
+    return run(cost, build, leaves, forms, len(steps), memory=memory, compiled=False, limit=limit)
 
 
 def trace_directions(

@@ -1,0 +1,156 @@
+"""Checks that end on time, after so many forward passes, or at an interruption, and say what is proved then."""
+
+import math
+import time
+
+import numpy as np
+import pytest
+
+from fastcheck import InvalidProblemError, Verdict, check
+from fastcheck.budgets import Budget
+
+rng = np.random.default_rng(0)
+X = rng.standard_normal((6, 9))
+THETA = {"W": rng.standard_normal((50, 6)), "b": rng.standard_normal((50, 1)), "v": rng.standard_normal(3)}
+
+
+def cost(p):
+    return np.sum(np.tanh(p["W"] @ X + p["b"])) + np.sum(np.exp(p["v"]))
+
+
+def plain_cost(p):
+    """The same, in a way that difference propagation cannot follow."""
+    return float(np.sum(np.tanh(p["W"] @ X + p["b"]))) + sum(math.exp(v) for v in p["v"])
+
+
+def right():
+    slope = 1 - np.tanh(THETA["W"] @ X + THETA["b"]) ** 2
+    return {"W": slope @ X.T, "b": slope.sum(axis=1, keepdims=True), "v": np.exp(THETA["v"])}
+
+
+class Slow:
+    """A cost that takes some milliseconds, and may be interrupted."""
+
+    def __init__(self, seconds=0.0, interrupted_at=None):
+        self.seconds, self.interrupted_at, self.calls = seconds, interrupted_at, 0
+
+    def __call__(self, p):
+        self.calls += 1
+        if self.calls == self.interrupted_at:
+            raise KeyboardInterrupt
+        time.sleep(self.seconds)
+        return plain_cost(p)
+
+
+def test_a_budget_that_is_enough_checks_everything():
+    for method in ("auto", "plain", "reference"):
+        report = check(cost, THETA, right(), method=method, time_budget=60.0)
+        assert (report.verdict, report.checked, report.stopped) == (Verdict.PASS, 353, None)
+        assert all(block.checked == block.size for block in report.blocks.values())
+        assert all(block.proof.at_most == 0 for block in report.blocks.values())
+
+
+def test_everything_is_the_same_as_without_a_budget():
+    wrong = right()
+    wrong["W"][7, 3] *= 1.001
+    whole = check(cost, THETA, wrong, method="difference")
+    gradual = check(cost, THETA, wrong, method="difference", time_budget=math.inf)
+    assert gradual.verdict is whole.verdict is Verdict.FAIL
+    assert gradual.blocks["W"].wrong == whole.blocks["W"].wrong == 1
+    assert gradual.worst[0].name == "W[7, 3]"
+    assert gradual.worst[0].numerical == pytest.approx(whole.worst[0].numerical, rel=1e-14)
+
+
+def test_forward_passes_are_counted_and_kept():
+    counted = Slow()
+    report = check(counted, THETA, right(), max_forward_passes=700)
+    assert report.stopped == "the budget of 700 forward passes was used up"
+    assert 350 < report.forward_passes <= 770  # within a tenth
+    assert counted.calls <= 1.1 * report.forward_passes
+    assert 0 < report.checked < report.size
+    assert report.verdict is Verdict.PASS
+    text = str(report)
+    assert text.startswith("PASS  no mistake in what was checked\n")
+    assert "stopped, as the budget of 700 forward passes was used up" in text
+
+
+def test_it_ends_on_time():
+    report = check(Slow(0.002), THETA, right(), time_budget=1.0)
+    assert report.stopped == "the time budget of 1 s was used up"
+    assert 0 < report.checked < report.size
+
+
+def test_every_block_is_looked_at_before_any_is_done():
+    report = check(Slow(), THETA, right(), max_forward_passes=600)
+    assert report.blocks["v"].checked == 3
+    assert report.blocks["b"].checked >= 10
+    assert report.blocks["W"].checked >= 10
+    for block in report.blocks.values():
+        assert block.proof.at_most == 0 or block.checked < block.size
+
+
+def test_what_screening_finds_fails_however_few_coordinates_were_checked():
+    wrong = right()
+    wrong["W"] = wrong["W"] * 1.01
+    report = check(cost, THETA, wrong, time_budget=60.0)
+    assert report.verdict is Verdict.FAIL
+    one = right()
+    one["W"][49, 5] *= 1.5
+    report = check(Slow(), THETA, one, max_forward_passes=900, seed=1)
+    assert report.blocks["W"].verdict is Verdict.FAIL
+    assert report.checked < report.size
+    assert report.blocks["b"].verdict is Verdict.PASS
+
+
+def test_an_interruption_gives_what_is_known():
+    report = check(Slow(interrupted_at=1000), THETA, right(), time_budget=math.inf)
+    assert report.stopped == "it was interrupted"
+    assert 0 < report.checked < report.size
+    assert report.verdict is Verdict.PASS
+
+
+def test_an_interruption_before_anything_is_known_is_one():
+    with pytest.raises(KeyboardInterrupt):
+        check(Slow(interrupted_at=2), THETA, right(), time_budget=math.inf)
+
+
+def test_arrays_are_as_before():
+    before = {name: block.copy() for name, block in THETA.items()}
+    check(Slow(interrupted_at=700), THETA, right(), time_budget=math.inf)
+    assert all(np.array_equal(block, before[name]) for name, block in THETA.items())
+
+
+def test_the_same_forward_passes_and_seed_give_the_same_report():
+    one, two = (check(Slow(), THETA, right(), max_forward_passes=700, seed=3) for _ in range(2))
+    assert one.checked == two.checked
+    assert one.difference == two.difference
+    other = check(Slow(), THETA, right(), max_forward_passes=700, seed=4)
+    assert other.difference != one.difference
+
+
+@pytest.mark.parametrize(
+    ("options", "phrase"),
+    [
+        ({"time_budget": 0}, "time_budget: expected a positive number of seconds"),
+        ({"time_budget": float("nan")}, "time_budget"),
+        ({"time_budget": "2 s"}, "got '2 s'"),
+        ({"max_forward_passes": 0}, "max_forward_passes: expected a positive whole number"),
+        ({"max_forward_passes": 10.5}, "got 10.5"),
+        ({"time_budget": 1.0, "coordinates": 5}, "with a budget the check chooses them itself"),
+        ({"max_memory": 0}, "max_memory: expected a number of bytes"),
+        ({"max_memory": 1e9}, "max_memory: expected a number of bytes"),
+    ],
+)
+def test_impossible_budgets(options, phrase):
+    with pytest.raises(InvalidProblemError, match=phrase):
+        check(cost, THETA, right(), **options)
+
+
+def test_what_is_left_of_a_budget():
+    budget = Budget.read(None, 100)
+    budget.spent = 40
+    assert budget.fits(1.0, 20) == 3
+    budget.spent = 200
+    assert budget.fits(1.0, 20) == 0
+    assert Budget.read(None, None) is None
+    assert Budget.read(1e9, None).fits(1.0, 1e12) > 1e8
