@@ -121,6 +121,7 @@ def check(
         from fastcheck.locating import locate
 
         how: dict[str, Any] = {"n_jobs": n_jobs, "backend": backend, "seed": seed, "progress": progress}
+        how["max_memory"] = max_memory
         return locate(cost, parameters, gradients, epsilon=epsilon, tolerance=tolerance, method=method, **how)
     start = time.perf_counter()
     budget = Budget.read(time_budget, max_forward_passes)

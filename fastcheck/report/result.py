@@ -220,13 +220,15 @@ def block_report(judgement: Judgement, power: Power, kinks: int = 0, confidence:
 def worst_coordinates(judgement: Judgement) -> tuple[Coordinate, ...]:
     """Return the coordinates of one block that have the largest errors."""
     block = judgement.part.block
+    places = np.array([one.place for one in judgement.worst], dtype=np.intp)
+    axes = [axis.tolist() for axis in np.unravel_index(places, block.shape)] if block.shape else []
     worst = []
-    for one in judgement.worst:
+    for number, one in enumerate(judgement.worst):
         size = max(abs(one.claimed), abs(one.numerical))
         worst.append(
             Coordinate(
                 block=block.name,
-                index=tuple(int(i) for i in np.unravel_index(one.place, block.shape)),
+                index=tuple(axis[number] for axis in axes),
                 claimed=one.claimed,
                 numerical=one.numerical,
                 error=one.error,

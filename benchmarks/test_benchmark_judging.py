@@ -1,0 +1,56 @@
+"""What judging adds to the numerical gradient: the second look, the verdicts, the power and the worst coordinates."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from typing import Any
+
+import pytest
+from pytest_benchmark.fixture import BenchmarkFixture
+
+from benchmarks.test_benchmark_mlp import NETWORKS
+from fastcheck import check
+from fastcheck import checks as entry
+
+SAMPLES = {"mlp": "all", "difference": "all", "plain": 500, "reference": 500}
+"""Coordinates of each block that each engine checks."""
+
+
+@pytest.mark.parametrize("method", SAMPLES)
+def test_judging(benchmark: BenchmarkFixture, method: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    network = NETWORKS[0]
+    model, parameters, X, Y = network.build()
+    gradients = model.gradients(parameters, X, Y)
+    coordinates = SAMPLES[method] if benchmark.enabled else 20
+    judged, right = [0.0], entry.judged_block
+
+    def timed(*arguments: Any) -> Any:
+        start = time.perf_counter()
+        try:
+            return right(*arguments)
+        finally:
+            judged[0] += time.perf_counter() - start
+
+    monkeypatch.setattr(entry, "judged_block", timed)
+    shares = []
+
+    def run() -> Any:
+        judged[0], start = 0.0, time.perf_counter()
+        report = check(
+            lambda p: model.cost(p, X, Y),
+            parameters,
+            gradients,
+            method=method,
+            coordinates=coordinates,
+            progress=False,
+        )
+        seconds = time.perf_counter() - start
+        shares.append(judged[0] / (seconds - judged[0]))
+        return report
+
+    benchmark.group = "judging"
+    report = benchmark(run)
+    assert report.passed
+    assert 0 < statistics.median(shares) < 1e3
+    benchmark.extra_info["judging_over_the_rest_percent"] = round(100 * statistics.median(shares), 1)
