@@ -83,7 +83,8 @@ def check(
         says why it ended before, and ``proof`` what is known then. It ends at Ctrl-C, too, and returns what it has:
         ``time_budget=math.inf`` is a check that may be interrupted.
     max_memory
-        Bytes of memory to stay under besides what the cost itself needs.
+        Bytes of memory that batches stay under, besides copies of the parameters and the claim and what the cost itself
+        needs; what is kept for the coordinates of the largest block counts.
     progress
         True or False, None for a bar if stderr is a terminal and the check takes more than a second, or a
         function ``progress(done, total)``.

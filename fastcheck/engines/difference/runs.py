@@ -46,7 +46,7 @@ AT_ONCE = 2**20
 """Coordinates of a block swept at a time: what is kept for each while batches run is some dozen bytes."""
 
 
-ELEMENT = 64
+ELEMENT = 128
 """Bytes of memory for each element of the largest array of differences: some arrays of that size live at a time."""
 
 KEPT = 256
@@ -69,7 +69,7 @@ class Runner:
             execution = execution.without_threads()
         self.problem, self.execution, self.cost, self.noise = problem, execution, cost, noise
         self.kept = kept
-        self.memory = Memory()
+        self.memory = Memory(min(Memory.LIMIT, execution.max_memory // 8))
         self.limit = min(LARGEST, execution.max_memory // ELEMENT)
         self.at_once = max(FEW, min(AT_ONCE, execution.max_memory // KEPT))
         self.passes = 0

@@ -132,9 +132,10 @@ class Memory:
     """
 
     LIMIT = 64_000_000
-    """Bytes that may be kept."""
+    """Bytes that are kept at most."""
 
-    def __init__(self) -> None:
+    def __init__(self, limit: int = LIMIT) -> None:
+        self.limit = limit
         self._products: dict[Any, tuple[NDArray[Any], NDArray[Any], Any]] = {}
         self._bytes = 0
 
@@ -145,7 +146,7 @@ class Memory:
             return known[2].copy()
         result = multiply(x, y)
         size = x.nbytes + y.nbytes + result.nbytes
-        if known is None and self._bytes + size <= self.LIMIT:
+        if known is None and self._bytes + size <= self.limit:
             self._bytes += size
             self._products[(key, x.shape, y.shape)] = (x.copy(), y.copy(), result.copy())
         return result
