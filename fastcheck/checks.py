@@ -24,6 +24,12 @@ from fastcheck.report.result import Report
 from fastcheck.sampling import validate_confidence
 from fastcheck.verdict import validate_tolerance, worst_verdict
 
+MANY = 1_000_000
+"""Coordinates of which all are checked without being asked for; more are screened."""
+
+DIRECTIONS, CONFIDENCE = 4, 0.999
+"""Of screening, as in `screen`."""
+
 Progress = bool | Callable[[int, int], None] | None
 
 
@@ -34,7 +40,7 @@ def check(
     *,
     epsilon: float | None = None,
     tolerance: float = 1e-7,
-    coordinates: Any = "all",
+    coordinates: Any = None,
     method: str = "auto",
     n_jobs: int = 1,
     backend: Backend | None = None,
@@ -62,10 +68,11 @@ def check(
     tolerance
         Relative error, in (0, 1), that still counts as right. Claims in float32 are held to about 1e-5.
     coordinates
-        What to check: ``"all"``; a number per block; a fraction of each block; a dict from block names to
+        What to check: None, all of them, unless there are more than a million and the kernels do not apply: then as for
+        ``"screen"``. ``"all"``; a number per block; a fraction of each block; a dict from block names to
         these; or positions such as ``[("W1", (3, 0)), "b1[2, 0]"]``. Samples are random, drawn in each block
         by itself, without replacement, and repeat with ``seed``. ``"screen"``: random directions instead of
-        coordinates, as `screen`.
+        coordinates, and in blocks that fail the search of `locate`.
     method
         ``"reference"``, the textbook loop; ``"plain"``, the same costs in batches and in parallel;
         ``"difference"``, difference propagation; ``"mlp"``, the kernels for multilayer perceptrons; or ``"auto"``,
@@ -118,15 +125,9 @@ def check(
             "gradients: expected the claimed gradient, or a function that returns it, got None. Does the "
             "backward pass end in a return statement?"
         )
-    if isinstance(coordinates, str) and coordinates == "screen":
-        from fastcheck.locating import locate
-
-        how: dict[str, Any] = {"n_jobs": n_jobs, "backend": backend, "seed": seed, "progress": progress}
-        how["max_memory"] = max_memory
-        return locate(cost, parameters, gradients, epsilon=epsilon, tolerance=tolerance, method=method, **how)
     start = time.perf_counter()
     budget = Budget.read(time_budget, max_forward_passes)
-    if budget is not None and not (isinstance(coordinates, str) and coordinates == "all"):
+    if budget is not None and coordinates is not None:
         raise InvalidProblemError(
             f"coordinates: with a budget the check chooses them itself, got {coordinates!r}. Leave them out."
         )
@@ -149,7 +150,15 @@ def check(
                 seed=seed,
                 max_memory=execution.max_memory,
             )
-        plan = make_plan(problem.layout, problem.theta, coordinates, epsilon, seed)
+        if _to_be_screened(problem, coordinates, method):
+            from fastcheck.locating import locate_after_screening
+            from fastcheck.screening import read_options, screened_problem
+
+            options = read_options(gradients, DIRECTIONS, CONFIDENCE, epsilon, tolerance, seed, max_memory)
+            report = screened_problem(problem, options, execution, method, start, locate_after_screening)
+            return dataclasses.replace(report, notes=(*report.notes, *_why_screened(problem, coordinates)))
+        everything = "all" if coordinates is None else coordinates
+        plan = make_plan(problem.layout, problem.theta, everything, epsilon, seed)
         estimates = engine.estimate(
             problem,
             plan,
@@ -427,6 +436,26 @@ def numerical_gradient(
 
         engine.estimate(problem, plan, execution, keep)
     return problem.layout.build(gradient)
+
+
+def _to_be_screened(problem: Problem, coordinates: Any, method: str) -> bool:
+    """Tell whether directions are to be looked at instead of coordinates: if asked for, or if these are very many."""
+    if isinstance(coordinates, str) and coordinates == "screen":
+        return True
+    if coordinates is not None or method != "auto" or problem.layout.size <= MANY:
+        return False
+    from fastcheck.engines.mlp.engine import known_network
+
+    return known_network(problem) is None
+
+
+def _why_screened(problem: Problem, coordinates: Any) -> tuple[str, ...]:
+    if coordinates is not None:
+        return ()
+    return (
+        f"{problem.layout.size:,} parameters were screened, and what fails is searched for mistakes; "
+        "coordinates='all' checks each of them.",
+    )
 
 
 def _expect_function(name: str, value: Any) -> None:

@@ -149,15 +149,27 @@ def screened_report(
     start = time.perf_counter()
     with generators_kept(), one_blas_thread():
         problem = pose(repeating(cost), parameters, repeating(gradients))
-        plan = make_plan(problem.layout, problem.theta, _one_of_each(problem), options.epsilon, options.seed)
-        with opened(
-            problem, execution, method, epsilon=plan.epsilon, seed=plan.seed, max_memory=options.max_memory
-        ) as way:
-            screened = screen_blocks(problem, way, options, execution)
-            blocks = {one.residuals.block.name: one.report for one in screened}
-            if look_closer is not None:
-                blocks |= look_closer(problem, way, screened, options)
-            notes, passes, method = way.notes, way.forward_passes, way.method
+        return screened_problem(problem, options, execution, method, start, look_closer)
+
+
+def screened_problem(
+    problem: Problem,
+    options: Options,
+    execution: Execution,
+    method: str,
+    start: float,
+    look_closer: LookCloser | None = None,
+) -> Report:
+    """Do the same for a problem that is posed, since ``start``, within `generators_kept` and `one_blas_thread`."""
+    plan = make_plan(problem.layout, problem.theta, _one_of_each(problem), options.epsilon, options.seed)
+    with opened(
+        problem, execution, method, epsilon=plan.epsilon, seed=plan.seed, max_memory=options.max_memory
+    ) as way:
+        screened = screen_blocks(problem, way, options, execution)
+        blocks = {one.residuals.block.name: one.report for one in screened}
+        if look_closer is not None:
+            blocks |= look_closer(problem, way, screened, options)
+        notes, passes, method = way.notes, way.forward_passes, way.method
     return Report(
         verdict=worst_verdict(block.verdict for block in blocks.values()),
         difference=Comparison.joined(one.comparison for one in screened).difference,

@@ -374,3 +374,17 @@ def test_reports_survive_json_and_pickle(seed, coordinates, wrong):
     assert plain(check(Model(X, Y).loss, THETA, gradients, seed=seed, coordinates=coordinates)) == plain(
         report
     )
+
+
+def test_very_many_parameters_are_screened_and_mistakes_located(monkeypatch):
+    monkeypatch.setattr("fastcheck.checks.MANY", 500)
+    theta = {"w": np.linspace(-1, 1, 600).reshape(20, 30)}
+    gradients = {"w": 2 * theta["w"]}
+    report = check(lambda p: np.sum(p["w"] ** 2), theta, gradients)
+    assert report.passed
+    assert report.blocks["w"].screened.relative_bound < 1e-12
+    assert "coordinates='all' checks each of them" in report.notes[-1]
+    gradients["w"][7, 9] *= 1.001
+    report = check(lambda p: np.sum(p["w"] ** 2), theta, gradients)
+    assert report.blocks["w"].located.sentence.startswith("w[7, 9] is wrong")
+    assert check(lambda p: np.sum(p["w"] ** 2), theta, gradients, coordinates="all").checked == 600
