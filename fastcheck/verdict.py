@@ -129,13 +129,15 @@ class Rule:
     """What the coordinates of one block are held to.
 
     ``relative`` is the tolerance, ``typical`` the RMS of ĝ, ``least`` the size down to which a coordinate is held to
-    its own where no costs were subtracted, ``flow`` the largest claim of the network.
+    its own where no costs were subtracted, ``flow`` the largest claim of the network, ``unit`` the smallest number that
+    a claim in single or half precision can be: what is smaller has become 0 or this.
     """
 
     relative: float
     typical: float
     least: float
     flow: float
+    unit: float
 
     @classmethod
     def of(cls, problem: Problem, estimate: Estimate, tolerance: float) -> Rule:
@@ -147,18 +149,19 @@ class Rule:
             typical=typical,
             least=(SHARP if dtype == np.float64 else 1.0) * typical,
             flow=problem.flow,
+            unit=0.0 if dtype == np.float64 else float(np.finfo(dtype).smallest_subnormal),
         )
 
     def allowed(self, claimed: Vector, rows: Rows) -> Vector:
         """Return the tolerance of each coordinate in the units of the gradient: it is undecided if u is above it."""
         size = np.maximum(np.abs(claimed), np.abs(rows.numerical))
-        return np.asarray(self.relative * np.maximum(size, self.typical))
+        return np.asarray(self.relative * np.maximum(size, self.typical) + self.unit)
 
     def thresholds(self, claimed: Vector, rows: Rows) -> Vector:
         """Return how far each claim may be off before it is wrong."""
         size = np.maximum(np.abs(claimed), np.abs(rows.numerical))
         least = np.where(rows.plain, self.typical, self.least)
-        return np.asarray(rows.bound + self.relative * np.maximum(size, least))
+        return np.asarray(rows.bound + self.relative * np.maximum(size, least) + self.unit)
 
     def standings(
         self, claimed: Vector, rows: Rows, thresholds: Vector, allowed: Vector | float

@@ -147,6 +147,13 @@ def test_float32_claims_have_their_own_tolerance():
     assert question(np.array([1 + 5e-5], np.float32), [1.0])[1] == [Standing.WRONG]
 
 
+def test_float16_claims_that_underflow_are_right():
+    tiny = np.array([2e-8, -5e-8, 3e-9])
+    assert question(tiny.astype(np.float16), tiny)[1] == [Standing.RIGHT] * 3
+    assert question(tiny.astype(np.float32), tiny)[1] == [Standing.RIGHT] * 3
+    assert question(np.array([2e-6, -5e-8, 0], np.float16), tiny)[1][0] == Standing.WRONG
+
+
 def test_one_wrong_coordinate_fails_its_block():
     right = np.ones(1000)
     wrong = right.copy()
