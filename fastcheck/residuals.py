@@ -32,7 +32,8 @@ class Residuals:
 
     ``residual`` is how far g·v lies from the slope, or at a kink from the slopes between which claims are right;
     ``bound`` is what rounding explains of it at most and ``noise`` in all likelihood, ``slope`` the slope itself, and
-    ``kinked`` the directions that cross a kink.
+    ``kinked`` the directions that cross a kink. ``known`` says that what claims may differ by at kinks is taken out of
+    the residuals, so that they tell about the rest.
     """
 
     block: Block
@@ -41,6 +42,7 @@ class Residuals:
     noise: Vector
     slope: Vector
     kinked: NDArray[np.bool_]
+    known: bool = False
 
     @property
     def explained(self) -> bool:
@@ -58,7 +60,9 @@ class Residuals:
         return _norm(self.slope) / math.sqrt(self.slope.size)
 
     def error_bound(self, confidence: float) -> float:
-        """Return an upper bound on ‖e‖ that holds with this probability."""
+        """Return an upper bound on ‖e‖ that holds with this probability: infinite where kinks leave it open."""
+        if self.kinked.any() and not self.known:
+            return math.inf
         return norm_bound(np.abs(self.residual) + self.noise, confidence)
 
 
@@ -87,7 +91,7 @@ def measure(
     parts: list[list[tuple[Any, ...]]] = [[] for _ in blocks]
     for start in range(0, count, at_once):
         rows = range(start, min(start + at_once, count))
-        pairs = [(b, _drawn(b.size, seed, n, rows)) for b, n in zip(blocks, numbers, strict=True)]
+        pairs = [(b, drawn(b.size, seed, n, rows)) for b, n in zip(blocks, numbers, strict=True)]
         slopes = directions.along_blocks(pairs, shrink)
         for part, number, (_, entries), found in zip(parts, numbers, pairs, slopes, strict=True):
             along = np.array([dot(claim_of(problem, number), entry) for entry in entries])
@@ -99,7 +103,7 @@ def measure(
     ]
 
 
-def _drawn(size: int, seed: int, number: int, rows: range) -> NDArray[np.float64]:
+def drawn(size: int, seed: int, number: int, rows: range) -> NDArray[np.float64]:
     """Return some of the random directions in a block, shape (k, size)."""
     entries = np.empty((len(rows), size))
     for entry, row in zip(entries, rows, strict=True):

@@ -14,18 +14,21 @@ from numpy.typing import NDArray
 
 from fastcheck.engines import DisagreementError
 from fastcheck.engines.difference.creation import substituted
+from fastcheck.engines.difference.enclosure import Along
 from fastcheck.engines.difference.forms import Form, largest
+from fastcheck.engines.difference.kinks import STEP as KINK_STEP
+from fastcheck.engines.difference.kinks import Operation
 from fastcheck.engines.difference.lifting import LiftedCost
 from fastcheck.engines.difference.restoring import holders_kept
-from fastcheck.engines.difference.runs import Runner
-from fastcheck.engines.difference.state import LARGEST, Memory, TracingError
+from fastcheck.engines.difference.runs import Runner, naming_the_line
+from fastcheck.engines.difference.state import LARGEST, BatchTooLargeError, Memory, TracingError
 from fastcheck.engines.difference.trace import Flags, Traced
-from fastcheck.engines.directional import Directional, PlainDirections
+from fastcheck.engines.directional import Directional, Halfway, PlainDirections
 from fastcheck.engines.noise import POINTS
 from fastcheck.engines.plain import STEP as PLAIN_STEP
 from fastcheck.engines.slopes import ROUNDING, UNDERFLOW, Slopes, jittered, unusable
 from fastcheck.engines.verification import LINES, carefully_measured_noise, confirm_end
-from fastcheck.execution import Execution
+from fastcheck.execution import Execution, one_blas_thread
 from fastcheck.normal import normal_numbers
 from fastcheck.norms import norm, root_mean_square
 from fastcheck.parameters import Block, Vector
@@ -135,6 +138,51 @@ class DifferenceDirections:
         part = _Part(block, entries.reshape(len(entries), -1), np.asarray(rows, np.intp), axis)
         slopes = self._slopes([part], shrink)[0]
         return self._bounded(part, slopes, shrink, self.forward_passes - spent)
+
+    def halfway(self, block: Block, entries: NDArray[np.float64], most_kinks: int) -> Halfway | None:
+        """Return the slopes along ``entries`` with kinks settled halfway, and what these kinks may add."""
+        along = self._settled(block, entries)
+        if along is None:
+            return None
+        columns: dict[tuple[Operation, int], Vector] = {}
+        for met in along.met:
+            for member, entry, half in zip(met.members, met.entries.tolist(), met.halves, strict=True):
+                column = columns.setdefault((met.operation, entry), np.zeros(len(entries)))
+                column[member] = half / KINK_STEP
+                if len(columns) > most_kinks:
+                    return None
+        runs = self.runner.enclosure.runs
+        with self._settling():
+            weights = self.runner.enclosure.most(along.met, len(entries))
+        self.forward_passes += self.runner.enclosure.runs - runs
+        most = np.array([weights[operation][entry] for operation, entry in columns])
+        if not np.isfinite(most).all():
+            return None
+        noise = self._noise[block.name].of_slopes(_Part(block, entries).lengths(), along.slopes)
+        return Halfway(
+            slope=along.slopes,
+            shares=np.stack(list(columns.values()), axis=1) if columns else np.zeros((len(entries), 0)),
+            most=most,
+            bound=MARGIN * noise + ROUNDING * np.abs(along.slopes),
+            noise=SAFETY * noise,
+        )
+
+    def _settled(self, block: Block, entries: NDArray[np.float64]) -> Along | None:
+        """Run directions with settled kinks, all at once; None where that is too much, or not linear."""
+        number = self.runner.problem.layout.blocks.index(block)
+        directions = entries.reshape(len(entries), *block.shape)
+        try:
+            with self._settling():
+                along = self.runner.enclosure.along(number, directions, max(self.limit, LARGEST))
+        except BatchTooLargeError:
+            return None
+        self.forward_passes += 1 + math.ceil((along.work if along else 0) / self._work_of_a_pass)
+        return along
+
+    @contextlib.contextmanager
+    def _settling(self) -> Iterator[None]:
+        with one_blas_thread(), naming_the_line():
+            yield
 
     def verify(self, seed: int) -> None:
         """Raise `DisagreementError` unless evaluation confirms a difference along a direction in all blocks.
