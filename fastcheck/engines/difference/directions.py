@@ -51,7 +51,13 @@ VERIFICATION = 2**32 - 1
 """Second part of the key of random numbers that no block's number is."""
 
 MEASURED = 2
-"""Directions of each block whose rounding noise is measured."""
+"""Directions of each small block whose rounding noise is measured."""
+
+LARGE = 2**13
+"""Entries from which on the rounding noise of an array is measured in a few of its rows."""
+
+MEASURED_ROWS = 4
+"""The number of these rows."""
 
 JITTER = 2.0**-51
 """As in the other engines, but smaller: a change of all parameters must not change the slope visibly."""
@@ -117,7 +123,7 @@ class DifferenceDirections:
         parts = [_Part(block, entries.reshape(len(entries), block.size)) for block, entries in pairs]
         spent = self.forward_passes
         slopes = self._slopes(parts, shrink)
-        self._measure_noise(parts, slopes, shrink)
+        self._measure_noise()
         passes = -(-(self.forward_passes - spent) // len(parts))
         return [self._bounded(part, one, shrink, passes) for part, one in zip(parts, slopes, strict=True)]
 
@@ -131,10 +137,7 @@ class DifferenceDirections:
     ) -> Directional:
         """Return the slopes along directions that each live at one index of an axis."""
         spent = self.forward_passes
-        if block.name not in self._noise:
-            dense = normal_numbers(MEASURED * block.size, block.start, VERIFICATION)
-            parts = [_Part(block, dense.reshape(MEASURED, block.size))]
-            self._measure_noise(parts, self._slopes(parts, shrink), shrink)
+        self._measure_noise()
         part = _Part(block, entries.reshape(len(entries), -1), np.asarray(rows, np.intp), axis)
         slopes = self._slopes([part], shrink)[0]
         return self._bounded(part, slopes, shrink, self.forward_passes - spent)
@@ -217,13 +220,16 @@ class DifferenceDirections:
             found = float(traced.difference[0])
             confirm_end(self.runner.problem, "all blocks", end, found, self.runner.noise)
 
-    def _measure_noise(self, parts: Sequence[_Part], slopes: Sequence[Slopes], shrink: float) -> None:
-        """Note what a jitter of θ changes in the slopes along a few directions of blocks not looked at before."""
-        new = [(p, one) for p, one in zip(parts, slopes, strict=True) if p.block.name not in self._noise]
-        if not new:
+    def _measure_noise(self) -> None:
+        """Note, once, what a jitter of θ changes in the slopes along a few directions of each block.
+
+        Directions in large arrays live in a few rows, so that one run for all blocks is cheap.
+        """
+        if self._noise:
             return
-        beside = self._slopes([part.first(MEASURED) for part, _ in new], shrink, beside=True)
-        for (part, here), there in zip(new, beside, strict=True):
+        parts = [_few(block) for block in self.runner.problem.layout.blocks if block.size]
+        pairs = zip(self._slopes(parts, 1.0), self._slopes(parts, 1.0, beside=True), strict=True)
+        for part, (here, there) in zip(parts, pairs, strict=True):
             self._noise[part.block.name] = _Noise.of(part, here, there)
 
     def _bounded(self, part: _Part, slopes: Slopes, shrink: float, passes: int) -> Directional:
@@ -321,10 +327,6 @@ class _Part:
         rows = None if self.rows is None else self.rows[which]
         return _Part(self.block, self.entries[which], rows, self.axis)
 
-    def first(self, count: int) -> _Part:
-        """Return the first directions."""
-        return self.at(slice(count))
-
     def halves(self) -> tuple[_Part, _Part]:
         """Return the directions in two halves."""
         half = len(self.entries) // 2
@@ -340,10 +342,22 @@ class _Part:
         dims, at = shape, {}
         if self.rows is not None and shape[self.axis] > 1:
             dims = (*shape[: self.axis], 1, *shape[self.axis + 1 :])
-            at = {self.axis: self.rows}
+            at = {self.axis: np.pad(self.rows, (start, members - start - k))}
         data = np.zeros((members, *dims)) if k < members else np.empty((members, *dims))
         np.multiply(self.entries.reshape(k, *dims), step, out=data[start : start + k])
         return Form(data, shape, at, peak=largest(data))
+
+
+def _few(block: Block) -> _Part:
+    """Return a few directions in a block: dense ones, or in a large array in one row each."""
+    if block.size <= LARGE or len(block.shape) < 2:
+        count, rows = MEASURED, None
+    else:
+        count = min(MEASURED_ROWS, block.shape[0])
+        rows = np.linspace(0, block.shape[0] - 1, count).astype(np.intp)
+    width = block.size if rows is None else block.size // block.shape[0]
+    numbers = normal_numbers(count * width, block.start, VERIFICATION)
+    return _Part(block, numbers.reshape(count, width), rows)
 
 
 @dataclass(frozen=True, slots=True)
@@ -355,13 +369,12 @@ class _Noise:
 
     @classmethod
     def of(cls, part: _Part, slopes: Slopes, beside: Slopes) -> _Noise:
-        """Compare slopes along some directions with those of the first few of them ``beside`` θ."""
-        k = beside.right.size
-        ignored = beside.kinked | slopes.kinked[:k] | beside.unsupported | slopes.unsupported[:k]
+        """Compare slopes along some directions with those ``beside`` θ."""
+        ignored = beside.kinked | slopes.kinked | beside.unsupported | slopes.unsupported
         if ignored.all():
             return cls(per_length=0.0, relative=ROUNDING / MARGIN)
-        central = slopes.central[:k]
-        typical, length = root_mean_square(central), root_mean_square(part.first(k).lengths())
+        central = slopes.central
+        typical, length = root_mean_square(central), root_mean_square(part.lengths())
         change = float(np.abs(beside.central - central)[~ignored].max())
         return cls(
             per_length=(change + LEAST * typical) / length if length else 0.0,
