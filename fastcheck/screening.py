@@ -219,6 +219,7 @@ def screen_blocks(
     """Screen every block that is not empty."""
     numbers = {block.name: number for number, block in enumerate(problem.layout.blocks)}
     groups = together([block for block in problem.layout.blocks if block.size], options.directions)
+    groups.sort(key=lambda group: sum(block.size for block in group))  # rounding is measured beside small blocks
     found = []
     with execution.tracking(problem.layout.size) as advance:
         for group in groups:
@@ -226,7 +227,7 @@ def screen_blocks(
             for one, residuals in zip(blocks, measured(blocks), strict=True):
                 found.append(one.screened(residuals))
                 advance(one.block.size)
-    return found
+    return sorted(found, key=lambda one: numbers[one.residuals.block.name])
 
 
 def measured(blocks: Sequence[_Screening], shrink: float = 1.0) -> list[Residuals]:

@@ -122,8 +122,14 @@ class DifferenceDirections:
         """Return the same for several blocks, run together."""
         parts = [_Part(block, entries.reshape(len(entries), block.size)) for block, entries in pairs]
         spent = self.forward_passes
-        slopes = self._slopes(parts, shrink)
-        self._measure_noise()
+        if self._noise or shrink != 1 or any(part.block.size > LARGE for part in parts):
+            slopes = self._slopes(parts, shrink)
+            self._measure_noise()
+        else:
+            every = [*parts, *self._few(without=[part.block for part in parts])]
+            found = self._slopes(every, 1.0)
+            self._measure_noise(every, found)
+            slopes = found[: len(parts)]
         passes = -(-(self.forward_passes - spent) // len(parts))
         return [self._bounded(part, one, shrink, passes) for part, one in zip(parts, slopes, strict=True)]
 
@@ -220,17 +226,26 @@ class DifferenceDirections:
             found = float(traced.difference[0])
             confirm_end(self.runner.problem, "all blocks", end, found, self.runner.noise)
 
-    def _measure_noise(self) -> None:
+    def _few(self, without: Sequence[Block] = ()) -> list[_Part]:
+        """Return a few directions in each block, for its rounding noise."""
+        blocks = self.runner.problem.layout.blocks
+        return [_few(block) for block in blocks if block.size and block not in without]
+
+    def _measure_noise(self, parts: Sequence[_Part] = (), slopes: Sequence[Slopes] = ()) -> None:
         """Note, once, what a jitter of θ changes in the slopes along a few directions of each block.
 
-        Directions in large arrays live in a few rows, so that one run for all blocks is cheap.
+        Directions in large arrays live in a few rows, so that one run for all blocks is cheap. ``parts`` are directions
+        in all blocks of which the ``slopes`` at θ are known, if any are.
         """
         if self._noise:
             return
-        parts = [_few(block) for block in self.runner.problem.layout.blocks if block.size]
-        pairs = zip(self._slopes(parts, 1.0), self._slopes(parts, 1.0, beside=True), strict=True)
-        for part, (here, there) in zip(parts, pairs, strict=True):
-            self._noise[part.block.name] = _Noise.of(part, here, there)
+        parts = parts or self._few()
+        slopes = slopes or self._slopes(parts, 1.0)
+        count = [MEASURED if part.rows is None else len(part.entries) for part in parts]
+        parts = [part.at(slice(n)) for part, n in zip(parts, count, strict=True)]
+        beside = self._slopes(parts, 1.0, beside=True)
+        for part, n, here, there in zip(parts, count, slopes, beside, strict=True):
+            self._noise[part.block.name] = _Noise.of(part, here.at(slice(n)), there)
 
     def _bounded(self, part: _Part, slopes: Slopes, shrink: float, passes: int) -> Directional:
         """Return slopes with their bounds; those that could not be followed are evaluated plainly."""
