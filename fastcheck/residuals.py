@@ -84,10 +84,10 @@ def measure(
     """Return the residuals of the blocks with these numbers along ``count`` random directions in each.
 
     The directions are the same ones for the same seed. One block may be as large as it likes: as many directions are
-    held at a time as fit into a quarter of ``max_memory``, at least one. Several blocks are run together.
+    held at a time as fit into an eighth of ``max_memory``, at least one. Several blocks are run together.
     """
     blocks = [problem.layout.blocks[number] for number in numbers]
-    at_once = max(1, min(count, max_memory // (32 * max(1, *(block.size for block in blocks)))))
+    at_once = max(1, min(count, max_memory // (64 * max(1, *(block.size for block in blocks)))))
     parts: list[list[tuple[Any, ...]]] = [[] for _ in blocks]
     for start in range(0, count, at_once):
         rows = range(start, min(start + at_once, count))
@@ -96,6 +96,7 @@ def measure(
         for part, number, (_, entries), found in zip(parts, numbers, pairs, slopes, strict=True):
             along = np.array([dot(claim_of(problem, number), entry) for entry in entries])
             part.append((*outside(along, found), found.bound, found.noise, found.kinked))
+        del pairs, entries  # before the next are drawn
     joined = [[np.concatenate(column) for column in zip(*part, strict=True)] for part in parts]
     return [
         Residuals(block=block, residual=residual, slope=slope, bound=bound, noise=noise, kinked=kinked)

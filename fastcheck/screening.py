@@ -219,7 +219,9 @@ def screen_blocks(
     """Screen every block that is not empty."""
     numbers = {block.name: number for number, block in enumerate(problem.layout.blocks)}
     groups = together([block for block in problem.layout.blocks if block.size], options.directions)
-    groups.sort(key=lambda group: sum(block.size for block in group))  # rounding is measured beside small blocks
+    groups.sort(
+        key=lambda group: sum(block.size for block in group)
+    )  # rounding is measured beside small blocks
     found = []
     with execution.tracking(problem.layout.size) as advance:
         for group in groups:

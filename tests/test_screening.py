@@ -600,6 +600,23 @@ def test_memory_stays_within_the_limit():
     assert peak < limit + 8 * 8 * report.size  # and the copies of θ and the claim
 
 
+@pytest.mark.slow
+def test_eight_million_parameters_fit_in_the_default_limit():
+    """Beyond the caller's arrays: the copies of θ and of the claim are counted."""
+    import tracemalloc
+
+    cost, parameters, gradients = network((3072, 2048, 1024, 10), 64)
+    for mib in (512, 400):
+        tracemalloc.start()
+        report = screen(cost, parameters, gradients, max_memory=mib * 2**20)
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        assert report.method == "difference"
+        assert report.passed
+        assert peak <= 512 * 2**20
+        assert peak <= mib * 2**20 + 16 * report.size  # the copies of θ and of the claim
+
+
 def test_networks_of_several_shapes():
     for sizes in ((3, 1), (5, 4, 1), (30, 2, 40, 1)):
         cost, parameters, gradients = relu_network(sizes, 7, seed=2, lambd=0.1)

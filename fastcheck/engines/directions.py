@@ -161,6 +161,8 @@ def reason_for(error: TracingError | DisagreementError) -> str:
     """Return the sentence that says why a cost is evaluated plainly."""
     if isinstance(error, DisagreementError):
         return f"evaluated plainly. {error}"
+    if error.what == "memory":
+        return f"evaluated plainly: {error.why}"
     place = f"line {error.lineno} of {Path(error.filename).name}: {error.source}"
     what = error.why if error.what in error.source else f"{error.what}: {error.why}"
     return f"evaluated plainly. Difference propagation stopped at {place} ({what})"

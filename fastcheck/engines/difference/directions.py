@@ -27,7 +27,7 @@ from fastcheck.engines.directional import Directional, Halfway, PlainDirections
 from fastcheck.engines.noise import POINTS
 from fastcheck.engines.plain import STEP as PLAIN_STEP
 from fastcheck.engines.slopes import ROUNDING, UNDERFLOW, Slopes, jittered, unusable
-from fastcheck.engines.verification import LINES, carefully_measured_noise, confirm_end
+from fastcheck.engines.verification import LINES, carefully_measured_noise, confirm_end, evaluated_beside
 from fastcheck.execution import Execution, one_blas_thread
 from fastcheck.normal import normal_numbers
 from fastcheck.norms import norm, root_mean_square
@@ -205,26 +205,25 @@ class DifferenceDirections:
             part = end[block.start : block.stop]
             part *= PLAIN_STEP / max(norm(part), PLAIN_STEP)
         end += problem.theta
-        change = end - problem.theta
+        cost = evaluated_beside(problem, end, "all blocks")
+        end -= problem.theta  # what rounding left of the change
         forms = [
-            Form(change[b.start : b.stop].reshape(1, *b.shape), b.shape) if b.size else None
+            Form(end[b.start : b.stop].reshape(1, *b.shape), b.shape) if b.size else None
             for b in problem.layout.blocks
         ]
-        try:
-            self._confirm(forms, end)
-        except DisagreementError:
-            self.runner.noise = max(self.runner.noise, carefully_measured_noise(problem))
-            self.forward_passes += LINES * POINTS
-            self._confirm(forms, end)
-
-    def _confirm(self, forms: list[Form | None], end: Vector) -> None:
         self.forward_passes += 3
         traced = self.runner.moved(forms, 1, limit=max(self.limit, LARGEST))
         self.runner.put_back()
         self._work_of_a_pass = max(1, traced.member_work)
-        if not traced.unsupported.any():
-            found = float(traced.difference[0])
-            confirm_end(self.runner.problem, "all blocks", end, found, self.runner.noise)
+        if traced.unsupported.any():
+            return
+        found = float(traced.difference[0])
+        try:
+            confirm_end(problem, "all blocks", cost, found, self.runner.noise)
+        except DisagreementError:
+            self.runner.noise = max(self.runner.noise, carefully_measured_noise(problem))
+            self.forward_passes += LINES * POINTS
+            confirm_end(problem, "all blocks", cost, found, self.runner.noise)
 
     def _few(self, without: Sequence[Block] = ()) -> list[_Part]:
         """Return a few directions in each block, for its rounding noise."""
@@ -244,6 +243,7 @@ class DifferenceDirections:
         count = [MEASURED if part.rows is None else len(part.entries) for part in parts]
         parts = [part.at(slice(n)) for part, n in zip(parts, count, strict=True)]
         beside = self._slopes(parts, 1.0, beside=True)
+        del self._beside  # as large as θ, and not needed again
         for part, n, here, there in zip(parts, count, slopes, beside, strict=True):
             self._noise[part.block.name] = _Noise.of(part, here.at(slice(n)), there)
 
