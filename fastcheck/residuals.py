@@ -32,7 +32,8 @@ class Residuals:
 
     ``residual`` is how far g·v lies from the slope, or at a kink from the slopes between which claims are right;
     ``bound`` is what rounding explains of it at most and ``noise`` in all likelihood, ``slope`` the slope itself, and
-    ``kinked`` the directions that cross a kink.
+    ``kinked`` the directions that cross a kink. ``known`` says that what claims may differ by at kinks is taken out of
+    the residuals, so that they tell about the rest.
     """
 
     block: Block
@@ -41,6 +42,7 @@ class Residuals:
     noise: Vector
     slope: Vector
     kinked: NDArray[np.bool_]
+    known: bool = False
 
     @property
     def explained(self) -> bool:
@@ -58,7 +60,9 @@ class Residuals:
         return _norm(self.slope) / math.sqrt(self.slope.size)
 
     def error_bound(self, confidence: float) -> float:
-        """Return an upper bound on ‖e‖ that holds with this probability."""
+        """Return an upper bound on ‖e‖ that holds with this probability: infinite where kinks leave it open."""
+        if self.kinked.any() and not self.known:
+            return math.inf
         return norm_bound(np.abs(self.residual) + self.noise, confidence)
 
 
@@ -80,18 +84,19 @@ def measure(
     """Return the residuals of the blocks with these numbers along ``count`` random directions in each.
 
     The directions are the same ones for the same seed. One block may be as large as it likes: as many directions are
-    held at a time as fit into a quarter of ``max_memory``, at least one. Several blocks are run together.
+    held at a time as fit into an eighth of ``max_memory``, at least one. Several blocks are run together.
     """
     blocks = [problem.layout.blocks[number] for number in numbers]
-    at_once = max(1, min(count, max_memory // (32 * max(1, *(block.size for block in blocks)))))
+    at_once = max(1, min(count, max_memory // (64 * max(1, *(block.size for block in blocks)))))
     parts: list[list[tuple[Any, ...]]] = [[] for _ in blocks]
     for start in range(0, count, at_once):
         rows = range(start, min(start + at_once, count))
-        pairs = [(b, _drawn(b.size, seed, n, rows)) for b, n in zip(blocks, numbers, strict=True)]
+        pairs = [(b, drawn(b.size, seed, n, rows)) for b, n in zip(blocks, numbers, strict=True)]
         slopes = directions.along_blocks(pairs, shrink)
         for part, number, (_, entries), found in zip(parts, numbers, pairs, slopes, strict=True):
             along = np.array([dot(claim_of(problem, number), entry) for entry in entries])
             part.append((*outside(along, found), found.bound, found.noise, found.kinked))
+        del pairs, entries  # before the next are drawn
     joined = [[np.concatenate(column) for column in zip(*part, strict=True)] for part in parts]
     return [
         Residuals(block=block, residual=residual, slope=slope, bound=bound, noise=noise, kinked=kinked)
@@ -99,7 +104,7 @@ def measure(
     ]
 
 
-def _drawn(size: int, seed: int, number: int, rows: range) -> NDArray[np.float64]:
+def drawn(size: int, seed: int, number: int, rows: range) -> NDArray[np.float64]:
     """Return some of the random directions in a block, shape (k, size)."""
     entries = np.empty((len(rows), size))
     for entry, row in zip(entries, rows, strict=True):

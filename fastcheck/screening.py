@@ -8,11 +8,12 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
+from fastcheck.at_kinks import AtKinks, measure_at_kinks
 from fastcheck.engines.directional import PlainDirections
 from fastcheck.engines.directions import MAX_MEMORY, Directions, opened, together
 from fastcheck.engines.plain import STEP as PLAIN_STEP
@@ -26,8 +27,11 @@ from fastcheck.problem import Problem, generators_kept, pose
 from fastcheck.randomness import repeating
 from fastcheck.report.result import BlockReport, Coordinate, Report, Screened, worst_coordinates
 from fastcheck.residuals import Residuals, claim_of, measure
-from fastcheck.spot_checks import Spots, spot_check
+from fastcheck.spot_checks import COUNT, Spots, spot_check
 from fastcheck.verdict import DTYPE_ULPS, FEW, SHARP, VANISHING, Verdict, validate_tolerance, worst_verdict
+
+ALL = 4096
+"""Coordinates of a block that are all checked one by one where its directions meet kinks that cannot be taken out."""
 
 RETRY = 8.0
 """A block that looks wrong is measured again with a step smaller by this factor before it counts."""
@@ -227,6 +231,9 @@ def screen_blocks(
     """Screen every block that is not empty."""
     numbers = {block.name: number for number, block in enumerate(problem.layout.blocks)}
     groups = together([block for block in problem.layout.blocks if block.size], options.directions)
+    groups.sort(
+        key=lambda group: sum(block.size for block in group)
+    )  # rounding is measured beside small blocks
     found = []
     with execution.tracking(problem.layout.size) as advance:
         for group in groups:
@@ -234,7 +241,7 @@ def screen_blocks(
             for one, residuals in zip(blocks, measured(blocks), strict=True):
                 found.append(one.screened(residuals))
                 advance(one.block.size)
-    return found
+    return sorted(found, key=lambda one: numbers[one.residuals.block.name])
 
 
 def measured(blocks: Sequence[_Screening], shrink: float = 1.0) -> list[Residuals]:
@@ -266,19 +273,78 @@ class _Screening:
 
     def screened(self, residuals: Residuals) -> ScreenedBlock:
         """Return what is found: after a second look and a few coordinates one by one, if it looks wrong."""
-        spots = None
-        finding = self._settled(residuals)
+        if residuals.kinked.any():
+            return self._at_kinks(residuals)
+        spots, finding = None, self._settled(residuals)
         if finding is None:
             (residuals,) = measured([self], RETRY)
+            if residuals.kinked.any():
+                return self._at_kinks(residuals)
             finding = self._settled(residuals)
         if finding is None:
             spots = self._spots()
             finding = self._by_coordinates(residuals, spots)
+        return self._found(residuals, spots, finding)
+
+    def _at_kinks(self, residuals: Residuals) -> ScreenedBlock:
+        """Return what is found where directions meet kinks, which may explain any residual.
+
+        A few kinks are taken out of the residuals. If there are many, or something looks wrong, all coordinates of a
+        small block are checked one by one, and some of a large one.
+        """
+        found = measure_at_kinks(
+            self.problem,
+            self.way,
+            self.number,
+            self.options.directions,
+            seed=self.options.seed,
+            max_memory=self.options.max_memory,
+        )
+        if found is not None:
+            finding = self._settled(found.residuals)
+            if found.inside and finding is not None and finding.verdict is Verdict.PASS:
+                return self._found(
+                    found.residuals, None, replace(finding, notes=(self._kinks_note(found.kinks),))
+                )
+        if self.block.size <= ALL:
+            spots = self._spots(ALL)
+            note = f"directions in {self.block.name} meet kinks at θ: all its coordinates were checked one by one"
+            finding = Finding(spots.judgement.verdict, spots.judgement.cause, (note,))
+            return self._found(residuals, spots, finding, spots.error_bound())
+        spots = self._spots()
+        if found is not None and found.inside is not None:
+            finding = self._beside_kinks(found, spots)
+            finding = replace(finding, notes=(*finding.notes, self._kinks_note(found.kinks)))
+            return self._found(found.residuals, spots, finding)
+        if spots.judgement.wrong:
+            return self._found(residuals, spots, Finding(Verdict.FAIL))
+        cause = (
+            f"directions in {self.block.name} meet many kinks at θ, which may hide mistakes: only {spots.size:,} of "
+            "its coordinates were checked, one by one. Move the parameters a little"
+        )
+        return self._found(residuals, spots, Finding(Verdict.INCONCLUSIVE, cause))
+
+    def _beside_kinks(self, found: AtKinks, spots: Spots) -> Finding:
+        """Return what a few coordinates say where the claim is not one that kinks explain."""
+        if not found.inside:
+            note = f"no mixture of the sides of its kinks explains the claim for {self.block.name}."
+            return self._confirmed(found.residuals, note)
+        return self._settled(found.residuals) or self._by_coordinates(found.residuals, spots)
+
+    def _kinks_note(self, count: int) -> str:
+        return (
+            f"directions in {self.block.name} meet {count:,} {'kink' if count == 1 else 'kinks'} at θ: its bound is on "
+            "‖g - h‖, h the nearest gradient that mixtures of both sides of each kink give"
+        )
+
+    def _found(
+        self, residuals: Residuals, spots: Spots | None, finding: Finding, bound: float | None = None
+    ) -> ScreenedBlock:
         return ScreenedBlock(
             residuals=residuals,
             spots=spots,
             comparison=self._comparison(residuals),
-            report=self._report(residuals, spots, finding),
+            report=self._report(residuals, spots, finding, bound),
             notes=finding.notes,
             extra_passes=self.extra_passes,
         )
@@ -288,9 +354,10 @@ class _Screening:
         """Whether no costs are subtracted."""
         return self.way.method == "difference"
 
-    def _bounds(self, residuals: Residuals) -> tuple[float, float]:
-        """Return the bound on ‖e‖, and the least that ‖∇J‖ = ‖g - e‖ can be then."""
-        bound = residuals.error_bound(self.options.confidence)
+    def _bounds(self, residuals: Residuals, bound: float | None = None) -> tuple[float, float]:
+        """Return the bound on ‖e‖, unless it is known, and the least that ‖∇J‖ = ‖g - e‖ can be then."""
+        if bound is None:
+            bound = residuals.error_bound(self.options.confidence)
         return bound, max(0.0, self.length - bound)
 
     def _settled(self, residuals: Residuals) -> Finding | None:
@@ -318,7 +385,7 @@ class _Screening:
             return False
         return all(not measured([self], PLAIN_STEP / step)[0].slope.any() for step in WHOLE_STEPS)
 
-    def _spots(self) -> Spots:
+    def _spots(self, count: int = COUNT) -> Spots:
         spots = spot_check(
             self.problem,
             self.number,
@@ -326,6 +393,7 @@ class _Screening:
             tolerance=self.options.tolerance,
             epsilon=None if self.exact else self.options.epsilon,
             seed=self.options.seed,
+            count=count,
         )
         self.extra_passes += spots.forward_passes
         return spots
@@ -335,12 +403,6 @@ class _Screening:
         name = self.block.name
         if spots.judgement.wrong:
             return self._confirmed(residuals)
-        if residuals.kinked.any():
-            return Finding(
-                Verdict.INCONCLUSIVE,
-                f"the cost has kinks at θ that directions in {name} cross, and where several meet their slopes do not "
-                "tell which claims are right; move the parameters a little",
-            )
         if spots.spread() and spots.explain(residuals.error):
             return Finding(Verdict.PASS)
         if spots.could_hide(residuals.error) and residuals.error <= self.relative * self.length:
@@ -374,8 +436,10 @@ class _Screening:
     def _comparison(self, residuals: Residuals) -> Comparison:
         return Comparison(claimed=self.length, numerical=residuals.gradient, error=residuals.error)
 
-    def _report(self, residuals: Residuals, spots: Spots | None, finding: Finding) -> BlockReport:
-        bound, length = self._bounds(residuals)
+    def _report(
+        self, residuals: Residuals, spots: Spots | None, finding: Finding, known: float | None
+    ) -> BlockReport:
+        bound, length = self._bounds(residuals, known)
         worst: tuple[Coordinate, ...] = ()
         if spots is not None and spots.judgement.wrong:
             worst = worst_coordinates(spots.judgement)

@@ -54,6 +54,10 @@ class Spots:
         seen = np.abs(self.residual) > self.bound
         return bool(seen.sum() >= MANY * alive.sum())
 
+    def error_bound(self) -> float:
+        """Return how far claims are at most from slopes that are right: a norm, for these coordinates."""
+        return norm(np.abs(self.residual) + self.bound)
+
     def explain(self, error: float) -> bool:
         """Whether errors like these make up an error of the whole block with this norm."""
         return self._scaled(self.residual) >= error
@@ -67,14 +71,21 @@ class Spots:
 
 
 def spot_check(
-    problem: Problem, number: int, method: str, *, tolerance: float, epsilon: float | None, seed: int
+    problem: Problem,
+    number: int,
+    method: str,
+    *,
+    tolerance: float,
+    epsilon: float | None,
+    seed: int,
+    count: int = COUNT,
 ) -> Spots:
-    """Check up to `COUNT` random coordinates of block ``number`` as `check` does, by ``method`` if that can be."""
+    """Check up to ``count`` random coordinates of block ``number`` as `check` does, by ``method`` if that can be."""
     block = problem.layout.blocks[number]
     places = None
-    if block.size > COUNT:
+    if block.size > count:
         rng = np.random.default_rng([seed, number])
-        places = np.sort(rng.choice(block.size, COUNT, replace=False))
+        places = np.sort(rng.choice(block.size, count, replace=False))
     plan = Plan(parts=(Part(block=block, places=places),), epsilon=epsilon, seed=seed)
     use = functools.partial(_judged, problem, epsilon, tolerance)
     execution = Execution(progress=False)

@@ -352,6 +352,118 @@ def test_many_kinks_at_the_point_are_no_mistake(at_zero):
             assert (block.cause is None) == (block.verdict is Verdict.PASS)
 
 
+def absolute_values(seed, shape, zeros):
+    """Σ|θ| with some zeros in one row: cost, θ, and the claim that takes ``at_zero`` there."""
+    rng = np.random.default_rng(seed)
+    theta = rng.standard_normal(shape)
+    theta[rng.integers(shape[0]), :zeros] = 0
+
+    def claim(at_zero):
+        return np.where(theta == 0, at_zero, np.sign(theta))
+
+    return lambda t: np.sum(np.abs(t)), theta, claim
+
+
+@pytest.mark.parametrize("shape", [(60, 50), (100, 90)])
+@pytest.mark.parametrize("zeros", [1, 25, 50])
+def test_kinks_hide_no_mistake_elsewhere(shape, zeros):
+    for seed in SEEDS:
+        cost, theta, claim = absolute_values(seed, shape, zeros)
+        for at_zero in (0.0, 0.5, -1.0, 1.0):
+            report = screen(cost, theta, claim(at_zero), seed=seed)
+            assert report.passed
+            screened = report.blocks["theta"].screened
+            assert screened.kinked > 0
+            assert screened.relative_bound < 1e-11
+            assert "at θ: its bound is on" in report.notes[0]
+            for off in (0.5, 1e-5):
+                wrong = claim(at_zero)
+                row = np.flatnonzero((theta != 0).all(axis=1))[0]
+                wrong[row, 7] += off
+                assert screen(cost, theta, wrong, seed=seed).verdict is Verdict.FAIL
+        assert screen(cost, theta, claim(1.5), seed=seed).verdict is Verdict.FAIL
+
+
+def test_more_kinks_than_are_taken_out():
+    """A small block is checked coordinate by coordinate; of a large one, nothing is said that is not known."""
+    cost, theta, claim = absolute_values(0, (4, 200), 150)
+    report = screen(cost, theta, claim(0.5))
+    assert report.passed
+    assert report.blocks["theta"].checked == 800
+    wrong = claim(0.5)
+    wrong[theta != 0] += np.where(np.arange((theta != 0).sum()) == 11, 1e-6, 0)
+    assert screen(cost, theta, wrong).verdict is Verdict.FAIL
+    cost, theta, claim = absolute_values(0, (100, 200), 150)
+    report = screen(cost, theta, claim(0.5))
+    assert report.verdict is Verdict.INCONCLUSIVE
+    assert "meet many kinks at θ, which may hide mistakes" in report.blocks["theta"].cause
+    assert report.blocks["theta"].screened.bound == math.inf
+    assert screen(cost, theta, -claim(0.5)).verdict is Verdict.FAIL
+
+
+def planted_kinks(seed, sizes, samples):
+    """Return a ReLU network with pre-activations that are exactly zero: cost, parameters, claims by ReLU'(0)."""
+    rng = np.random.default_rng(seed)
+    parameters, A = {}, rng.standard_normal((sizes[0], samples))
+    A[:, rng.integers(samples)] = 0
+    X = A
+    for k in range(1, len(sizes)):
+        parameters[f"W{k}"] = rng.standard_normal((sizes[k], sizes[k - 1]))
+        parameters[f"b{k}"] = 0.1 * rng.standard_normal((sizes[k], 1)) * (rng.random((sizes[k], 1)) < 0.7)
+        if rng.random() < 0.5:
+            parameters[f"W{k}"][rng.integers(sizes[k])] = 0
+    t = rng.standard_normal((sizes[-1], samples))
+    layers = range(1, len(sizes))
+
+    def forward(p):
+        A, kept = X, [(X, None)]
+        for k in layers:
+            Z = p[f"W{k}"] @ A + p[f"b{k}"]
+            A = np.maximum(Z, 0) if k < layers[-1] else Z
+            kept.append((A, Z))
+        return kept
+
+    def cost(p):
+        return np.mean((forward(p)[-1][0] - t) ** 2)
+
+    def backward(at_zero):
+        kept, gradients = forward(parameters), {}
+        dZ = 2 * (kept[-1][0] - t) / t.size
+        for k in reversed(layers):
+            gradients[f"W{k}"] = dZ @ kept[k - 1][0].T
+            gradients[f"b{k}"] = dZ.sum(axis=1, keepdims=True)
+            if k > 1:
+                Z = kept[k - 1][1]
+                dZ = (parameters[f"W{k}"].T @ dZ) * np.where(Z == 0, at_zero, Z > 0)
+        return gradients
+
+    return cost, parameters, backward
+
+
+@pytest.mark.parametrize("few", [False, True])
+@pytest.mark.parametrize("seed", range(12))
+def test_networks_with_planted_zeros(seed, few, monkeypatch):
+    """Right claims never fail, and one coordinate off never passes: whether all coordinates may be checked or few."""
+    if few:
+        monkeypatch.setattr("fastcheck.screening.ALL", 10)
+    rng = np.random.default_rng(seed)
+    sizes = (*rng.integers(3, 12, rng.integers(2, 4)).tolist(), 2)
+    cost, parameters, backward = planted_kinks(seed, sizes, int(rng.integers(3, 9)))
+    for at_zero in (0.0, 0.5, 1.0):
+        gradients = backward(at_zero)
+        report = screen(cost, parameters, gradients, seed=seed)
+        assert report.verdict is not Verdict.FAIL
+        assert report.passed or few
+        for name, value in gradients.items():
+            away = np.flatnonzero(backward(0.0)[name] == backward(1.0)[name])
+            wrong = gradients | {name: value.copy()}
+            if away.size:
+                wrong[name].flat[rng.choice(away)] += 1e-5 * max(1.0, np.abs(value).max())
+            else:
+                wrong[name].flat[rng.integers(value.size)] += 30 * max(1.0, np.abs(value).max())
+            assert not screen(cost, parameters, wrong, seed=seed).passed
+
+
 # --- the report, input, and the caller's arrays -----------------------------------------------------------
 
 
@@ -486,6 +598,23 @@ def test_memory_stays_within_the_limit():
     tracemalloc.stop()
     assert report.passed
     assert peak < limit + 8 * 8 * report.size  # and the copies of θ and the claim
+
+
+@pytest.mark.slow
+def test_eight_million_parameters_fit_in_the_default_limit():
+    """Beyond the caller's arrays: the copies of θ and of the claim are counted."""
+    import tracemalloc
+
+    cost, parameters, gradients = network((3072, 2048, 1024, 10), 64)
+    for mib in (512, 400):
+        tracemalloc.start()
+        report = screen(cost, parameters, gradients, max_memory=mib * 2**20)
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        assert report.method == "difference"
+        assert report.passed
+        assert peak <= 512 * 2**20
+        assert peak <= mib * 2**20 + 16 * report.size  # the copies of θ and of the claim
 
 
 def test_networks_of_several_shapes():

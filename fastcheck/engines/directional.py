@@ -48,6 +48,22 @@ class Directional:
     noise: Vector
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Halfway:
+    """Slopes along k directions with the m kinks that they meet settled halfway between both sides.
+
+    A backward pass takes any mixture of both sides at each kink, so along these directions it finds
+    ``slope`` + ``shares`` @ c with some |c| <= ``most``: ``shares`` (k, m) is half of what each kink passes on to
+    either side, ``most`` (m,) the most that the cost makes of that. ``bound`` and ``noise`` (k,) are of the slopes.
+    """
+
+    slope: Vector
+    shares: NDArray[np.float64]
+    most: Vector
+    bound: Vector
+    noise: Vector
+
+
 class PlainDirections:
     """Any callable: costs are subtracted, with steps that shrink until rounding outweighs truncation."""
 
@@ -95,6 +111,10 @@ class PlainDirections:
             places = np.moveaxis(np.arange(block.start, block.stop).reshape(block.shape), axis, 0)
             chosen = [places[row].ravel() for row in rows]
         return self._along(block, chosen, entries, shrink)
+
+    def halfway(self, block: Block, entries: NDArray[np.float64], most_kinks: int) -> Halfway | None:
+        """Return None: costs do not tell which kinks are met."""
+        return None
 
     def _along(
         self, block: Block, chosen: Sequence[Where], entries: NDArray[np.float64], shrink: float

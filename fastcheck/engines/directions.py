@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from fastcheck.engines import DisagreementError
 from fastcheck.engines.difference.directions import DifferenceDirections, followed
 from fastcheck.engines.difference.state import TracingError
-from fastcheck.engines.directional import Directional, PlainDirections
+from fastcheck.engines.directional import Directional, Halfway, PlainDirections
 from fastcheck.errors import InvalidProblemError
 from fastcheck.execution import MAX_MEMORY, Execution
 from fastcheck.parameters import Block
@@ -29,7 +29,7 @@ METHODS = ("auto", "difference", "plain", "reference")
 TOGETHER = 2**17
 """Entries of the directions of blocks that are run together."""
 
-__all__ = ["MAX_MEMORY", "METHODS", "Directional", "Directions", "opened", "together"]
+__all__ = ["MAX_MEMORY", "METHODS", "Directional", "Directions", "Halfway", "opened", "together"]
 
 
 class Directions(Protocol):
@@ -81,6 +81,14 @@ class Directions(Protocol):
         ``rows``, shape (k,), are their indices and ``entries``, shape (k, block.size // block.shape[axis]), what they
         are there, in the order of the other axes. Much cheaper than dense directions, most of the differences being
         zero: along the axis whose index is that of a unit, for weights.
+        """
+        ...
+
+    def halfway(self, block: Block, entries: NDArray[np.float64], most_kinks: int) -> Halfway | None:
+        """Return the slopes along ``entries`` (k, block.size) with kinks settled halfway, and what these may add.
+
+        None where the kinks are not known, or more than ``most_kinks``. Costs k forward passes, and a few for what the
+        cost makes of the kinks.
         """
         ...
 
@@ -150,6 +158,8 @@ def reason_for(error: TracingError | DisagreementError) -> str:
     """Return the sentence that says why a cost is evaluated plainly."""
     if isinstance(error, DisagreementError):
         return f"evaluated plainly. {error}"
+    if error.what == "memory":
+        return f"evaluated plainly: {error.why}"
     place = f"line {error.lineno} of {Path(error.filename).name}: {error.source}"
     what = error.why if error.what in error.source else f"{error.what}: {error.why}"
     return f"evaluated plainly. Difference propagation stopped at {place} ({what})"
@@ -202,6 +212,12 @@ class _Switching:
             if self.exact is not None:
                 return self.exact.along_rows(block, rows, entries, shrink, axis)
         return self.plain.along_rows(block, rows, entries, shrink, axis)
+
+    def halfway(self, block: Block, entries: NDArray[np.float64], most_kinks: int) -> Halfway | None:
+        with self.switching():
+            if self.exact is not None:
+                return self.exact.halfway(block, entries, most_kinks)
+        return None
 
     @contextlib.contextmanager
     def switching(self) -> Iterator[None]:

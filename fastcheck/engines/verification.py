@@ -73,12 +73,11 @@ def confirm_loop(
         )
 
 
-def confirm_end(problem: Problem, where: str, end: Vector, found: float, noise: float) -> None:
-    """Raise `DisagreementError` unless J(end) - J(θ), evaluated, is the difference that a fast engine found.
+def confirm_end(problem: Problem, where: str, cost: float, found: float, noise: float) -> None:
+    """Raise `DisagreementError` unless ``cost`` - J(θ) is the difference that a fast engine found.
 
-    ``where`` names the blocks, ``end`` (n,) is a point beside θ as it is rounded. Cost: one forward pass.
+    ``where`` names the blocks, ``cost`` was evaluated at a point beside θ as it is rounded.
     """
-    cost = evaluated_beside(problem, end, where)
     evaluated = cost - problem.value
     allowed = 4 * float(rounding_bound(max(noise, float(np.spacing(abs(cost)))), 1.0))
     if not abs(evaluated - found) <= allowed:

@@ -14,18 +14,21 @@ from numpy.typing import NDArray
 
 from fastcheck.engines import DisagreementError
 from fastcheck.engines.difference.creation import substituted
+from fastcheck.engines.difference.enclosure import Along
 from fastcheck.engines.difference.forms import Form, largest
+from fastcheck.engines.difference.kinks import STEP as KINK_STEP
+from fastcheck.engines.difference.kinks import Operation
 from fastcheck.engines.difference.lifting import LiftedCost
 from fastcheck.engines.difference.restoring import holders_kept
-from fastcheck.engines.difference.runs import Runner
-from fastcheck.engines.difference.state import LARGEST, Memory, TracingError
+from fastcheck.engines.difference.runs import Runner, naming_the_line
+from fastcheck.engines.difference.state import LARGEST, BatchTooLargeError, Memory, TracingError
 from fastcheck.engines.difference.trace import Flags, Traced
-from fastcheck.engines.directional import Directional, PlainDirections
+from fastcheck.engines.directional import Directional, Halfway, PlainDirections
 from fastcheck.engines.noise import POINTS
 from fastcheck.engines.plain import STEP as PLAIN_STEP
 from fastcheck.engines.slopes import ROUNDING, UNDERFLOW, Slopes, jittered, unusable
-from fastcheck.engines.verification import LINES, carefully_measured_noise, confirm_end
-from fastcheck.execution import Execution
+from fastcheck.engines.verification import LINES, carefully_measured_noise, confirm_end, evaluated_beside
+from fastcheck.execution import Execution, one_blas_thread
 from fastcheck.normal import normal_numbers
 from fastcheck.norms import norm, root_mean_square
 from fastcheck.parameters import Block, Vector
@@ -48,7 +51,13 @@ VERIFICATION = 2**32 - 1
 """Second part of the key of random numbers that no block's number is."""
 
 MEASURED = 2
-"""Directions of each block whose rounding noise is measured."""
+"""Directions of each small block whose rounding noise is measured."""
+
+LARGE = 2**13
+"""Entries from which on the rounding noise of an array is measured in a few of its rows."""
+
+MEASURED_ROWS = 4
+"""The number of these rows."""
 
 JITTER = 2.0**-51
 """As in the other engines, but smaller: a change of all parameters must not change the slope visibly."""
@@ -113,8 +122,14 @@ class DifferenceDirections:
         """Return the same for several blocks, run together."""
         parts = [_Part(block, entries.reshape(len(entries), block.size)) for block, entries in pairs]
         spent = self.forward_passes
-        slopes = self._slopes(parts, shrink)
-        self._measure_noise(parts, slopes, shrink)
+        if self._noise or shrink != 1 or any(part.block.size > LARGE for part in parts):
+            slopes = self._slopes(parts, shrink)
+            self._measure_noise()
+        else:
+            every = [*parts, *self._few(without=[part.block for part in parts])]
+            found = self._slopes(every, 1.0)
+            self._measure_noise(every, found)
+            slopes = found[: len(parts)]
         passes = -(-(self.forward_passes - spent) // len(parts))
         return [self._bounded(part, one, shrink, passes) for part, one in zip(parts, slopes, strict=True)]
 
@@ -128,13 +143,55 @@ class DifferenceDirections:
     ) -> Directional:
         """Return the slopes along directions that each live at one index of an axis."""
         spent = self.forward_passes
-        if block.name not in self._noise:
-            dense = normal_numbers(MEASURED * block.size, block.start, VERIFICATION)
-            parts = [_Part(block, dense.reshape(MEASURED, block.size))]
-            self._measure_noise(parts, self._slopes(parts, shrink), shrink)
+        self._measure_noise()
         part = _Part(block, entries.reshape(len(entries), -1), np.asarray(rows, np.intp), axis)
         slopes = self._slopes([part], shrink)[0]
         return self._bounded(part, slopes, shrink, self.forward_passes - spent)
+
+    def halfway(self, block: Block, entries: NDArray[np.float64], most_kinks: int) -> Halfway | None:
+        """Return the slopes along ``entries`` with kinks settled halfway, and what these kinks may add."""
+        along = self._settled(block, entries)
+        if along is None:
+            return None
+        columns: dict[tuple[Operation, int], Vector] = {}
+        for met in along.met:
+            for member, entry, half in zip(met.members, met.entries.tolist(), met.halves, strict=True):
+                column = columns.setdefault((met.operation, entry), np.zeros(len(entries)))
+                column[member] = half / KINK_STEP
+                if len(columns) > most_kinks:
+                    return None
+        runs = self.runner.enclosure.runs
+        with self._settling():
+            weights = self.runner.enclosure.most(along.met, len(entries))
+        self.forward_passes += self.runner.enclosure.runs - runs
+        most = np.array([weights[operation][entry] for operation, entry in columns])
+        if not np.isfinite(most).all():
+            return None
+        noise = self._noise[block.name].of_slopes(_Part(block, entries).lengths(), along.slopes)
+        return Halfway(
+            slope=along.slopes,
+            shares=np.stack(list(columns.values()), axis=1) if columns else np.zeros((len(entries), 0)),
+            most=most,
+            bound=MARGIN * noise + ROUNDING * np.abs(along.slopes),
+            noise=SAFETY * noise,
+        )
+
+    def _settled(self, block: Block, entries: NDArray[np.float64]) -> Along | None:
+        """Run directions with settled kinks, all at once; None where that is too much, or not linear."""
+        number = self.runner.problem.layout.blocks.index(block)
+        directions = entries.reshape(len(entries), *block.shape)
+        try:
+            with self._settling():
+                along = self.runner.enclosure.along(number, directions, max(self.limit, LARGEST))
+        except BatchTooLargeError:
+            return None
+        self.forward_passes += 1 + math.ceil((along.work if along else 0) / self._work_of_a_pass)
+        return along
+
+    @contextlib.contextmanager
+    def _settling(self) -> Iterator[None]:
+        with one_blas_thread(), naming_the_line():
+            yield
 
     def verify(self, seed: int) -> None:
         """Raise `DisagreementError` unless evaluation confirms a difference along a direction in all blocks.
@@ -148,35 +205,47 @@ class DifferenceDirections:
             part = end[block.start : block.stop]
             part *= PLAIN_STEP / max(norm(part), PLAIN_STEP)
         end += problem.theta
-        change = end - problem.theta
+        cost = evaluated_beside(problem, end, "all blocks")
+        end -= problem.theta  # what rounding left of the change
         forms = [
-            Form(change[b.start : b.stop].reshape(1, *b.shape), b.shape) if b.size else None
+            Form(end[b.start : b.stop].reshape(1, *b.shape), b.shape) if b.size else None
             for b in problem.layout.blocks
         ]
-        try:
-            self._confirm(forms, end)
-        except DisagreementError:
-            self.runner.noise = max(self.runner.noise, carefully_measured_noise(problem))
-            self.forward_passes += LINES * POINTS
-            self._confirm(forms, end)
-
-    def _confirm(self, forms: list[Form | None], end: Vector) -> None:
         self.forward_passes += 3
         traced = self.runner.moved(forms, 1, limit=max(self.limit, LARGEST))
         self.runner.put_back()
         self._work_of_a_pass = max(1, traced.member_work)
-        if not traced.unsupported.any():
-            found = float(traced.difference[0])
-            confirm_end(self.runner.problem, "all blocks", end, found, self.runner.noise)
-
-    def _measure_noise(self, parts: Sequence[_Part], slopes: Sequence[Slopes], shrink: float) -> None:
-        """Note what a jitter of θ changes in the slopes along a few directions of blocks not looked at before."""
-        new = [(p, one) for p, one in zip(parts, slopes, strict=True) if p.block.name not in self._noise]
-        if not new:
+        if traced.unsupported.any():
             return
-        beside = self._slopes([part.first(MEASURED) for part, _ in new], shrink, beside=True)
-        for (part, here), there in zip(new, beside, strict=True):
-            self._noise[part.block.name] = _Noise.of(part, here, there)
+        found = float(traced.difference[0])
+        try:
+            confirm_end(problem, "all blocks", cost, found, self.runner.noise)
+        except DisagreementError:
+            self.runner.noise = max(self.runner.noise, carefully_measured_noise(problem))
+            self.forward_passes += LINES * POINTS
+            confirm_end(problem, "all blocks", cost, found, self.runner.noise)
+
+    def _few(self, without: Sequence[Block] = ()) -> list[_Part]:
+        """Return a few directions in each block, for its rounding noise."""
+        blocks = self.runner.problem.layout.blocks
+        return [_few(block) for block in blocks if block.size and block not in without]
+
+    def _measure_noise(self, parts: Sequence[_Part] = (), slopes: Sequence[Slopes] = ()) -> None:
+        """Note, once, what a jitter of θ changes in the slopes along a few directions of each block.
+
+        Directions in large arrays live in a few rows, so that one run for all blocks is cheap. ``parts`` are directions
+        in all blocks of which the ``slopes`` at θ are known, if any are.
+        """
+        if self._noise:
+            return
+        parts = parts or self._few()
+        slopes = slopes or self._slopes(parts, 1.0)
+        count = [MEASURED if part.rows is None else len(part.entries) for part in parts]
+        parts = [part.at(slice(n)) for part, n in zip(parts, count, strict=True)]
+        beside = self._slopes(parts, 1.0, beside=True)
+        del self._beside  # as large as θ, and not needed again
+        for part, n, here, there in zip(parts, count, slopes, beside, strict=True):
+            self._noise[part.block.name] = _Noise.of(part, here.at(slice(n)), there)
 
     def _bounded(self, part: _Part, slopes: Slopes, shrink: float, passes: int) -> Directional:
         """Return slopes with their bounds; those that could not be followed are evaluated plainly."""
@@ -273,10 +342,6 @@ class _Part:
         rows = None if self.rows is None else self.rows[which]
         return _Part(self.block, self.entries[which], rows, self.axis)
 
-    def first(self, count: int) -> _Part:
-        """Return the first directions."""
-        return self.at(slice(count))
-
     def halves(self) -> tuple[_Part, _Part]:
         """Return the directions in two halves."""
         half = len(self.entries) // 2
@@ -292,10 +357,22 @@ class _Part:
         dims, at = shape, {}
         if self.rows is not None and shape[self.axis] > 1:
             dims = (*shape[: self.axis], 1, *shape[self.axis + 1 :])
-            at = {self.axis: self.rows}
+            at = {self.axis: np.pad(self.rows, (start, members - start - k))}
         data = np.zeros((members, *dims)) if k < members else np.empty((members, *dims))
         np.multiply(self.entries.reshape(k, *dims), step, out=data[start : start + k])
         return Form(data, shape, at, peak=largest(data))
+
+
+def _few(block: Block) -> _Part:
+    """Return a few directions in a block: dense ones, or in a large array in one row each."""
+    if block.size <= LARGE or len(block.shape) < 2:
+        count, rows = MEASURED, None
+    else:
+        count = min(MEASURED_ROWS, block.shape[0])
+        rows = np.linspace(0, block.shape[0] - 1, count).astype(np.intp)
+    width = block.size if rows is None else block.size // block.shape[0]
+    numbers = normal_numbers(count * width, block.start, VERIFICATION)
+    return _Part(block, numbers.reshape(count, width), rows)
 
 
 @dataclass(frozen=True, slots=True)
@@ -307,13 +384,12 @@ class _Noise:
 
     @classmethod
     def of(cls, part: _Part, slopes: Slopes, beside: Slopes) -> _Noise:
-        """Compare slopes along some directions with those of the first few of them ``beside`` θ."""
-        k = beside.right.size
-        ignored = beside.kinked | slopes.kinked[:k] | beside.unsupported | slopes.unsupported[:k]
+        """Compare slopes along some directions with those ``beside`` θ."""
+        ignored = beside.kinked | slopes.kinked | beside.unsupported | slopes.unsupported
         if ignored.all():
             return cls(per_length=0.0, relative=ROUNDING / MARGIN)
-        central = slopes.central[:k]
-        typical, length = root_mean_square(central), root_mean_square(part.first(k).lengths())
+        central = slopes.central
+        typical, length = root_mean_square(central), root_mean_square(part.lengths())
         change = float(np.abs(beside.central - central)[~ignored].max())
         return cls(
             per_length=(change + LEAST * typical) / length if length else 0.0,

@@ -289,7 +289,7 @@ def settled_choice(
     (c, x, y), (dc, dx, dy) = values, differences
     apart = np.where(dc != 0, jump(c, x, y) + np.where(c, dy - dx, dx - dy), 0.0)
     change = np.where(c, dx, dy) + np.abs(dc) * apart
-    settling.add(np.where(np.abs(apart) < LARGE, np.abs(dc * apart), 0.0), shape, at)
+    settling.add(np.where(np.abs(apart) < LARGE, dc * apart, 0.0), shape, at)
     return Form(change, shape, at)
 
 
@@ -339,7 +339,7 @@ def settled_product(settling: Settling, operands: Sequence[Operand], shape: Shap
     change = x * dy + dx * (y + dy)
     mask_x, mask_y = np.abs(dx) >= LARGE, np.abs(dy) >= LARGE
     settling.loose |= members_of(mask_x & mask_y)
-    settling.add(np.where((mask_x ^ mask_y) & (np.abs(change) < LARGE), np.abs(dx * dy), 0.0), shape, at)
+    settling.add(np.where((mask_x ^ mask_y) & (np.abs(change) < LARGE), dx * dy, 0.0), shape, at)
     return Form(change, shape, at)
 
 

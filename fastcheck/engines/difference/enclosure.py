@@ -49,6 +49,15 @@ class Enclosed:
     complete: Flags
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Along:
+    """Slopes (k,) along directions with kinks settled halfway, the kinks met, and the work that grows with k."""
+
+    slopes: Vector
+    met: Sequence[Met]
+    work: int
+
+
 @dataclass(slots=True, kw_only=True, eq=False)
 class Enclosure:
     """Runs of a cost with settled kinks: called with ``build(arrays)``, arrays standing for the ``leaves``.
@@ -88,11 +97,31 @@ class Enclosure:
                 )
         return Enclosed(lower=lower, upper=upper, counts=np.maximum(counts, 1), complete=complete)
 
+    def along(self, leaf: int, directions: Vector, limit: int) -> Along | None:
+        """Return what directions (k, *shape) in a leaf do with kinks settled halfway; None where that is not linear.
+
+        Differences larger than ``limit`` raise `BatchTooLargeError`.
+        """
+        settling = Settling(len(directions))
+        forms: list[Form | None] = [None] * len(self.leaves)
+        forms[leaf] = Form(directions * STEP, directions.shape[1:])
+        traced = self.run(forms, len(directions), settling, limit=limit)
+        unclear = settling.loose | traced.kinked | traced.unsupported | ~(np.abs(traced.difference) < LARGE)
+        if unclear.any() or not settling.signed:
+            return None
+        return Along(traced.difference / STEP, settling.met, traced.member_work)
+
+    def most(self, met: Sequence[Met], members: int) -> dict[Operation, Vector]:
+        """Return the weights of the operations in which these kinks were met."""
+        clear = np.zeros(members, dtype=bool)
+        self._widths([_Found(np.arange(members), np.zeros(members), met, clear, 0)])
+        return {part.operation: self.weights[part.operation] for part in met}
+
     def places(self) -> tuple[KinkPlace, ...]:
         """Return where kinks were met."""
         return tuple(place(operation, weights) for operation, weights in self.weights.items())
 
-    def run(self, forms: Sequence[Form | None], members: int, settling: Settling) -> Traced:
+    def run(self, forms: Sequence[Form | None], members: int, settling: Settling, **options: int) -> Traced:
         """Run the cost once."""
         self.runs += 1
         return run(
@@ -104,6 +133,7 @@ class Enclosure:
             memory=self.memory,
             compiled=False,
             settling=settling,
+            **options,
         )
 
     def _settled(self, perturbed: _Coordinates | _Entries) -> Iterator[_Found]:
@@ -134,7 +164,7 @@ class Enclosure:
         for found in group:
             wide = np.where(found.unclear, np.nan, 0.0)
             for met in found.met:
-                shares = met.halves / STEP * self.weights[met.operation][met.entries]
+                shares = np.abs(met.halves) / STEP * self.weights[met.operation][met.entries]
                 wide += np.bincount(met.members, shares, minlength=wide.size)
             widths.append(wide)
         return widths

@@ -68,6 +68,9 @@ class Form:
         """Return max |data| over the members, shape (1, *dims)."""
         if self._bound is None:
             data = self.data
+            if len(data) == 1:
+                self._bound = np.abs(data)
+                return self._bound
             high: Array = np.maximum.reduce(data, axis=0, keepdims=True)
             low: Array = np.minimum.reduce(data, axis=0, keepdims=True)
             self._bound = np.maximum(high, -low)
@@ -76,7 +79,8 @@ class Form:
     def peak(self) -> float:
         """Return a number that no |difference| exceeds; NaN or infinite if the differences may be."""
         if self._peak is None:
-            self._peak = largest(self.bound()) * (1.0 if self.coef is None else largest(self.coef))
+            size = largest(self.data if self._bound is None else self._bound)
+            self._peak = size * (1.0 if self.coef is None else largest(self.coef))
         return self._peak
 
     def magnitude(self) -> Array:

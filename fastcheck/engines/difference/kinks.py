@@ -46,7 +46,10 @@ class Operation:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Met:
-    """Kinks met in one operation, arrays (k,): members, entries by flat number, half the differences' distance."""
+    """Kinks met in one operation, arrays (k,): members, entries by flat number, half the differences' distance.
+
+    Except where kinks of a maximum along axes are met, the distance is signed: it is linear in the perturbation.
+    """
 
     operation: Operation
     members: NDArray[np.intp]
@@ -68,7 +71,7 @@ class Settling:
     All kinks are settled halfway between their two slopes, or by a ``convention``: at the lower end (0), the upper end
     (1), or, for higher numbers, at the one or the other for each line of the user's code. ``met`` lists the kinks.
     ``loose`` flags members of which some mixtures may lie beyond their central difference ± the shares of those, and
-    ``delivered`` tells whether the operation of the impulse was run.
+    ``delivered`` tells whether the operation of the impulse was run, ``signed`` whether the distances of all kinks are.
     """
 
     def __init__(self, members: int, convention: int | None = None, impulse: Impulse | None = None) -> None:
@@ -76,6 +79,7 @@ class Settling:
         self.impulse = impulse
         self.met: list[Met] = []
         self.delivered = impulse is None
+        self.signed = True
         self.loose = np.zeros(members, dtype=bool)
         self._members = members
         self._waiting: list[tuple[Array, Shape, Places]] = []
@@ -94,7 +98,7 @@ class Settling:
     def between(self, low: Any, high: Any, at_kink: Array, elsewhere: Any, shape: Shape, at: Places) -> Form:
         """Return the difference that is ``elsewhere``, and at kinks the share of the way from ``low`` to ``high``."""
         apart = np.where(at_kink, np.subtract(high, low), 0.0)
-        self.add(np.abs(apart) / 2, shape, at)
+        self.add(apart / 2, shape, at)
         return Form(np.where(at_kink, low + self.share * apart, elsewhere), shape, at)
 
     def add(self, halves: Array, shape: Shape, at: Places) -> None:

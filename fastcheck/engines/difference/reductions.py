@@ -187,6 +187,7 @@ def settled_maximum(
     """
     change = np.broadcast_to(change, np.broadcast_shapes(change.shape, below.shape))
     reach = np.abs(change)
+    settling.signed = False
     tied = below + reach >= np.max(below - reach, axis=along, keepdims=True)
     if settling.share == 0.5:
         low = np.min(np.where(tied, change, np.inf), axis=along, keepdims=True)

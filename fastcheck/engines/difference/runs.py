@@ -165,7 +165,7 @@ class Runner:
         except BatchTooLargeError:
             if members == 1:
                 raise TracingError(
-                    "the cost", "one direction alone needs more memory than allowed."
+                    "memory", "one direction alone needs more memory than allowed: raise max_memory."
                 ) from None
             return self._moved_in_halves(forms, members, theta=theta, limit=limit, memory=memory)
         if theta is None:
