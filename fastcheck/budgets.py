@@ -39,6 +39,10 @@ SMALLEST = 1 / 32
 """The rest of a budget in which less than this share of the last batch fits is not worth another."""
 
 
+INTERRUPTED = "it was interrupted"
+"""Why a check ended that Ctrl-C ended."""
+
+
 @dataclass(slots=True)
 class Budget:
     """What a check may spend: ``seconds`` since ``start``, ``forward_passes``, or None for as much as it takes."""
@@ -133,7 +137,7 @@ def gather(
     except KeyboardInterrupt:
         if not done:
             raise
-        found.stopped = "it was interrupted"
+        found.stopped = INTERRUPTED
     found.estimates = {name: merged(several) for name, several in parts.items() if several}
     return found
 

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from typing import Any
+from typing import Any, NamedTuple
 
-from fastcheck.budgets import Budget, Gathered, gather
-from fastcheck.engines.directions import opened
+from fastcheck.block_screening import Options, ScreenedBlock
+from fastcheck.budgets import INTERRUPTED, Budget, Gathered, gather
+from fastcheck.engines.directions import METHODS, opened
 from fastcheck.execution import Execution
 from fastcheck.judging import JudgedBlock, judged_block, kink_notes
 from fastcheck.norms import Comparison
 from fastcheck.plan import make_plan
 from fastcheck.problem import Problem
 from fastcheck.report.result import BlockReport, Report
-from fastcheck.screening import Options, ScreenedBlock, screen_blocks
+from fastcheck.screening import screen_blocks
 from fastcheck.verdict import Verdict, worst_verdict
 
 DIRECTIONS = 4
@@ -54,14 +55,18 @@ def check_gradually(
         seed=seed,
         max_memory=max_memory,
     )
-    screened, passes, notes = _screened(problem, budget, execution, options, method)
+    first = _screened(problem, budget, execution, options, method)
+    screened, passes = first.blocks, first.forward_passes
     blocks = [block for block in problem.layout.blocks if block.size]
-    found = gather(problem, blocks, budget, execution, method=method, epsilon=epsilon, seed=seed)
+    found = Gathered(method=first.method, estimates={}, stopped=INTERRUPTED)
+    if not first.interrupted:
+        found = gather(problem, blocks, budget, execution, method=method, epsilon=epsilon, seed=seed)
     judged = {
         name: judged_block(problem, epsilon, tolerance, confidence, estimate)
         for name, estimate in found.estimates.items()
     }
-    reports = {block.name: _together(judged.get(block.name), screened.get(block.name)) for block in blocks}
+    known = [block.name for block in blocks if block.name in judged or block.name in screened]
+    reports = {name: _together(judged.get(name), screened.get(name)) for name in known}
     return Report(
         verdict=worst_verdict(report.verdict for report in reports.values()),
         difference=Comparison.joined(one.comparison for one in judged.values()).difference,
@@ -75,40 +80,56 @@ def check_gradually(
         tolerance=tolerance,
         seconds=time.perf_counter() - budget.start,
         seed=seed,
-        notes=tuple(dict.fromkeys([*execution.notes, *notes, *_notes(found, judged, screened)])),
+        notes=tuple(dict.fromkeys([*execution.notes, *first.notes, *_notes(found, judged, screened)])),
         stopped=found.stopped,
     )
 
 
+class _First(NamedTuple):
+    """What screening found, block by block, and what it cost."""
+
+    blocks: dict[str, ScreenedBlock]
+    method: str
+    forward_passes: int
+    notes: tuple[str, ...]
+    interrupted: bool = False
+
+
 def _screened(
     problem: Problem, budget: Budget, execution: Execution, options: Options, method: str
-) -> tuple[dict[str, ScreenedBlock], int, tuple[str, ...]]:
-    """Screen all blocks with as many directions as half of the budget may allow, or none; and what that cost."""
+) -> _First:
+    """Screen all blocks with as many directions as half of the budget may allow, or none."""
     count = PASSES * sum(block.size > 0 for block in problem.layout.blocks)
     directions = int(min(DIRECTIONS, budget.fits(count * problem.seconds, count) / 2))
     if not directions:
-        return {}, 0, ("the budget is too small to screen the blocks first.",)
+        return _First({}, method, 0, ("the budget is too small to screen the blocks first.",))
     options = dataclasses.replace(options, directions=directions)
-    way_method = method if method in ("auto", "difference", "plain", "reference") else "auto"
+    found: list[ScreenedBlock] = []
+    interrupted = False
     with opened(
         problem,
         execution,
-        way_method,
+        method if method in METHODS else "auto",
         epsilon=options.epsilon,
         seed=options.seed,
         max_memory=options.max_memory,
     ) as way:
-        inner = dataclasses.replace(execution, progress=False)
-        found = screen_blocks(problem, way, options, inner)
+        try:
+            screen_blocks(problem, way, options, dataclasses.replace(execution, progress=False), found)
+        except KeyboardInterrupt:
+            if not found:
+                raise
+            interrupted = True
         passes = way.forward_passes + sum(one.extra_passes for one in found)
         budget.spent += passes
-        return {one.residuals.block.name: one for one in found}, passes, way.notes
+        blocks = {one.residuals.block.name: one for one in found}
+        return _First(blocks, way.method, passes, way.notes, interrupted)
 
 
 def _together(judged: JudgedBlock | None, screened: ScreenedBlock | None) -> BlockReport:
     """Return the report of a block of which directions, coordinates or both were looked at."""
     if judged is None:
-        assert screened is not None  # the first coordinates of every block come in the first batch
+        assert screened is not None  # the caller has one of them
         return screened.report
     report = judged.report
     if screened is None:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fastcheck.block_screening import Options, ScreenedBlock
 from fastcheck.engines.directions import MAX_MEMORY, Directions
 from fastcheck.execution import Backend, Execution
 from fastcheck.parameters import Block, Vector, coordinate_name
@@ -18,7 +19,7 @@ from fastcheck.power import measure_power
 from fastcheck.problem import Problem
 from fastcheck.report.result import BlockReport, Located, Report, block_report
 from fastcheck.sampling import prove
-from fastcheck.screening import Options, ScreenedBlock, read_options, screened_report
+from fastcheck.screening import read_options, screened_report
 from fastcheck.searching import Traces, search
 from fastcheck.verdict import Rows, Standing, Verdict, claims, judge
 

@@ -109,6 +109,21 @@ def test_an_interruption_gives_what_is_known():
     assert report.verdict is Verdict.PASS
 
 
+def test_an_interruption_of_the_screening_gives_the_blocks_that_were_screened(monkeypatch):
+    monkeypatch.setattr("fastcheck.screening.together", lambda blocks, count: [[block] for block in blocks])
+    for at in range(30, 400, 30):
+        try:
+            report = check(Slow(interrupted_at=at), THETA, right(), time_budget=math.inf)
+        except KeyboardInterrupt:
+            continue
+        if len(report.blocks) < 3:
+            break
+    assert report.stopped == "it was interrupted"
+    assert 0 < len(report.blocks) < 3
+    assert report.verdict is not Verdict.FAIL
+    assert "stopped, as it was interrupted" in str(report)
+
+
 def test_an_interruption_before_anything_is_known_is_one():
     with pytest.raises(KeyboardInterrupt):
         check(Slow(interrupted_at=2), THETA, right(), time_budget=math.inf)

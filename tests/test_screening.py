@@ -445,7 +445,7 @@ def planted_kinks(seed, sizes, samples):
 def test_networks_with_planted_zeros(seed, few, monkeypatch):
     """Right claims never fail, and one coordinate off never passes: whether all coordinates may be checked or few."""
     if few:
-        monkeypatch.setattr("fastcheck.screening.ALL", 10)
+        monkeypatch.setattr("fastcheck.block_screening.ALL", 10)
     rng = np.random.default_rng(seed)
     sizes = (*rng.integers(3, 12, rng.integers(2, 4)).tolist(), 2)
     cost, parameters, backward = planted_kinks(seed, sizes, int(rng.integers(3, 9)))

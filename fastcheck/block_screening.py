@@ -1,0 +1,297 @@
+"""The screening of one block: what its directions say, and where they leave doubts, what a closer look says.
+
+The derivation, its assumptions and what the verdicts mean: docs/screening.md.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from fastcheck.at_kinks import AtKinks, measure_at_kinks
+from fastcheck.engines.directional import PlainDirections
+from fastcheck.engines.directions import Directions
+from fastcheck.engines.plain import STEP as PLAIN_STEP
+from fastcheck.norms import Comparison, largest, norm
+from fastcheck.parameters import Block
+from fastcheck.power import BEYOND, Power
+from fastcheck.problem import Problem
+from fastcheck.report.result import BlockReport, Coordinate, Screened, worst_coordinates
+from fastcheck.residuals import Residuals, claim_of, measure
+from fastcheck.spot_checks import COUNT, Spots, spot_check
+from fastcheck.verdict import DTYPE_ULPS, FEW, SHARP, VANISHING, Verdict
+
+ALL = 4096
+"""Coordinates of a block that are all checked one by one where its directions meet kinks that cannot be taken out."""
+
+RETRY = 8.0
+"""A block that looks wrong is measured again with a step smaller by this factor before it counts."""
+
+WHOLE_STEPS = (1.0, 2.0**-10)
+"""Steps at which a block without influence must leave the cost as it is, bit for bit."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """How the blocks are screened."""
+
+    directions: int
+    confidence: float
+    epsilon: float | None
+    tolerance: float
+    seed: int
+    max_memory: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class ScreenedBlock:
+    """One block: what the directions and the coordinates measured one by one say, and the report."""
+
+    residuals: Residuals
+    spots: Spots | None
+    comparison: Comparison
+    report: BlockReport
+    notes: tuple[str, ...]
+    extra_passes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A verdict with the sentence that says why it is inconclusive, and a note."""
+
+    verdict: Verdict
+    cause: str | None = None
+    notes: tuple[str, ...] = ()
+
+
+def measured(blocks: Sequence[BlockScreening], shrink: float = 1.0) -> list[Residuals]:
+    """Return the residuals of blocks, run together."""
+    first = blocks[0]
+    return measure(
+        first.problem,
+        first.way,
+        [one.number for one in blocks],
+        first.options.directions,
+        seed=first.options.seed,
+        max_memory=first.options.max_memory,
+        shrink=shrink,
+    )
+
+
+class BlockScreening:
+    """The screening of one block."""
+
+    def __init__(self, problem: Problem, way: Directions, options: Options, number: int) -> None:
+        self.problem, self.way, self.options, self.number = problem, way, options, number
+        self.block: Block = problem.layout.blocks[number]
+        self.claimed = claim_of(problem, number)
+        self.length = norm(np.asarray(self.claimed, dtype=np.float64))
+        dtype = self.claimed.dtype
+        self.double = dtype == np.float64
+        self.relative = max(options.tolerance, DTYPE_ULPS * float(np.finfo(dtype).eps))
+        self.extra_passes = 0
+
+    def screened(self, residuals: Residuals) -> ScreenedBlock:
+        """Return what is found: after a second look and a few coordinates one by one, if it looks wrong."""
+        if residuals.kinked.any():
+            return self._at_kinks(residuals)
+        spots, finding = None, self._settled(residuals)
+        if finding is None:
+            (residuals,) = measured([self], RETRY)
+            if residuals.kinked.any():
+                return self._at_kinks(residuals)
+            finding = self._settled(residuals)
+        if finding is None:
+            spots = self._spots()
+            finding = self._by_coordinates(residuals, spots)
+        return self._found(residuals, spots, finding)
+
+    def _at_kinks(self, residuals: Residuals) -> ScreenedBlock:
+        """Return what is found where directions meet kinks, which may explain any residual.
+
+        A few kinks are taken out of the residuals. If there are many, or something looks wrong, all coordinates of a
+        small block are checked one by one, and some of a large one.
+        """
+        found = measure_at_kinks(
+            self.problem,
+            self.way,
+            self.number,
+            self.options.directions,
+            seed=self.options.seed,
+            max_memory=self.options.max_memory,
+        )
+        if found is not None:
+            finding = self._settled(found.residuals)
+            if found.inside and finding is not None and finding.verdict is Verdict.PASS:
+                return self._found(
+                    found.residuals, None, replace(finding, notes=(self._kinks_note(found.kinks),))
+                )
+        if self.block.size <= ALL:
+            spots = self._spots(ALL)
+            note = f"directions in {self.block.name} meet kinks at θ: all its coordinates were checked one by one"
+            finding = Finding(spots.judgement.verdict, spots.judgement.cause, (note,))
+            return self._found(residuals, spots, finding, spots.error_bound())
+        spots = self._spots()
+        if found is not None and found.inside is not None:
+            finding = self._beside_kinks(found, spots)
+            finding = replace(finding, notes=(*finding.notes, self._kinks_note(found.kinks)))
+            return self._found(found.residuals, spots, finding)
+        if spots.judgement.wrong:
+            return self._found(residuals, spots, Finding(Verdict.FAIL))
+        cause = (
+            f"directions in {self.block.name} meet many kinks at θ, which may hide mistakes: only {spots.size:,} of "
+            "its coordinates were checked, one by one. Move the parameters a little"
+        )
+        return self._found(residuals, spots, Finding(Verdict.INCONCLUSIVE, cause))
+
+    def _beside_kinks(self, found: AtKinks, spots: Spots) -> Finding:
+        """Return what a few coordinates say where the claim is not one that kinks explain."""
+        if not found.inside:
+            note = f"no mixture of the sides of its kinks explains the claim for {self.block.name}."
+            return self._confirmed(found.residuals, note)
+        return self._settled(found.residuals) or self._by_coordinates(found.residuals, spots)
+
+    def _kinks_note(self, count: int) -> str:
+        return (
+            f"directions in {self.block.name} meet {count:,} {'kink' if count == 1 else 'kinks'} at θ: its bound is on "
+            "‖g - h‖, h the nearest gradient that mixtures of both sides of each kink give"
+        )
+
+    def _found(
+        self, residuals: Residuals, spots: Spots | None, finding: Finding, bound: float | None = None
+    ) -> ScreenedBlock:
+        return ScreenedBlock(
+            residuals=residuals,
+            spots=spots,
+            comparison=self._comparison(residuals),
+            report=self._report(residuals, spots, finding, bound),
+            notes=finding.notes,
+            extra_passes=self.extra_passes,
+        )
+
+    @property
+    def exact(self) -> bool:
+        """Whether no costs are subtracted."""
+        return self.way.method == "difference"
+
+    def _bounds(self, residuals: Residuals, bound: float | None = None) -> tuple[float, float]:
+        """Return the bound on ‖e‖, unless it is known, and the least that ‖∇J‖ = ‖g - e‖ can be then."""
+        if bound is None:
+            bound = residuals.error_bound(self.options.confidence)
+        return bound, max(0.0, self.length - bound)
+
+    def _settled(self, residuals: Residuals) -> Finding | None:
+        """Return what directions alone can tell, None where the block looks wrong."""
+        bound, length = self._bounds(residuals)
+        typical = length / math.sqrt(self.block.size)
+        if bound <= self.relative * (SHARP * typical if self.double else length) or self._zero(residuals):
+            return Finding(Verdict.PASS)
+        if not residuals.explained:
+            return None
+        if bound <= self.relative * min(FEW * typical, length):
+            return Finding(Verdict.PASS)
+        return Finding(
+            Verdict.INCONCLUSIVE,
+            f"slopes in {self.block.name} are known to ± {residuals.bound.max():.1e} only, so ‖g - ∇J‖ may be "
+            f"{bound:.1e}, against a typical entry of {self.length / math.sqrt(self.block.size):.1e}",
+        )
+
+    def _zero(self, residuals: Residuals) -> bool:
+        """Whether claim and slopes are both zero, or zero but for rounding where no costs were subtracted."""
+        if self.exact:
+            small = largest(self.claimed) <= VANISHING * self.problem.flow
+            return small and bool((np.abs(residuals.slope) <= residuals.bound).all())
+        if self.claimed.any() or residuals.slope.any():
+            return False
+        return all(not measured([self], PLAIN_STEP / step)[0].slope.any() for step in WHOLE_STEPS)
+
+    def _spots(self, count: int = COUNT) -> Spots:
+        spots = spot_check(
+            self.problem,
+            self.number,
+            self.way.method,
+            tolerance=self.options.tolerance,
+            epsilon=None if self.exact else self.options.epsilon,
+            seed=self.options.seed,
+            count=count,
+        )
+        self.extra_passes += spots.forward_passes
+        return spots
+
+    def _by_coordinates(self, residuals: Residuals, spots: Spots) -> Finding:
+        """Return what coordinates measured one by one say of an error that rounding does not explain."""
+        name = self.block.name
+        if spots.judgement.wrong:
+            return self._confirmed(residuals)
+        if spots.spread() and spots.explain(residuals.error):
+            return Finding(Verdict.PASS)
+        if spots.could_hide(residuals.error) and residuals.error <= self.relative * self.length:
+            return Finding(
+                Verdict.INCONCLUSIVE,
+                f"‖g - ∇J‖ in {name} is about {residuals.error:.1e}, and the coordinates are known to "
+                f"± {spots.bound.max():.1e} only: too little to tell whether one of them is wrong",
+            )
+        count = f"{spots.size:,} of its coordinates"
+        return self._confirmed(
+            residuals, f"{name} is wrong in few places: {count}, measured one by one, do not show the error."
+        )
+
+    def _confirmed(self, residuals: Residuals, *notes: str) -> Finding:
+        """Return a failure, if plain evaluation along one direction finds the same slope."""
+        if not self.exact:
+            return Finding(Verdict.FAIL, None, notes)
+        plain = PlainDirections(self.problem)
+        seed, max_memory = self.options.seed, self.options.max_memory
+        (again,) = measure(self.problem, plain, [self.number], 1, seed=seed, max_memory=max_memory)
+        self.extra_passes += plain.forward_passes
+        apart = abs(float(again.slope[0] - residuals.slope[0]))
+        if apart <= float(again.bound[0] + residuals.bound[0]) or again.kinked[0] or residuals.kinked[0]:
+            return Finding(Verdict.FAIL, None, notes)
+        return Finding(
+            Verdict.INCONCLUSIVE,
+            f"along a random direction in {self.block.name} difference propagation finds the slope "
+            f"{residuals.slope[0]:.12g}, and plain evaluation {again.slope[0]:.12g} ± {again.bound[0]:.1e}",
+        )
+
+    def _comparison(self, residuals: Residuals) -> Comparison:
+        return Comparison(claimed=self.length, numerical=residuals.gradient, error=residuals.error)
+
+    def _report(
+        self, residuals: Residuals, spots: Spots | None, finding: Finding, known: float | None
+    ) -> BlockReport:
+        bound, length = self._bounds(residuals, known)
+        worst: tuple[Coordinate, ...] = ()
+        if spots is not None and spots.judgement.wrong:
+            worst = worst_coordinates(spots.judgement)
+        return BlockReport(
+            verdict=finding.verdict,
+            difference=self._comparison(residuals).difference,
+            shape=self.block.shape,
+            size=self.block.size,
+            checked=0 if spots is None else spots.size,
+            wrong=0 if spots is None else spots.judgement.wrong,
+            undecided=0 if spots is None else spots.judgement.undecided,
+            worst=worst,
+            cause=finding.cause,
+            power=self._power(finding.verdict, bound, length),
+            screened=Screened(
+                directions=residuals.residual.size,
+                confidence=self.options.confidence,
+                bound=bound,
+                relative_bound=bound / length if length else (math.inf if bound else 0.0),
+                kinked=int(residuals.kinked.sum()),
+            ),
+        )
+
+    def _power(self, verdict: Verdict, bound: float, length: float) -> Power:
+        """Return what would not have passed: a block × (1 + factor), or one coordinate off beyond the bound."""
+        if verdict is not Verdict.PASS or not length:
+            return Power(coordinate=math.inf, factor=math.inf)
+        least = self.relative * (SHARP if self.double else math.sqrt(self.block.size))
+        return Power(
+            coordinate=max(bound * math.sqrt(self.block.size) / length, least),
+            factor=BEYOND * self.relative / (1 - self.relative),
+        )
