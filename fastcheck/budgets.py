@@ -77,7 +77,8 @@ class Budget:
         return max(0.0, times)
 
     def __str__(self) -> str:
-        parts = [] if self.seconds is None else [f"the time budget of {self.seconds:g} s"]
+        timed = self.seconds is not None and math.isfinite(self.seconds)
+        parts = [f"the time budget of {self.seconds:g} s"] if timed else []
         if self.forward_passes is not None:
             parts.append(f"the budget of {self.forward_passes:,} forward passes")
         return " or ".join(parts)
@@ -184,8 +185,10 @@ def _next_batch(
 ) -> int:
     """Return how many coordinates come next, 0 if no more fit; the last batch took ``cost``, seconds and passes."""
     if not last:
-        # Nothing is known yet: each coordinate may take two forward passes, and a start a few dozen.
-        return int(min(max(FIRST, 10 * blocks), SHARE * budget.fits(2 * forward_seconds, 2.0)))
+        # Nothing is known yet: each coordinate may take two forward passes, and a start a few dozen. The first ones in
+        # the order are one of each block, without which nothing could be said of it.
+        fits = SHARE * budget.fits(2 * forward_seconds, 2.0)
+        return int(max(blocks, min(max(FIRST, 10 * blocks), fits)))
     fits = SHARE * budget.fits(*cost)
     return int(last * min(GROWTH, fits)) if fits >= SMALLEST else 0
 

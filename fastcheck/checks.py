@@ -24,6 +24,9 @@ from fastcheck.report.result import Report
 from fastcheck.sampling import validate_confidence
 from fastcheck.verdict import validate_tolerance, worst_verdict
 
+CONFIDENCE = 0.95
+"""Of what a sample proves, unless another one is asked for."""
+
 Progress = bool | Callable[[int, int], None] | None
 
 
@@ -39,7 +42,7 @@ def check(
     n_jobs: int = 1,
     backend: Backend | None = None,
     seed: int = 0,
-    confidence: float = 0.95,
+    confidence: float | None = None,
     time_budget: float | None = None,
     max_forward_passes: int | None = None,
     max_memory: int = MAX_MEMORY,
@@ -76,11 +79,13 @@ def check(
     seed
         Seed of the sample.
     confidence
-        Probability, in (0, 1), with which the report's statement about coordinates that were not checked holds.
+        Probability, in (0, 1), with which the report's statement about coordinates that were not checked holds: None
+        for 0.95, or, with ``coordinates="screen"``, for the 0.999 of `screen`.
     time_budget, max_forward_passes
         Seconds, or forward passes, after which the check ends. All blocks are screened, then coordinates are checked in
         an order of which every beginning is a stratified sample, all of them if the budget allows: ``report.stopped``
-        says why it ended before, and ``proof`` what is known then. It ends at Ctrl-C, too, and returns what it has:
+        says why it ended before, and ``proof`` what is known then. A few coordinates of every block are checked in any
+        case, so a very small budget is exceeded. It ends at Ctrl-C, too, and returns what it has:
         ``time_budget=math.inf`` is a check that may be interrupted.
     max_memory
         Bytes of memory to stay under besides what the cost itself needs.
@@ -117,18 +122,22 @@ def check(
             "gradients: expected the claimed gradient, or a function that returns it, got None. Does the "
             "backward pass end in a return statement?"
         )
-    if isinstance(coordinates, str) and coordinates == "screen":
-        from fastcheck.locating import locate
-
-        how: dict[str, Any] = {"n_jobs": n_jobs, "backend": backend, "seed": seed, "progress": progress}
-        return locate(cost, parameters, gradients, epsilon=epsilon, tolerance=tolerance, method=method, **how)
     start = time.perf_counter()
     budget = Budget.read(time_budget, max_forward_passes)
     if budget is not None and not (isinstance(coordinates, str) and coordinates == "all"):
         raise InvalidProblemError(
             f"coordinates: with a budget the check chooses them itself, got {coordinates!r}. Leave them out."
         )
-    tolerance, confidence = validate_tolerance(tolerance), validate_confidence(confidence)
+    if isinstance(coordinates, str) and coordinates == "screen":
+        from fastcheck.locating import locate
+
+        how: dict[str, Any] = {"n_jobs": n_jobs, "backend": backend, "seed": seed, "progress": progress}
+        how |= {"epsilon": epsilon, "tolerance": tolerance, "method": method, "max_memory": max_memory}
+        how |= {} if confidence is None else {"confidence": confidence}
+        return locate(cost, parameters, gradients, **how)
+    tolerance, confidence = validate_tolerance(tolerance), validate_confidence(
+        CONFIDENCE if confidence is None else confidence
+    )
     execution = Execution(n_jobs=n_jobs, backend=backend, progress=progress, max_memory=max_memory)
     engine = choose_engine(method)
     with generators_kept(), one_blas_thread():
@@ -155,6 +164,7 @@ def check(
             functools.partial(judged_block, problem, plan.epsilon, tolerance, confidence),
         )
     judged = estimates.results
+    looked_at = {one.name for one in judged}
     notes = dict.fromkeys(note for one in judged for note in one.notes)
     kinked = sum(one.report.kinks for one in judged)
     return Report(
@@ -170,6 +180,9 @@ def check(
         seconds=time.perf_counter() - start,
         seed=plan.seed,
         notes=(*execution.notes, *estimates.notes, *notes, *kink_notes(kinked, estimates.kinks)),
+        left_out=tuple(
+            block.name for block in problem.layout.blocks if block.size and block.name not in looked_at
+        ),
     )
 
 

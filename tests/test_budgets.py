@@ -80,6 +80,31 @@ def test_it_ends_on_time():
     assert 0 < report.checked < report.size
 
 
+@pytest.mark.parametrize("budget", [{"time_budget": 1e-9}, {"max_forward_passes": 1}])
+@pytest.mark.parametrize("function", [cost, plain_cost])
+def test_the_smallest_budget_still_looks_at_every_block(budget, function):
+    report = check(function, THETA, right(), **budget)
+    assert report.verdict is Verdict.PASS
+    assert report.stopped is not None
+    assert all(block.checked for block in report.blocks.values())
+    assert "no mistake in what was checked" in str(report)
+
+
+def test_only_a_budget_that_ends_is_named():
+    assert str(Budget.read(math.inf, 300)) == "the budget of 300 forward passes"
+    assert str(Budget.read(2.5, 300)) == "the time budget of 2.5 s or the budget of 300 forward passes"
+
+
+def test_screening_takes_its_own_options_and_no_budget():
+    with pytest.raises(InvalidProblemError, match="with a budget the check chooses them itself, got 'screen'"):
+        check(cost, THETA, right(), coordinates="screen", time_budget=1.0)
+    with pytest.raises(InvalidProblemError, match="max_memory: expected"):
+        check(cost, THETA, right(), coordinates="screen", max_memory="1 GB")
+    for asked, used in [(None, 0.999), (0.9, 0.9)]:
+        report = check(cost, THETA, right(), coordinates="screen", confidence=asked)
+        assert {block.screened.confidence for block in report.blocks.values()} == {used}
+
+
 def test_every_block_is_looked_at_before_any_is_done():
     report = check(Slow(), THETA, right(), max_forward_passes=600)
     assert report.blocks["v"].checked == 3
