@@ -135,8 +135,9 @@ def check(
         how |= {"epsilon": epsilon, "tolerance": tolerance, "method": method, "max_memory": max_memory}
         how |= {} if confidence is None else {"confidence": confidence}
         return locate(cost, parameters, gradients, **how)
-    tolerance, confidence = validate_tolerance(tolerance), validate_confidence(
-        CONFIDENCE if confidence is None else confidence
+    tolerance, confidence = (
+        validate_tolerance(tolerance),
+        validate_confidence(CONFIDENCE if confidence is None else confidence),
     )
     execution = Execution(n_jobs=n_jobs, backend=backend, progress=progress, max_memory=max_memory)
     engine = choose_engine(method)

@@ -96,7 +96,9 @@ def test_only_a_budget_that_ends_is_named():
 
 
 def test_screening_takes_its_own_options_and_no_budget():
-    with pytest.raises(InvalidProblemError, match="with a budget the check chooses them itself, got 'screen'"):
+    with pytest.raises(
+        InvalidProblemError, match="with a budget the check chooses them itself, got 'screen'"
+    ):
         check(cost, THETA, right(), coordinates="screen", time_budget=1.0)
     with pytest.raises(InvalidProblemError, match="max_memory: expected"):
         check(cost, THETA, right(), coordinates="screen", max_memory="1 GB")

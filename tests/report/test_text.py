@@ -90,7 +90,9 @@ def test_a_sample_and_a_step_are_mentioned():
 
 
 def test_a_sample_of_the_longest_method_stays_on_its_lines():
-    long = dataclasses.replace(report(options={"coordinates": 1, "epsilon": 1e-4, "seed": 1234}), method="mlp")
+    long = dataclasses.replace(
+        report(options={"coordinates": 1, "epsilon": 1e-4, "seed": 1234}), method="mlp"
+    )
     lines = str(long).splitlines()
     assert lines[1] == "3 of 17 parameters checked by the kernels for multilayer perceptrons"
     assert lines[3].endswith(" s, ε = 0.0001, sample of seed 1234")
