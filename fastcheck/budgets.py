@@ -20,7 +20,7 @@ from fastcheck.engines import Bound, Estimate, Estimates, choose_engine
 from fastcheck.engines.kinks import KinkPlace, Kinks
 from fastcheck.errors import InvalidProblemError
 from fastcheck.execution import Execution
-from fastcheck.parameters import Block
+from fastcheck.parameters import Block, Vector
 from fastcheck.plan import Coordinates, Part, Plan
 from fastcheck.problem import Problem
 from fastcheck.sampling import PrefixOrder
@@ -164,7 +164,19 @@ def merged(several: Sequence[Estimate]) -> Estimate:
         noise=max(estimate.noise for estimate in several),
         plain=np.flatnonzero(plain[order]),
         kinks=_merged_kinks(several, order),
+        truncation=_merged_truncation(several, order),
+        single_precision=any(estimate.single_precision for estimate in several),
     )
+
+
+def _merged_truncation(several: Sequence[Estimate], order: Coordinates) -> Vector | None:
+    if all(estimate.truncation is None for estimate in several):
+        return None
+    known = [
+        np.zeros(estimate.part.size) if estimate.truncation is None else estimate.truncation
+        for estimate in several
+    ]
+    return np.asarray(np.concatenate(known)[order])
 
 
 def _merged_kinks(several: Sequence[Estimate], order: Coordinates) -> Kinks | None:

@@ -53,7 +53,7 @@ def test_options_that_make_no_sense_are_refused(options, phrase):
 @pytest.mark.parametrize(
     ("change", "phrase"),
     [
-        ({"b2": None}, "parameters: expected the keys W1, b1, W2, b2, .* 2 activations, got b2 missing"),
+        ({"b2": None}, "parameters: expected the keys W1, b1, W2, b2, .* 2 activations, got W1, b1, W2: b2 missing"),
         ({"W1": None, "b1": None}, "got W1, b1 missing"),
         ({"W3": np.ones((3, 3)), "b3": np.ones(3)}, "got W3, b3 besides. Give as many activations as there"),
         ({"W1": [[1.0] * 4] * 5}, "W1: expected a NumPy array of float64, float32 or float16, got list"),
