@@ -157,9 +157,10 @@ class ObjectCost:
         who = f"the {type(network).__name__}"
         for name, array in self.arrays:
             if id(array) not in held:
+                got = "another one (a copy?)" if isinstance(array, np.ndarray) else f"the value {array!r}"
                 raise InvalidProblemError(
                     f"parameters: {name} is not held by {who}: expected the very array that an attribute, "
-                    "list or dict of the object holds, got another one (a copy?)."
+                    f"list or dict of the object holds, got {got}. Pass it as {{'W': network.W, …}}."
                 )
             for view in others:
                 if np.shares_memory(view, array):

@@ -20,7 +20,7 @@ from fastcheck.engines import Bound, Estimate, Estimates, choose_engine
 from fastcheck.engines.kinks import KinkPlace, Kinks
 from fastcheck.errors import InvalidProblemError
 from fastcheck.execution import Execution
-from fastcheck.parameters import Block
+from fastcheck.parameters import Block, Vector
 from fastcheck.plan import Coordinates, Part, Plan
 from fastcheck.problem import Problem
 from fastcheck.sampling import PrefixOrder
@@ -81,7 +81,8 @@ class Budget:
         return max(0.0, times)
 
     def __str__(self) -> str:
-        parts = [] if self.seconds is None else [f"the time budget of {self.seconds:g} s"]
+        timed = self.seconds is not None and math.isfinite(self.seconds)
+        parts = [f"the time budget of {self.seconds:g} s"] if timed else []
         if self.forward_passes is not None:
             parts.append(f"the budget of {self.forward_passes:,} forward passes")
         return " or ".join(parts)
@@ -167,7 +168,19 @@ def merged(several: Sequence[Estimate]) -> Estimate:
         noise=max(estimate.noise for estimate in several),
         plain=np.flatnonzero(plain[order]),
         kinks=_merged_kinks(several, order),
+        truncation=_merged_truncation(several, order),
+        single_precision=any(estimate.single_precision for estimate in several),
     )
+
+
+def _merged_truncation(several: Sequence[Estimate], order: Coordinates) -> Vector | None:
+    if all(estimate.truncation is None for estimate in several):
+        return None
+    known = [
+        np.zeros(estimate.part.size) if estimate.truncation is None else estimate.truncation
+        for estimate in several
+    ]
+    return np.asarray(np.concatenate(known)[order])
 
 
 def _merged_kinks(several: Sequence[Estimate], order: Coordinates) -> Kinks | None:
@@ -188,8 +201,10 @@ def _next_batch(
 ) -> int:
     """Return how many coordinates come next, 0 if no more fit; the last batch took ``cost``, seconds and passes."""
     if not last:
-        # Nothing is known yet: each coordinate may take two forward passes, and a start a few dozen.
-        return int(min(max(FIRST, 10 * blocks), SHARE * budget.fits(2 * forward_seconds, 2.0)))
+        # Nothing is known yet: each coordinate may take two forward passes, and a start a few dozen. The first ones in
+        # the order are one of each block, without which nothing could be said of it.
+        fits = SHARE * budget.fits(2 * forward_seconds, 2.0)
+        return int(max(blocks, min(max(FIRST, 10 * blocks), fits)))
     fits = SHARE * budget.fits(*cost)
     return int(last * min(GROWTH, fits)) if fits >= SMALLEST else 0
 

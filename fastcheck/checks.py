@@ -27,8 +27,11 @@ from fastcheck.verdict import validate_tolerance, worst_verdict
 MANY = 1_000_000
 """Coordinates of which all are checked without being asked for; more are screened."""
 
-DIRECTIONS, CONFIDENCE = 4, 0.999
+DIRECTIONS, SCREENED = 4, 0.999
 """Of screening, as in `screen`."""
+
+CONFIDENCE = 0.95
+"""Of what a sample proves, unless another one is asked for."""
 
 Progress = bool | Callable[[int, int], None] | None
 
@@ -45,7 +48,7 @@ def check(
     n_jobs: int = 1,
     backend: Backend | None = None,
     seed: int = 0,
-    confidence: float = 0.95,
+    confidence: float | None = None,
     time_budget: float | None = None,
     max_forward_passes: int | None = None,
     max_memory: int = MAX_MEMORY,
@@ -83,11 +86,13 @@ def check(
     seed
         Seed of the sample.
     confidence
-        Probability, in (0, 1), with which the report's statement about coordinates that were not checked holds.
+        Probability, in (0, 1), with which the report's statement about coordinates that were not checked holds: None
+        for 0.95, or, with ``coordinates="screen"``, for the 0.999 of `screen`.
     time_budget, max_forward_passes
         Seconds, or forward passes, after which the check ends. All blocks are screened, then coordinates are checked in
         an order of which every beginning is a stratified sample, all of them if the budget allows: ``report.stopped``
-        says why it ended before, and ``proof`` what is known then. It ends at Ctrl-C, too, and returns what it has:
+        says why it ended before, and ``proof`` what is known then. A few coordinates of every block are checked in any
+        case, so a very small budget is exceeded. It ends at Ctrl-C, too, and returns what it has:
         ``time_budget=math.inf`` is a check that may be interrupted.
     max_memory
         Bytes of memory that batches stay under, besides copies of the parameters and the claim and what the cost itself
@@ -131,7 +136,10 @@ def check(
         raise InvalidProblemError(
             f"coordinates: with a budget the check chooses them itself, got {coordinates!r}. Leave them out."
         )
-    tolerance, confidence = validate_tolerance(tolerance), validate_confidence(confidence)
+    tolerance = validate_tolerance(tolerance)
+    of_directions, of_samples = (
+        validate_confidence(usual if confidence is None else confidence) for usual in (SCREENED, CONFIDENCE)
+    )
     execution = Execution(n_jobs=n_jobs, backend=backend, progress=progress, max_memory=max_memory)
     engine = choose_engine(method)
     with generators_kept(), one_blas_thread():
@@ -146,7 +154,7 @@ def check(
                 method=method,
                 epsilon=epsilon,
                 tolerance=tolerance,
-                confidence=confidence,
+                confidence=of_samples,
                 seed=seed,
                 max_memory=execution.max_memory,
             )
@@ -154,7 +162,7 @@ def check(
             from fastcheck.locating import locate_after_screening
             from fastcheck.screening import read_options, screened_problem
 
-            options = read_options(gradients, DIRECTIONS, CONFIDENCE, epsilon, tolerance, seed, max_memory)
+            options = read_options(gradients, DIRECTIONS, of_directions, epsilon, tolerance, seed, max_memory)
             report = screened_problem(problem, options, execution, method, start, locate_after_screening)
             return dataclasses.replace(report, notes=(*report.notes, *_why_screened(problem, coordinates)))
         everything = "all" if coordinates is None else coordinates
@@ -163,9 +171,10 @@ def check(
             problem,
             plan,
             execution,
-            functools.partial(judged_block, problem, plan.epsilon, tolerance, confidence),
+            functools.partial(judged_block, problem, plan.epsilon, tolerance, of_samples),
         )
     judged = estimates.results
+    looked_at = {one.name for one in judged}
     notes = dict.fromkeys(note for one in judged for note in one.notes)
     kinked = sum(one.report.kinks for one in judged)
     return Report(
@@ -181,6 +190,9 @@ def check(
         seconds=time.perf_counter() - start,
         seed=plan.seed,
         notes=(*execution.notes, *estimates.notes, *notes, *kink_notes(kinked, estimates.kinks)),
+        left_out=tuple(
+            block.name for block in problem.layout.blocks if block.size and block.name not in looked_at
+        ),
     )
 
 

@@ -148,8 +148,14 @@ def _together(judged: JudgedBlock | None, screened: ScreenedBlock | None) -> Blo
     return dataclasses.replace(report, verdict=verdict, worst=worst, cause=cause)
 
 
+def _complete(judged: JudgedBlock) -> bool:
+    return judged.report.checked == judged.report.size
+
+
 def _notes(found: Gathered, judged: dict[str, JudgedBlock], screened: dict[str, ScreenedBlock]) -> list[Any]:
     kinked = sum(one.report.kinks for one in judged.values())
     notes = [*found.notes, *(note for one in judged.values() for note in one.notes)]
-    notes += [note for one in screened.values() for note in one.notes]
+    # What directions say of a block is of no interest where all of its coordinates are known.
+    partly = [one for name, one in screened.items() if name not in judged or not _complete(judged[name])]
+    notes += [note for one in partly for note in one.notes]
     return [*notes, *kink_notes(kinked, found.kinks)]

@@ -50,5 +50,6 @@ def kink_notes(coordinates: int, places: tuple[KinkPlace, ...]) -> tuple[str, ..
         return ()
     where = "".join(f" {place}." for place in places[:KINKS_NAMED])
     more = f" And in {len(places) - KINKS_NAMED} more places." if len(places) > KINKS_NAMED else ""
-    at = f"{coordinates:,} coordinates are at kinks, where any claim between the one-sided slopes is right."
+    at = "1 coordinate is at a kink" if coordinates == 1 else f"{coordinates:,} coordinates are at kinks"
+    at += ", where any claim between the one-sided slopes is right."
     return (at + where + more,)

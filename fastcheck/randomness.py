@@ -15,7 +15,9 @@ from fastcheck.errors import InvalidProblemError
 
 
 @contextlib.contextmanager
-def frozen_randomness(seed: int, *generators: np.random.Generator | np.random.RandomState) -> Iterator[None]:
+def frozen_randomness(
+    seed: int = 0, *generators: np.random.Generator | np.random.RandomState
+) -> Iterator[None]:
     """Make random numbers repeat themselves in every evaluation of the checks in this ``with`` block.
 
     A gradient check needs the same cost every time. Inside the block each evaluation of the cost, and each

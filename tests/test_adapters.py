@@ -258,6 +258,12 @@ def test_object_that_does_not_hold_the_array_is_refused():
         check_object(network, network.loss, parameters, parameters)
 
 
+def test_object_of_which_only_names_are_given_is_refused():
+    network = Network()
+    with pytest.raises(InvalidProblemError, match=r"got the value 'W0'\. Pass it as \{'W': network\.W"):
+        check_object(network, network.loss, ["W0"], network.gradients)
+
+
 def test_object_with_a_view_of_a_parameter_is_refused():
     network = Network()
     network.transposed = network.layers[1].parameters["W"].T

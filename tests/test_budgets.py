@@ -80,6 +80,71 @@ def test_it_ends_on_time():
     assert 0 < report.checked < report.size
 
 
+@pytest.mark.parametrize("budget", [{"time_budget": 1e-9}, {"max_forward_passes": 1}])
+@pytest.mark.parametrize("function", [cost, plain_cost])
+def test_the_smallest_budget_still_looks_at_every_block(budget, function):
+    report = check(function, THETA, right(), **budget)
+    assert report.verdict is Verdict.PASS
+    assert report.stopped is not None
+    assert all(block.checked for block in report.blocks.values())
+    assert "no mistake in what was checked" in str(report)
+
+
+@pytest.mark.parametrize("size", [3, 200])
+def test_a_cost_in_single_precision_is_known_as_such_in_batches(size):
+    theta = np.linspace(-1, 2, size)
+    asked = (lambda p: float(np.sum(np.sin(p.astype(np.float32)))), theta, np.cos(theta))
+    whole = check(*asked, method="plain")
+    gradual = check(*asked, method="plain", max_forward_passes=10**6)
+    assert gradual.checked == size
+    for report in (whole, gradual):
+        assert report.verdict is Verdict.INCONCLUSIVE
+        assert report.blocks["theta"].cause.startswith("float32: ")
+
+
+def test_the_bound_on_truncation_survives_batches():
+    theta = np.random.default_rng(0).standard_normal(100)
+    claim = 1e5 * np.cos(1e5 * theta)
+    report = check(
+        lambda p: float(np.sum(np.sin(1e5 * p))) + 1e3,
+        theta,
+        claim,
+        method="plain",
+        epsilon=0.01,
+        max_forward_passes=10**6,
+    )
+    assert report.checked == 100
+    assert report.blocks["theta"].cause.startswith("truncation: ")
+
+
+def test_a_block_that_is_done_has_no_note_of_its_directions():
+    wrong = right()
+    wrong["W"][7, 3] *= 1.001
+    done = check(cost, THETA, wrong, time_budget=60.0)
+    assert done.blocks["W"].wrong == 1
+    assert not any("in few places" in note for note in done.notes)
+    started = check(plain_cost, THETA, wrong, max_forward_passes=600)
+    assert started.checked < started.size
+    assert any("in few places" in note for note in started.notes)
+
+
+def test_only_a_budget_that_ends_is_named():
+    assert str(Budget.read(math.inf, 300)) == "the budget of 300 forward passes"
+    assert str(Budget.read(2.5, 300)) == "the time budget of 2.5 s or the budget of 300 forward passes"
+
+
+def test_screening_takes_its_own_options_and_no_budget():
+    with pytest.raises(
+        InvalidProblemError, match="with a budget the check chooses them itself, got 'screen'"
+    ):
+        check(cost, THETA, right(), coordinates="screen", time_budget=1.0)
+    with pytest.raises(InvalidProblemError, match="max_memory: expected"):
+        check(cost, THETA, right(), coordinates="screen", max_memory="1 GB")
+    for asked, used in [(None, 0.999), (0.9, 0.9)]:
+        report = check(cost, THETA, right(), coordinates="screen", confidence=asked)
+        assert {block.screened.confidence for block in report.blocks.values()} == {used}
+
+
 def test_every_block_is_looked_at_before_any_is_done():
     report = check(Slow(), THETA, right(), max_forward_passes=600)
     assert report.blocks["v"].checked == 3

@@ -59,7 +59,7 @@ def test_a_cost_that_draws_is_explained():
 def test_a_pattern_of_the_global_generator_is_checked(method):
     before = np.random.get_state()
     for scaled in (True, False):
-        with frozen_randomness(0):
+        with frozen_randomness():
             report = check_backprop(
                 *network(np.random.random_sample, scaled=scaled), parameters(), DATA, LABELS, method=method
             )

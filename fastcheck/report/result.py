@@ -112,7 +112,7 @@ class Report:
     bound. ``method`` is the engine, ``epsilon`` its step (None: chosen for each coordinate), ``seconds`` the
     wall time, ``seed`` the seed that drew the sample, ``forward_passes`` all evaluations of the cost.
     ``notes`` are sentences about how the check was run. ``stopped`` says why not all coordinates were checked, and is
-    None where all were that were asked for.
+    None where all were that were asked for. ``left_out`` names the blocks that were not asked for.
     """
 
     verdict: Verdict
@@ -126,6 +126,7 @@ class Report:
     seed: int
     notes: tuple[str, ...] = ()
     stopped: str | None = None
+    left_out: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "blocks", MappingProxyType(dict(self.blocks)))
@@ -190,6 +191,7 @@ class Report:
         fields = dict(plain)
         fields["verdict"] = Verdict(fields["verdict"])
         fields["notes"] = tuple(fields["notes"])
+        fields["left_out"] = tuple(fields["left_out"])
         fields["blocks"] = {name: _block_from_dict(block) for name, block in fields["blocks"].items()}
         return cls(**fields)
 

@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import io
 import textwrap
 
-from rich.console import Console, Group, RenderableType
+from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
 from fastcheck.report.stages import StagesReport, steps_named
-from fastcheck.report.text import COLOURS, WIDTH, rich_report
+from fastcheck.report.text import COLOURS, WIDTH, as_text, rich_report
 from fastcheck.verdict import Verdict
 
 
 def render(report: StagesReport) -> str:
     """Return the report as plain text without colours."""
-    file = io.StringIO()
-    Console(file=file, width=WIDTH, color_system=None, legacy_windows=False).print(rich_stages(report))
-    return "\n".join(line.rstrip() for line in file.getvalue().rstrip().splitlines())
+    return as_text(rich_stages(report))
 
 
 def rich_stages(report: StagesReport) -> RenderableType:

@@ -6,6 +6,7 @@ import io
 import math
 import os
 import textwrap
+from collections.abc import Sequence
 
 from rich.console import Console, Group, RenderableType
 from rich.table import Table
@@ -43,10 +44,13 @@ METHODS = {
 
 def render(report: Report) -> str:
     """Return the report as plain text without colours."""
-    console = Console(file=io.StringIO(), width=WIDTH, color_system=None, legacy_windows=False)
-    console.print(rich_report(report))
-    file = console.file
-    assert isinstance(file, io.StringIO)  # tells mypy what was passed three lines above
+    return as_text(rich_report(report))
+
+
+def as_text(renderable: RenderableType) -> str:
+    """Return what a console of 80 columns shows, without colours and without spaces at the ends of lines."""
+    file = io.StringIO()
+    Console(file=file, width=WIDTH, color_system=None, legacy_windows=False).print(renderable)
     return "\n".join(line.rstrip() for line in file.getvalue().rstrip().splitlines())
 
 
@@ -66,10 +70,21 @@ def rich_report(report: Report) -> RenderableType:
     if report.verdict is Verdict.FAIL and report.worst:
         parts += [Text(), Text("Worst coordinates"), _worst(report)]
     parts += _proofs(report)
+    if any(map(_to_be_located, report.blocks.values())):
+        parts += [Text(), Text("Where? fastcheck.locate(cost, parameters, gradients) finds out.")]
     causes = [block.cause for block in report.blocks.values() if block.cause]
     notes = [f"Inconclusive, {cause}" for cause in causes[:1]] + list(report.notes)
     parts += [Text(textwrap.fill(f"Note: {note}", WIDTH - 2)) for note in notes]
     return Group(*parts)
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.3g} %" if share > 0.99 else f"{100 * share:.2g} %"
+
+
+def _to_be_located(block: BlockReport) -> bool:
+    """Tell whether directions show a mistake of which no coordinate is known."""
+    return block.verdict is Verdict.FAIL and not (block.wrong or block.located)
 
 
 def _proofs(report: Report) -> list[RenderableType]:
@@ -91,7 +106,7 @@ def _proofs(report: Report) -> list[RenderableType]:
         table.add_row(
             Text(name),
             f"{proof.size - proof.checked:,}",
-            f"at most {proof.at_most:,} ({100 * proof.share:.2g} %)",
+            f"at most {proof.at_most:,} ({_percent(proof.share)})",
             f"{proof.missed(TOUCHED):.2g}",
         )
     return [Text(), table]
@@ -99,16 +114,20 @@ def _proofs(report: Report) -> list[RenderableType]:
 
 def _headline(report: Report) -> Text:
     def named(verdict: Verdict) -> str:
-        names = [name for name, block in report.blocks.items() if block.verdict is verdict]
-        return ", ".join(names[:6]) + (f" and {len(names) - 6} more" if len(names) > 6 else "")
+        return _listed([name for name, block in report.blocks.items() if block.verdict is verdict])
 
     sentence = SENTENCES[report.verdict].format(
         failing=named(Verdict.FAIL), undecided=named(Verdict.INCONCLUSIVE)
     )
-    if report.verdict is Verdict.PASS and not all(map(_known_as_a_whole, report.blocks.values())):
+    known = all(map(_known_as_a_whole, report.blocks.values())) and not report.left_out
+    if report.verdict is Verdict.PASS and not known:
         sentence = PART
     colour = COLOURS[report.verdict]
     return Text(f"{report.verdict.upper()}  ", style=colour).append(sentence, style="bold")
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(names[:6]) + (f" and {len(names) - 6} more" if len(names) > 6 else "")
 
 
 def _known_as_a_whole(block: BlockReport) -> bool:
@@ -123,22 +142,26 @@ def _summary(report: Report) -> Text:
     if sampled or not screened:
         complete = report.checked == report.size
         share = "all" if complete else f"{report.checked:,} of"
-        step = "" if report.epsilon is None else f", ε = {report.epsilon:g}"
-        seed = "" if complete else f", seed {report.seed}"
-        lines.append(f"{share} {report.size:,} parameters checked by {METHODS[report.method]}{step}{seed}")
+        lines.append(f"{share} {report.size:,} parameters checked by {METHODS[report.method]}")
+    if report.left_out:
+        lines.append(f"not looked at: {_listed(report.left_out)}")
     if report.stopped:
         lines.append(f"stopped, as {report.stopped}")
     if screened:
         size = sum(block.size for block in report.blocks.values() if block.screened)
         by = "" if sampled else f" by {METHODS[report.method]}, seed {report.seed}"
+        plural = "" if screened[0].directions == 1 else "s"
         lines += [
             f"{size:,} parameters screened{by}",
-            f"along {screened[0].directions} random directions in each block; each bound on the relative error",
+            f"along {screened[0].directions} random direction{plural} in each block; each bound on the relative error",
             f"‖g - ∇J‖ / ‖∇J‖ of a block holds with {100 * screened[0].confidence:.10g} % confidence",
         ]
+    drawn = any(block.proof and block.checked < block.size for block in report.blocks.values())
+    step = "" if report.epsilon is None else f", ε = {report.epsilon:g}"
+    seed = f", sample of seed {report.seed}" if drawn else ""
     lines += [
         f"difference {report.difference:.3g}  (usually right below 1e-7, wrong above 1e-3)",
-        f"{report.forward_passes:,} forward passes, {report.seconds:.2f} s",
+        f"{report.forward_passes:,} forward passes, {report.seconds:.2f} s{step}{seed}",
     ]
     return Text("\n".join(lines) + ("" if screened else _power(report)))
 
@@ -208,7 +231,8 @@ def _worst(report: Report) -> Table:
         table.add_column(title, justify="right")
     failing = [block for block in report.blocks.values() if block.verdict is Verdict.FAIL]
     for block in failing[:BLOCKS_SHOWN]:
-        for c in block.worst[:SHOWN]:
+        wrong = [c for c in block.worst if c.relative_error > report.tolerance]
+        for c in (wrong or block.worst)[:SHOWN]:
             numbers = (f"{c.claimed:.8g}", f"{c.numerical:.8g}", f"{c.error:.2e}", f"{c.relative_error:.1e}")
             table.add_row(Text(c.name), *numbers)
     return table

@@ -6,7 +6,7 @@ import sys
 import numpy as np
 import pytest
 
-from fastcheck import Verdict, check
+from fastcheck import Verdict, check, locate, screen
 from fastcheck.report.text import WIDTH, make_console, rich_report
 
 THETA = {"W1": np.linspace(0.1, 1.9, 12).reshape(4, 3), "b1": np.linspace(-1, 1, 4), "gamma": 0.7}
@@ -87,6 +87,56 @@ def test_a_sample_and_a_step_are_mentioned():
     assert "3 of 17 parameters checked" in text
     assert "ε = 0.0001" in text
     assert "seed 12" in text
+
+
+def test_a_sample_of_the_longest_method_stays_on_its_lines():
+    long = dataclasses.replace(
+        report(options={"coordinates": 1, "epsilon": 1e-4, "seed": 1234}), method="mlp"
+    )
+    lines = str(long).splitlines()
+    assert lines[1] == "3 of 17 parameters checked by the kernels for multilayer perceptrons"
+    assert lines[3].endswith(" s, ε = 0.0001, sample of seed 1234")
+    positions = str(report(options={"coordinates": ["b1[2]"], "seed": 1234}))
+    assert "1234" not in positions  # nothing was drawn
+
+
+def test_blocks_that_were_left_out_are_named():
+    some = report(options={"coordinates": {"gamma": "all"}})
+    assert some.left_out == ("W1", "b1")
+    lines = str(some).splitlines()
+    assert lines[0] == "PASS  no mistake in what was checked"
+    assert lines[2] == "not looked at: W1, b1"
+    assert type(some).from_dict(some.to_dict()) == some
+    assert report().left_out == ()
+
+
+def test_right_coordinates_are_not_listed_beside_wrong_ones(texts):
+    listed = texts[Verdict.FAIL].split("Worst coordinates")[1].splitlines()[2:]
+    assert [line.split("  ")[0] for line in listed] == ["W1[3, 0]"]
+
+
+def test_a_share_of_everything_is_a_hundred_percent():
+    text = str(check(lambda w: np.sum(w**2), np.arange(2.0), 2 * np.arange(2.0), coordinates=1))
+    assert "at most 1 (100 %)" in text
+
+
+def test_screening_says_how_many_directions_and_who_finds_the_place():
+    wrong = gradients()
+    wrong["W1"][3, 0] *= 1.01
+    hint = "Where? fastcheck.locate(cost, parameters, gradients) finds out."
+    assert "along 1 random direction in each block" in str(screen(cost, THETA, gradients(), directions=1))
+    W1 = np.tile(THETA["W1"], (9, 9))
+    failing = screen(cost, THETA | {"W1": W1}, _one_wrong(W1))
+    assert failing.verdict is Verdict.FAIL
+    assert hint in str(failing)
+    assert hint not in str(screen(cost, THETA, gradients()))
+    assert hint not in str(locate(cost, THETA, gradients(W1=wrong["W1"])))
+
+
+def _one_wrong(W1):
+    claim = gradients(W1=np.cos(W1))
+    claim["W1"][3, 0] *= 1.01
+    return claim
 
 
 def test_names_in_brackets_are_not_taken_for_markup():

@@ -130,7 +130,8 @@ def _expect_names(parameters: Any, layers: int) -> None:
     missing = [name for name in names if name not in parameters]
     surplus = [str(name) for name in parameters if name not in names]
     if missing or surplus:
-        problem = f"{', '.join(missing)} missing" if missing else f"{', '.join(surplus)} besides"
+        given = ", ".join(map(str, parameters)) or "none"
+        problem = f"{given} ({', '.join(missing)} missing)" if missing else f"{', '.join(surplus)} besides"
         raise InvalidProblemError(
             f"parameters: expected the keys {wanted}, a pair for each of the {layers} activations, got "
             f"{problem}. Give as many activations as there are layers."
