@@ -54,9 +54,11 @@ def check_gradually(
         seed=seed,
         max_memory=max_memory,
     )
-    screened, passes, notes = _screened(problem, budget, execution, options, method)
+    screened, passes, notes, way_method = _screened(problem, budget, execution, options, method)
     blocks = [block for block in problem.layout.blocks if block.size]
-    found = gather(problem, blocks, budget, execution, method=method, epsilon=epsilon, seed=seed)
+    found = gather(
+        problem, blocks, budget, execution, method=method, epsilon=epsilon, seed=seed, known=bool(screened)
+    )
     judged = {
         name: judged_block(problem, epsilon, tolerance, confidence, estimate)
         for name, estimate in found.estimates.items()
@@ -64,13 +66,13 @@ def check_gradually(
     reports = {block.name: _together(judged.get(block.name), screened.get(block.name)) for block in blocks}
     return Report(
         verdict=worst_verdict(report.verdict for report in reports.values()),
-        difference=Comparison.joined(one.comparison for one in judged.values()).difference,
+        difference=Comparison.joined(one.comparison for one in (judged or screened).values()).difference,
         blocks=reports,
         forward_passes=problem.forward_passes
         + passes
         + found.forward_passes
         + sum(one.forward_passes for one in judged.values()),
-        method=found.method,
+        method=found.method if judged else way_method,
         epsilon=epsilon,
         tolerance=tolerance,
         seconds=time.perf_counter() - budget.start,
@@ -82,12 +84,15 @@ def check_gradually(
 
 def _screened(
     problem: Problem, budget: Budget, execution: Execution, options: Options, method: str
-) -> tuple[dict[str, ScreenedBlock], int, tuple[str, ...]]:
-    """Screen all blocks with as many directions as half of the budget may allow, or none; and what that cost."""
+) -> tuple[dict[str, ScreenedBlock], int, tuple[str, ...], str]:
+    """Screen all blocks with as many directions as half of the budget may allow, or none.
+
+    Returns what was found, what that cost, notes, and the engine.
+    """
     count = PASSES * sum(block.size > 0 for block in problem.layout.blocks)
     directions = int(min(DIRECTIONS, budget.fits(count * problem.seconds, count) / 2))
     if not directions:
-        return {}, 0, ("the budget is too small to screen the blocks first.",)
+        return {}, 0, ("the budget is too small to screen the blocks first.",), method
     options = dataclasses.replace(options, directions=directions)
     way_method = method if method in ("auto", "difference", "plain", "reference") else "auto"
     with opened(
@@ -102,13 +107,15 @@ def _screened(
         found = screen_blocks(problem, way, options, inner)
         passes = way.forward_passes + sum(one.extra_passes for one in found)
         budget.spent += passes
-        return {one.residuals.block.name: one for one in found}, passes, way.notes
+        return {one.residuals.block.name: one for one in found}, passes, way.notes, way.method
 
 
 def _together(judged: JudgedBlock | None, screened: ScreenedBlock | None) -> BlockReport:
     """Return the report of a block of which directions, coordinates or both were looked at."""
     if judged is None:
-        assert screened is not None  # the first coordinates of every block come in the first batch
+        assert (
+            screened is not None
+        )  # one of each block is in the first batch, and without that blocks were screened
         return screened.report
     report = judged.report
     if screened is None:

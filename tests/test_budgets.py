@@ -6,7 +6,7 @@ import time
 import numpy as np
 import pytest
 
-from fastcheck import InvalidProblemError, Verdict, check
+from fastcheck import InvalidProblemError, Verdict, check, screen
 from fastcheck.budgets import Budget
 
 rng = np.random.default_rng(0)
@@ -172,6 +172,18 @@ def test_an_interruption_gives_what_is_known():
     assert report.stopped == "it was interrupted"
     assert 0 < report.checked < report.size
     assert report.verdict is Verdict.PASS
+
+
+def test_an_interruption_of_the_first_batch_gives_what_screening_found():
+    for claim, verdict in [(right(), Verdict.PASS), (right() | {"v": np.zeros(3)}, Verdict.FAIL)]:
+        screening = Slow()
+        screen(screening, THETA, claim)
+        interrupted = Slow(interrupted_at=screening.calls + 60)
+        report = check(interrupted, THETA, claim, time_budget=math.inf)
+        assert (report.verdict, report.stopped) == (verdict, "it was interrupted")
+        assert all(block.proof is None for block in report.blocks.values())
+        assert "stopped, as it was interrupted" in str(report)
+        assert "screened by plain evaluation" in str(report)
 
 
 def test_an_interruption_before_anything_is_known_is_one():

@@ -53,7 +53,10 @@ def test_options_that_make_no_sense_are_refused(options, phrase):
 @pytest.mark.parametrize(
     ("change", "phrase"),
     [
-        ({"b2": None}, "parameters: expected the keys W1, b1, W2, b2, .* 2 activations, got W1, b1, W2 .b2 missing."),
+        (
+            {"b2": None},
+            "parameters: expected the keys W1, b1, W2, b2, .* 2 activations, got W1, b1, W2 .b2 missing.",
+        ),
         ({"W1": None, "b1": None}, r"got W2, b2 \(W1, b1 missing\)"),
         ({"W3": np.ones((3, 3)), "b3": np.ones(3)}, "got W3, b3 besides. Give as many activations as there"),
         ({"W1": [[1.0] * 4] * 5}, "W1: expected a NumPy array of float64, float32 or float16, got list"),
@@ -108,7 +111,7 @@ def test_parameters_that_are_no_dict_are_refused():
     with pytest.raises(InvalidProblemError, match="expected a dict with the keys W1, b1, W2, b2, got list"):
         network().cost(list(parameters.values()), X, Y)
     with pytest.raises(
-        InvalidProblemError, match=r"keys W1, b1, …, W4, b4, .* 4 activations, got W1, b1, W2, b2 .W3, b3, W4, b4 missing"
+        InvalidProblemError, match=r"keys W1, b1, …, W4, b4, .* got W1, b1, W2, b2 \(W3, b3, W4, b4 missing\)"
     ):
         MLP(("relu", "relu", "relu", "softmax")).cost(parameters, X, Y)
 
