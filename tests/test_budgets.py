@@ -126,6 +126,10 @@ def test_a_block_that_is_done_has_no_note_of_its_directions():
     started = check(plain_cost, THETA, wrong, max_forward_passes=600)
     assert started.checked < started.size
     assert any("in few places" in note for note in started.notes)
+    assert started.blocks["W"].wrong == 0
+    assert started.blocks["W"].worst  # right ones, which are none of those to show
+    assert "Worst coordinates" not in str(started)
+    assert "Where? fastcheck.locate" in str(started)
 
 
 def test_only_a_budget_that_ends_is_named():
