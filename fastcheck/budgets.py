@@ -109,8 +109,12 @@ def gather(
     method: str,
     epsilon: float | None,
     seed: int,
+    known: bool = False,
 ) -> Gathered:
-    """Estimate coordinates of blocks until all are done or the budget is; an interruption ends it, too."""
+    """Estimate coordinates of blocks until all are done or the budget is; an interruption ends it, too.
+
+    Unless something of the blocks is ``known`` already, an interruption before the first batch is done is raised.
+    """
     sizes = [block.size for block in blocks]
     order = PrefixOrder(sizes, seed)
     starts = np.cumsum([0, *sizes])
@@ -136,7 +140,7 @@ def gather(
                 done, last = done + count, count
                 advance(count)
     except KeyboardInterrupt:
-        if not done:
+        if not (done or known):
             raise
         found.stopped = INTERRUPTED
     found.estimates = {name: merged(several) for name, several in parts.items() if several}

@@ -56,11 +56,20 @@ def check_gradually(
         max_memory=max_memory,
     )
     first = _screened(problem, budget, execution, options, method)
-    screened, passes = first.blocks, first.forward_passes
+    screened, passes, way_method = first.blocks, first.forward_passes, first.method
     blocks = [block for block in problem.layout.blocks if block.size]
-    found = Gathered(method=first.method, estimates={}, stopped=INTERRUPTED)
+    found = Gathered(method=method, estimates={}, stopped=INTERRUPTED)
     if not first.interrupted:
-        found = gather(problem, blocks, budget, execution, method=method, epsilon=epsilon, seed=seed)
+        found = gather(
+            problem,
+            blocks,
+            budget,
+            execution,
+            method=method,
+            epsilon=epsilon,
+            seed=seed,
+            known=bool(screened),
+        )
     judged = {
         name: judged_block(problem, epsilon, tolerance, confidence, estimate)
         for name, estimate in found.estimates.items()
@@ -69,13 +78,13 @@ def check_gradually(
     reports = {name: _together(judged.get(name), screened.get(name)) for name in known}
     return Report(
         verdict=worst_verdict(report.verdict for report in reports.values()),
-        difference=Comparison.joined(one.comparison for one in judged.values()).difference,
+        difference=Comparison.joined(one.comparison for one in (judged or screened).values()).difference,
         blocks=reports,
         forward_passes=problem.forward_passes
         + passes
         + found.forward_passes
         + sum(one.forward_passes for one in judged.values()),
-        method=found.method,
+        method=found.method if judged else way_method,
         epsilon=epsilon,
         tolerance=tolerance,
         seconds=time.perf_counter() - budget.start,

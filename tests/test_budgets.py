@@ -6,7 +6,7 @@ import time
 import numpy as np
 import pytest
 
-from fastcheck import InvalidProblemError, Verdict, check
+from fastcheck import InvalidProblemError, Verdict, check, screen
 from fastcheck.budgets import Budget
 
 rng = np.random.default_rng(0)
@@ -126,6 +126,10 @@ def test_a_block_that_is_done_has_no_note_of_its_directions():
     started = check(plain_cost, THETA, wrong, max_forward_passes=600)
     assert started.checked < started.size
     assert any("in few places" in note for note in started.notes)
+    assert started.blocks["W"].wrong == 0
+    assert started.blocks["W"].worst  # right ones, which are none of those to show
+    assert "Worst coordinates" not in str(started)
+    assert "Where? fastcheck.locate" in str(started)
 
 
 def test_only_a_budget_that_ends_is_named():
@@ -187,6 +191,18 @@ def test_an_interruption_of_the_screening_gives_the_blocks_that_were_screened(mo
     assert 0 < len(report.blocks) < 3
     assert report.verdict is not Verdict.FAIL
     assert "stopped, as it was interrupted" in str(report)
+
+
+def test_an_interruption_of_the_first_batch_gives_what_screening_found():
+    for claim, verdict in [(right(), Verdict.PASS), (right() | {"v": np.zeros(3)}, Verdict.FAIL)]:
+        screening = Slow()
+        screen(screening, THETA, claim)
+        interrupted = Slow(interrupted_at=screening.calls + 60)
+        report = check(interrupted, THETA, claim, time_budget=math.inf)
+        assert (report.verdict, report.stopped) == (verdict, "it was interrupted")
+        assert all(block.proof is None for block in report.blocks.values())
+        assert "stopped, as it was interrupted" in str(report)
+        assert "screened by plain evaluation" in str(report)
 
 
 def test_an_interruption_before_anything_is_known_is_one():

@@ -59,3 +59,13 @@ def test_the_cause_is_named(cause):
     assert report.blocks["w"].cause.startswith(f"{cause}: the numerical gradient of w is known to ± ")
     advice = report.blocks["w"].cause.split(". ")[-1]
     assert advice in str(report).replace("\n", " ")
+
+
+@pytest.mark.parametrize(
+    ("zeros", "words"), [(1, "1 coordinate is at a kink,"), (2, "2 coordinates are at kinks,")]
+)
+def test_coordinates_at_kinks_are_counted_in_words(zeros, words):
+    theta = np.array([0.0, 0.0, 1.0])[2 - zeros :]
+    report = check(lambda w: np.sum(np.maximum(w, 0)), theta, (theta > 0).astype(float))
+    assert report.passed
+    assert any(note.startswith(words) for note in report.notes)

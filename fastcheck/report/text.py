@@ -67,8 +67,8 @@ def rich_report(report: Report) -> RenderableType:
     located = [block.located.sentence for block in report.blocks.values() if block.located]
     if located:
         parts += [Text(), *(Text(textwrap.fill(f"Located: {sentence}", WIDTH - 2)) for sentence in located)]
-    if report.verdict is Verdict.FAIL and report.worst:
-        parts += [Text(), Text("Worst coordinates"), _worst(report)]
+    if (worst := _worst(report)).row_count:
+        parts += [Text(), Text("Worst coordinates"), worst]
     parts += _proofs(report)
     if any(map(_to_be_located, report.blocks.values())):
         parts += [Text(), Text("Where? fastcheck.locate(cost, parameters, gradients) finds out.")]
@@ -225,14 +225,14 @@ def _largest_error(block: BlockReport) -> Text:
 
 
 def _worst(report: Report) -> Table:
+    """Return a table of the wrong coordinates of failing blocks, which is empty if only directions show a mistake."""
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
     table.add_column("coordinate")
     for title in ("claimed", "numerical", "error", "relative"):
         table.add_column(title, justify="right")
     failing = [block for block in report.blocks.values() if block.verdict is Verdict.FAIL]
     for block in failing[:BLOCKS_SHOWN]:
-        wrong = [c for c in block.worst if c.relative_error > report.tolerance]
-        for c in (wrong or block.worst)[:SHOWN]:
+        for c in [c for c in block.worst if c.relative_error > report.tolerance][:SHOWN]:
             numbers = (f"{c.claimed:.8g}", f"{c.numerical:.8g}", f"{c.error:.2e}", f"{c.relative_error:.1e}")
             table.add_row(Text(c.name), *numbers)
     return table

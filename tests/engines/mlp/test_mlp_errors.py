@@ -111,8 +111,7 @@ def test_parameters_that_are_no_dict_are_refused():
     with pytest.raises(InvalidProblemError, match="expected a dict with the keys W1, b1, W2, b2, got list"):
         network().cost(list(parameters.values()), X, Y)
     with pytest.raises(
-        InvalidProblemError,
-        match=r"keys W1, b1, …, W4, b4, .* 4 activations, got W1, b1, W2, b2 .W3, b3, W4, b4 missing",
+        InvalidProblemError, match=r"keys W1, b1, …, W4, b4, .* got W1, b1, W2, b2 \(W3, b3, W4, b4 missing\)"
     ):
         MLP(("relu", "relu", "relu", "softmax")).cost(parameters, X, Y)
 
