@@ -14,6 +14,7 @@ import numpy as np
 from fastcheck.at_kinks import AtKinks, measure_at_kinks
 from fastcheck.engines.directional import PlainDirections
 from fastcheck.engines.directions import Directions
+from fastcheck.engines.noise import COARSE
 from fastcheck.engines.plain import STEP as PLAIN_STEP
 from fastcheck.norms import Comparison, largest, norm
 from fastcheck.parameters import Block
@@ -22,7 +23,7 @@ from fastcheck.problem import Problem
 from fastcheck.report.result import BlockReport, Coordinate, Screened, worst_coordinates
 from fastcheck.residuals import Residuals, claim_of, measure
 from fastcheck.spot_checks import COUNT, Spots, spot_check
-from fastcheck.verdict import DTYPE_ULPS, FEW, SHARP, VANISHING, Verdict
+from fastcheck.verdict import ADVICE, DTYPE_ULPS, FEW, SHARP, VANISHING, Cause, Verdict
 
 ALL = 4096
 """Coordinates of a block that are all checked one by one where its directions meet kinks that cannot be taken out."""
@@ -142,8 +143,8 @@ class BlockScreening:
         if spots.judgement.wrong:
             return self._found(residuals, spots, Finding(Verdict.FAIL))
         cause = (
-            f"directions in {self.block.name} meet many kinks at θ, which may hide mistakes: only {spots.size:,} of "
-            "its coordinates were checked, one by one. Move the parameters a little"
+            f"{Cause.KINK}: directions in {self.block.name} meet many kinks at θ, which may hide mistakes: only "
+            f"{spots.size:,} of its coordinates were checked, one by one. {ADVICE[Cause.KINK]}"
         )
         return self._found(residuals, spots, Finding(Verdict.INCONCLUSIVE, cause))
 
@@ -193,11 +194,23 @@ class BlockScreening:
             return None
         if bound <= self.relative * min(FEW * typical, length):
             return Finding(Verdict.PASS)
+        why = self._noise_cause()
         return Finding(
             Verdict.INCONCLUSIVE,
-            f"slopes in {self.block.name} are known to ± {residuals.bound.max():.1e} only, so ‖g - ∇J‖ may be "
-            f"{bound:.1e}, against a typical entry of {self.length / math.sqrt(self.block.size):.1e}",
+            f"{why}: slopes in {self.block.name} are known to ± {residuals.bound.max():.1e} only, so ‖g - ∇J‖ may be "
+            f"{bound:.1e}, against a typical entry of {self.length / math.sqrt(self.block.size):.1e}. {ADVICE[why]}",
         )
+
+    def _noise_cause(self) -> Cause:
+        """Return why slopes are not known better."""
+        if not self.problem.steady:
+            return Cause.NONDETERMINISM
+        if self.exact:
+            return Cause.ROUNDING
+        plain = PlainDirections(self.problem)
+        single = plain.noise > COARSE * abs(self.problem.value)
+        self.extra_passes += plain.forward_passes
+        return Cause.SINGLE if single else Cause.ROUNDING
 
     def _zero(self, residuals: Residuals) -> bool:
         """Whether claim and slopes are both zero, or zero but for rounding where no costs were subtracted."""
@@ -231,8 +244,9 @@ class BlockScreening:
         if spots.could_hide(residuals.error) and residuals.error <= self.relative * self.length:
             return Finding(
                 Verdict.INCONCLUSIVE,
-                f"‖g - ∇J‖ in {name} is about {residuals.error:.1e}, and the coordinates are known to "
-                f"± {spots.bound.max():.1e} only: too little to tell whether one of them is wrong",
+                f"{Cause.ROUNDING}: ‖g - ∇J‖ in {name} is about {residuals.error:.1e}, and the coordinates are known "
+                f"to ± {spots.bound.max():.1e} only, too little to tell whether one of them is wrong. "
+                f"{ADVICE[Cause.ROUNDING]}",
             )
         count = f"{spots.size:,} of its coordinates"
         return self._confirmed(

@@ -6,7 +6,7 @@ The derivation, its assumptions and what the verdicts mean: docs/screening.md.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -167,12 +167,19 @@ def screened_problem(
         tolerance=options.tolerance,
         seconds=time.perf_counter() - start,
         seed=plan.seed,
-        notes=(*execution.notes, *notes, *(note for one in screened for note in one.notes)),
+        notes=(*execution.notes, *notes, *_notes(screened, blocks)),
     )
 
 
 LookCloser = Callable[[Problem, Directions, list[ScreenedBlock], Options], dict[str, BlockReport]]
 """What may be done with the blocks that screening fails, while its way of measuring slopes is open."""
+
+
+def _notes(screened: list[ScreenedBlock], blocks: dict[str, BlockReport]) -> Iterator[str]:
+    """Yield the notes on blocks, but for those in which the mistake was located since."""
+    for one in screened:
+        if blocks[one.residuals.block.name].located is None:
+            yield from one.notes
 
 
 def screen_blocks(

@@ -242,6 +242,9 @@ class GradientGuard:
         if step != self._last:
             self._check(int(step), parameters, gradients, cost, network)
 
+    def __str__(self) -> str:
+        return str(self.report)
+
     @property
     def report(self) -> StagesReport:
         """The checks so far."""
