@@ -182,7 +182,7 @@ def test_the_callers_arrays_are_as_before_after_an_exception(cost, error):
     [
         ({"gamma": np.ones(3)}, "parameters: expected the keys W1, b1, …, W3, b3.* got gamma besides"),
         ({"W4": np.ones((3, 3)), "b4": np.ones(3)}, "got W4, b4 besides. Give as many activations"),
-        ({"b3": None}, "got b3 missing"),
+        ({"b3": None}, r"got W1, b1, W2, b2, W3 \(b3 missing\)"),
         ({"W2": np.ones((5, 4))}, r"W2: expected shape \(n2, 5\), got \(5, 4\)"),
         ({"W1": np.full((5, 4), np.nan)}, "parameter W1: expected finite numbers"),
     ],
