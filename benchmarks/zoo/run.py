@@ -19,8 +19,9 @@ from fastcheck import Verdict, check
 
 FASTCHECK = "fastcheck"
 PLAIN = "fastcheck, plain evaluation"
-METHODS = {FASTCHECK: "auto", PLAIN: "plain"}
-"""fastcheck twice, and the option method of each."""
+DIFFERENCE = "fastcheck, difference propagation"
+METHODS = {FASTCHECK: "auto", DIFFERENCE: "difference", PLAIN: "plain"}
+"""fastcheck by its own choice and by two of its engines, and the option method of each."""
 
 PEERS_UP_TO = 700
 """Parameters of the largest network given to the peers, some of which take seconds for it."""

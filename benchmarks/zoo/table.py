@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from benchmarks.zoo.families import FAMILIES, LARGE
 from benchmarks.zoo.mistakes import MISTAKES
 from benchmarks.zoo.peers import PEERS, Peer
-from benchmarks.zoo.run import FASTCHECK, PEERS_UP_TO, PLAIN, Outcome
+from benchmarks.zoo.run import FASTCHECK, METHODS, PEERS_UP_TO, PLAIN, Outcome
 
 PAGE = """\
 # The bug zoo
@@ -67,7 +67,7 @@ def page(outcomes: Rows, peers: Sequence[Peer] = PEERS) -> str:
     none = [o for o in planted if o.effect and not o.effect.blocks]
     small = [o for o in planted if o.effect and o.effect.small and o.effect.blocks]
     counted = [o for o in outcomes if not (o.effect and o.effect.small)]
-    shared = {key(o) for o in counted if o.checker not in (FASTCHECK, PLAIN)}
+    shared = {key(o) for o in counted if o.checker not in METHODS}
     same = [o for o in counted if key(o) in shared]
     return PAGE.format(
         mistakes=len(MISTAKES),
@@ -77,7 +77,7 @@ def page(outcomes: Rows, peers: Sequence[Peer] = PEERS) -> str:
         planted=len(planted),
         none=len(none),
         small=len(small),
-        fastcheck=scores([(name, [o for o in counted if o.checker == name]) for name in (FASTCHECK, PLAIN)]),
+        fastcheck=scores([(name, [o for o in counted if o.checker == name]) for name in METHODS]),
         missed=missed(counted),
         large=large(counted),
         limit=PEERS_UP_TO,
@@ -212,7 +212,7 @@ def seeds(same: Rows) -> str:
 
 def side_by_side(same: Rows, peers: Sequence[Peer]) -> str:
     """Return the peers' scores beside fastcheck's."""
-    checkers = [(name, [o for o in same if o.checker == name]) for name in (FASTCHECK, PLAIN)]
+    checkers = [(name, [o for o in same if o.checker == name]) for name in METHODS]
     for peer in peers:
         rows = [o for o in same if o.checker == peer.name]
         if not rows:
