@@ -204,9 +204,11 @@ class _Look:
         unsettled = Value(central[-1].slope, central[-1].bound + apart)
         best = min(agreed, key=lambda value: value.bound, default=unsettled)
         if self.first.truncation is not None:
-            # A cost in single precision got a larger step than any here: it may know more than they do.
+            # A cost in single precision got a larger step than any here: it may know more than they do, unless they
+            # contradict it, as where it straddles a kink.
             known = self.rounding[row] + float(self.first.truncation[row])
-            if known < best.bound:
+            apart = abs(best.slope - self.numerical[row])
+            if known < best.bound and apart <= best.bound + known:
                 self.bound[row] = known
                 return
         self.numerical[row] = self.lower[row] = self.upper[row] = best.slope

@@ -2,7 +2,8 @@ import joined
 import numpy as np
 import pytest
 
-from fastcheck import check
+from benchmarks.zoo.families import build
+from fastcheck import Verdict, check
 from fastcheck.engines import Bound, Estimate
 from fastcheck.engines.plain import PlainEngine
 from fastcheck.execution import Execution
@@ -222,3 +223,11 @@ def test_estimates_of_engines_that_need_no_second_look_are_kept():
         plain=np.empty(0, np.intp),
     )
     assert look_again(problem, None, exact, 1e-7) == (exact, 0, ())
+
+
+def test_a_larger_first_step_that_straddles_a_kink_is_not_believed():
+    """The step chosen by the noise straddles a kink that changes one slope by a percent; smaller ones do not."""
+    network = build("wide", 99)
+    claimed = network.backward(network.parameters)
+    report = check(network.cost, network.parameters, claimed, method="plain")
+    assert report.verdict is Verdict.PASS
