@@ -52,5 +52,4 @@ def test_judging(benchmark: BenchmarkFixture, method: str, monkeypatch: pytest.M
     benchmark.group = "judging"
     report = benchmark(run)
     assert report.passed
-    assert 0 < statistics.median(shares) < 1e3
     benchmark.extra_info["judging_over_the_rest_percent"] = round(100 * statistics.median(shares), 1)

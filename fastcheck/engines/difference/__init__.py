@@ -1,8 +1,9 @@
 """Difference propagation: the user's NumPy cost, run once for a batch of perturbations.
 
 `trace` runs the cost on arrays that carry a value and, for every member of the batch, the difference that its
-perturbation makes. `sweep` does so for all coordinates of a block. The rules are tables: `elementwise`, `structure`,
-`indexing`, `ordering`, `reductions` and `products`; the forms in which differences are stored are in `forms`.
+perturbation makes. `sweep` does so for all coordinates of a block. The rules are tables: `elementwise`, `choices`,
+`structure`, `indexing`, `ordering`, `reductions` and `products`; the forms in which differences are stored are in
+`forms`.
 """
 
 from fastcheck.engines.difference import indexing, methods, ordering, products, reductions, structure

@@ -302,3 +302,9 @@ def same_data(f: Form, g: Form) -> bool:
         and np.may_share_memory(a, b)
         and a.__array_interface__["data"] == b.__array_interface__["data"]
     )
+
+
+def members_of(flags: Array) -> Array:
+    """Return which members have a flag set anywhere, shape (B,), or (1,) if none are told apart."""
+    result: Array = np.any(flags.reshape(len(flags), -1), axis=1)
+    return result

@@ -9,8 +9,8 @@ import numpy as np
 
 from fastcheck.engines.difference import indexing, ordering, products, reductions, structure
 from fastcheck.engines.difference.arrays import UFUNCS, DifferenceArray
+from fastcheck.engines.difference.choices import clip
 from fastcheck.engines.difference.dispatch import check_dtype, write
-from fastcheck.engines.difference.elementwise import clip
 from fastcheck.engines.difference.state import TracingError, running
 
 BINARY = {

@@ -13,8 +13,7 @@ from typing import Any
 import numpy as np
 
 from fastcheck.engines.difference.arrays import FUNCTIONS, DifferenceArray, made
-from fastcheck.engines.difference.elementwise import members_of
-from fastcheck.engines.difference.forms import Array, Form, gather, spend
+from fastcheck.engines.difference.forms import Array, Form, gather, members_of, spend
 from fastcheck.engines.difference.reductions import axes_of
 from fastcheck.engines.difference.state import TracingError, running
 from fastcheck.engines.difference.structure import array, ravel, stack

@@ -9,10 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from fastcheck.engines.difference import contraction, elementwise
+from fastcheck.engines.difference import choices, contraction
 from fastcheck.engines.difference.arrays import FUNCTIONS, UFUNC_METHODS, made, taken
-from fastcheck.engines.difference.elementwise import members_of
-from fastcheck.engines.difference.forms import Array, Form, Places, Shape, gather, spend
+from fastcheck.engines.difference.forms import Array, Form, Places, Shape, gather, members_of, spend
 from fastcheck.engines.difference.kinks import Settling, kinks_noted
 from fastcheck.engines.difference.layout import reshaped
 from fastcheck.engines.difference.state import TracingError, running
@@ -439,8 +438,8 @@ def register() -> None:
         {
             np.linalg.norm: norm,
             np.nan_to_num: nan_to_num,
-            np.clip: elementwise.clip,
-            np.where: elementwise.where,
+            np.clip: choices.clip,
+            np.where: choices.where,
         }
     )
     FUNCTIONS.update(
