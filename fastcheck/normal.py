@@ -10,6 +10,9 @@ from numpy.typing import NDArray
 LEVELS = 2**16
 """Quantiles in the table: as many as there are 16-bit numbers."""
 
+CHUNK = 2**16
+"""Numbers drawn at a time, a multiple of 4: their random bits and indices stay in the cache."""
+
 
 def normal_numbers(count: int, *key: int, out: NDArray[np.float64] | None = None) -> NDArray[np.float64]:
     """Return ``count`` normal numbers, in ``out`` if it is given: the same ones for the same key of whole numbers ≥ 0.
@@ -18,10 +21,14 @@ def normal_numbers(count: int, *key: int, out: NDArray[np.float64] | None = None
     the distribution function is that of N(0, 1) to 1e-5 everywhere. The generator gives four of them in one step, so
     that drawing takes a fifth of the time of `numpy.random.Generator.standard_normal`.
     """
-    raw = np.random.SFC64(np.random.SeedSequence(key)).random_raw(-(-count // 4))
-    levels = raw.astype("<u8", copy=False).view("<u2")[:count]
-    # No level is out of the table's range: "clip" only spares the test.
-    return np.take(_quantiles(), levels, out=out, mode="clip")
+    bits, table = np.random.SFC64(np.random.SeedSequence(key)), _quantiles()
+    numbers = np.empty(count) if out is None else out
+    for start in range(0, count, CHUNK):
+        part = numbers[start : start + CHUNK]
+        levels = bits.random_raw(-(-part.size // 4)).astype("<u8", copy=False).view("<u2")
+        # No level is out of the table's range: "clip" only spares the test.
+        np.take(table, levels[: part.size], out=part, mode="clip")
+    return numbers
 
 
 @functools.cache

@@ -91,10 +91,13 @@ def pose(cost: Callable[[Any], Any], parameters: Any, gradients: Any = None) -> 
         )
     layout, theta = read_parameters(parameters)
     evaluator = Evaluator(cost, layout)
-    value = _evaluate_unchanged(evaluator, theta)
+    work = _lent(theta, cost)
+    value = evaluator(work)
+    check_unchanged(layout, theta, work, "cost")
     start = time.perf_counter()
-    again = evaluator(_lent(theta, cost))
+    again = evaluator(work)
     seconds = time.perf_counter() - start
+    del work
     if abs(again - value) > SAME_COST * max(abs(value), abs(again)):
         raise EvaluationError(
             f"cost: called twice with the same parameters, it returned {value!r} and then {again!r}. A check "
@@ -183,13 +186,6 @@ def check_unchanged(layout: Layout, before: Vector, after: Vector, who: str) -> 
 def _lent(array: NDArray[Any], cost: Callable[[Any], Any]) -> NDArray[Any]:
     """Return an array that stays as it is, or may be changed, whatever the cost does: a copy unless it is ``pure``."""
     return array if getattr(cost, "pure", False) else array.copy()
-
-
-def _evaluate_unchanged(evaluator: Evaluator, theta: Vector) -> float:
-    work = _lent(theta, evaluator.cost)
-    value = evaluator(work)
-    check_unchanged(evaluator.layout, theta, work, "cost")
-    return value
 
 
 def _call_gradients(gradients: Any, layout: Layout, theta: Vector) -> Any:

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from fastcheck.errors import EvaluationError
-from fastcheck.norms import root_mean_square
+from fastcheck.normal import normal_numbers
+from fastcheck.norms import pieces, root_mean_square
 from fastcheck.parameters import Vector
 from fastcheck.problem import Problem
 
@@ -132,9 +133,16 @@ def _rounds_parameters(problem: Problem) -> tuple[bool, int]:
 def costs_along(problem: Problem, line: int, spacing: float) -> Vector:
     """Return J at equidistant points of a line from θ in a random direction, (9,)."""
     theta = problem.theta
-    random = np.random.default_rng(line).standard_normal(theta.size)
-    direction = random * np.maximum(1.0, np.abs(theta)) * spacing
-    return np.array([problem.evaluator(theta + k * direction) for k in range(POINTS)])
+    direction = normal_numbers(theta.size, line)
+    for some in pieces(theta.size):
+        direction[some] *= spacing * np.maximum(1.0, np.abs(theta[some]))
+    point, costs = np.empty_like(theta), []
+    for k in range(POINTS):
+        for some in pieces(theta.size):
+            np.multiply(direction[some], k, out=point[some])
+            point[some] += theta[some]
+        costs.append(problem.evaluator(point))
+    return np.array(costs)
 
 
 def level_of(costs: Vector) -> float:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastcheck.engines import Bound
-from fastcheck.norms import root_mean_square
+from fastcheck.norms import pieces, root_mean_square
 from fastcheck.parameters import Vector
 from fastcheck.plan import Coordinates
 
@@ -91,7 +91,11 @@ def to_judge_by(runs: Sequence[Slopes], epsilon: float | None) -> Slopes:
 
 def jittered(values: NDArray[np.float64], jitter: float = JITTER) -> NDArray[np.float64]:
     """Return parameters or data beside these, by ``jitter`` at most, where all roundings fall differently."""
-    return np.asarray(values * (1 + 2 * jitter * (np.random.default_rng(0).random(values.shape) - 0.5)))
+    rng, beside = np.random.default_rng(0), np.array(values, dtype=np.float64, order="C")
+    flat = beside.reshape(-1)
+    for some in pieces(flat.size):
+        flat[some] *= 1 + 2 * jitter * (rng.random(some.stop - some.start) - 0.5)
+    return beside
 
 
 def picked_rows(size: int, sample: int = SAMPLE) -> Coordinates:

@@ -60,6 +60,10 @@ def contracted(
 
 def one_sided(f: Form, lf: Labels, y: Array, ly: Labels, out: Labels, shape: Shape) -> Form:
     """Return Σ dx·y, where ``f`` is the form of dx."""
+    if f.coef is not None and f.coef.size == 1:
+        # A number common to all differences is cheaper to multiply with what is left of them.
+        factor = float(f.coef.item())
+        return one_sided(f.shared(None), lf, y, ly, out, shape).scaled(factor, shape)
     at: dict[int, Position] = {}
     picks: dict[int, Position] = {}
     for axis, position in f.at.items():

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from fastcheck.engines import DisagreementError
 from fastcheck.engines.difference.creation import substituted
 from fastcheck.engines.difference.enclosure import Along
-from fastcheck.engines.difference.forms import Form, largest
+from fastcheck.engines.difference.forms import Form
 from fastcheck.engines.difference.kinks import STEP as KINK_STEP
 from fastcheck.engines.difference.kinks import Operation
 from fastcheck.engines.difference.lifting import LiftedCost
@@ -321,8 +321,8 @@ class DifferenceDirections:
 
     @functools.cached_property
     def _beside(self) -> tuple[Vector, Memory]:
-        """A point beside θ, and what products of it are remembered."""
-        return jittered(self.runner.problem.theta, JITTER), Memory()
+        """A point beside θ, and what products of it are remembered: none, as it is met once or twice."""
+        return jittered(self.runner.problem.theta, JITTER), Memory(0)
 
 
 _Ends = tuple[Vector, Vector, Flags, Flags]
@@ -358,9 +358,13 @@ class _Part:
         if self.rows is not None and shape[self.axis] > 1:
             dims = (*shape[: self.axis], 1, *shape[self.axis + 1 :])
             at = {self.axis: np.pad(self.rows, (start, members - start - k))}
-        data = np.zeros((members, *dims)) if k < members else np.empty((members, *dims))
-        np.multiply(self.entries.reshape(k, *dims), step, out=data[start : start + k])
-        return Form(data, shape, at, peak=largest(data))
+        data = self.entries.reshape(k, *dims)
+        if k < members:
+            data, entries = np.zeros((members, *dims)), data
+            data[start : start + k] = entries
+        # No entry of a direction is longer than the direction.
+        peak = abs(step) * float(self.lengths().max(initial=0.0))
+        return Form(data, shape, at, coef=np.full((1,) * len(shape), step), peak=peak)
 
 
 def _few(block: Block) -> _Part:
