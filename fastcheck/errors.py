@@ -13,5 +13,12 @@ class EvaluationError(FastcheckError, RuntimeError):
     """The cost or the backward pass did something that makes a check meaningless."""
 
 
+class BudgetUsedUp(BaseException):
+    """An evaluation that the budget of a check does not allow was about to begin; never seen outside of fastcheck.
+
+    No `Exception`, for the evaluation did not fail: what handles costs that raise must let it pass.
+    """
+
+
 class GradientMismatchError(FastcheckError, AssertionError):
     """A report that did not pass, raised by `Report.raise_if_failed`."""

@@ -12,9 +12,9 @@ import math
 import random
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable, Hashable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,20 +27,36 @@ SAME_COST = 16 * np.finfo(float).eps
 """Two evaluations at θ may differ by this much, relatively: threads may sum in another order."""
 
 
+class Meter(Protocol):
+    """What keeps account of forward passes."""
+
+    def spend(self, passes: int) -> None:
+        """Take note of passes that are about to be made, or raise `BudgetUsedUp`."""
+        ...
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Evaluator:
     """The cost as a function of the vector θ, shape (n,): ``evaluator(theta)`` is one forward pass.
 
     The cost gets views of ``theta`` in the user's structure. Raises `EvaluationError` if it returns anything
-    but one finite real number; whatever the cost itself raises passes through.
+    but one finite real number; whatever the cost itself raises passes through. ``meter`` is told of every pass, None
+    if nobody counts them.
     """
 
     cost: Callable[[Any], Any]
     layout: Layout
+    meter: Meter | None = None
 
     def __call__(self, theta: Vector) -> float:
         """Return J(θ)."""
+        self.spend(1)
         return read_cost(self.cost(self.layout.build(theta)))
+
+    def spend(self, passes: int) -> None:
+        """Tell the meter of passes that are made next, in another way than by a call; it may raise `BudgetUsedUp`."""
+        if self.meter is not None:
+            self.meter.spend(passes)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -49,7 +65,8 @@ class Problem:
 
     ``value`` is J(θ), ``seconds`` what one forward pass took, ``forward_passes`` how many were spent here. ``claims``
     holds an array for each block, in the dtype it was computed in; none where no gradient was claimed. ``flow`` is
-    the largest claim. ``steady``: two evaluations at θ gave the same J to the last bit.
+    the largest claim. ``steady``: two evaluations at θ gave the same J to the last bit. ``measured`` is what was
+    measured of the cost since, by those who need not measure it again.
     """
 
     evaluator: Evaluator
@@ -61,6 +78,7 @@ class Problem:
     claims: tuple[NDArray[Any], ...] = ()
     flow: float = 0.0
     steady: bool = True
+    measured: dict[Hashable, Any] = field(default_factory=dict)
 
     @contextlib.contextmanager
     def work(self) -> Iterator[Vector]:

@@ -172,7 +172,7 @@ def test_what_screening_finds_fails_however_few_coordinates_were_checked():
 
 
 def test_an_interruption_gives_what_is_known():
-    report = check(Slow(interrupted_at=1000), THETA, right(), time_budget=math.inf)
+    report = check(Slow(interrupted_at=700), THETA, right(), time_budget=math.inf)
     assert report.stopped == "it was interrupted"
     assert 0 < report.checked < report.size
     assert report.verdict is Verdict.PASS

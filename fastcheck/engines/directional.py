@@ -9,9 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from fastcheck.engines.noise import POINTS, SAFETY
+from fastcheck.engines.noise import SAFETY, noise_of_lines
 from fastcheck.engines.plain import STEP
-from fastcheck.engines.verification import LINES, carefully_measured_noise
 from fastcheck.errors import EvaluationError
 from fastcheck.parameters import Block, Vector
 from fastcheck.problem import Problem
@@ -79,8 +78,8 @@ class PlainDirections:
     def noise(self) -> float:
         """Standard deviation of the rounding noise of J, measured when first asked for."""
         if self._noise is None:
-            self._noise = carefully_measured_noise(self.problem)
-            self.forward_passes += LINES * POINTS
+            self._noise, passes = noise_of_lines(self.problem)
+            self.forward_passes += passes
         return self._noise
 
     def along(self, block: Block, entries: NDArray[np.float64], shrink: float = 1.0) -> Directional:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from dataclasses import dataclass
 
@@ -53,8 +54,8 @@ def noise_level(problem: Problem, line: int = 0) -> float:
     ``line``, and takes differences of order k of neighbours: the smooth part cancels, and noise of variance σ² gives
     :math:`E[(Δ^k J)^2] = \binom{2k}{k} σ²`. The largest σ over k = 3 … 6 is returned, and at least half a
     unit in the last place of J: in single precision if J is, for then all nine may be the same number.
-    Cost: 9 forward passes. Source: J. J. Moré and S. M. Wild, Estimating computational noise, SIAM J. Sci.
-    Comput. 33 (2011), equation (2.6).
+    Cost: 9 forward passes, once for each line. Source: J. J. Moré and S. M. Wild, Estimating computational noise, SIAM
+    J. Sci. Comput. 33 (2011), equation (2.6).
     """
     return level_of(costs_along(problem, line, SPACING))
 
@@ -80,14 +81,28 @@ class CostNoise:
         return np.abs(values) * (self.precision / steps) if self.single_precision else np.zeros_like(steps)
 
 
+def noise_of_lines(problem: Problem, lines: int = LINES) -> tuple[float, int]:
+    """Return the largest σ that lines show, and the forward passes this took: 9 for each that was not known yet."""
+    passes = sum(POINTS for line in range(lines) if (line, SPACING) not in problem.measured)
+    return max(noise_level(problem, line) for line in range(lines)), passes
+
+
 def measured_noise(problem: Problem) -> CostNoise:
     """Return the noise of J, the largest that several lines show; up to 51 forward passes, rarely up to 105.
 
     A cost that computes in single precision, or that rounds its parameters to it, hardly moves when they change by
-    1e-9: then the lines are measured again with a larger spacing.
+    1e-9: then the lines are measured again with a larger spacing. What is known already takes no forward passes.
     """
-    lines = [costs_along(problem, line, SPACING) for line in range(LINES)]
-    level, precision, passes = max(map(level_of, lines)), DOUBLE, LINES * POINTS
+    known: CostNoise | None = problem.measured.get(CostNoise)
+    if known is None:
+        known = problem.measured[CostNoise] = _measured_noise(problem)
+        return known
+    return dataclasses.replace(known, passes=0)
+
+
+def _measured_noise(problem: Problem) -> CostNoise:
+    level, passes = noise_of_lines(problem)
+    lines, precision = [costs_along(problem, line, SPACING) for line in range(LINES)], DOUBLE
     rounded, probed = _rounds_parameters(problem)
     passes += probed
     for spacing, epsilon in COARSER:
@@ -131,7 +146,10 @@ def _rounds_parameters(problem: Problem) -> tuple[bool, int]:
 
 
 def costs_along(problem: Problem, line: int, spacing: float) -> Vector:
-    """Return J at equidistant points of a line from θ in a random direction, (9,)."""
+    """Return J at equidistant points of a line from θ in a random direction, (9,); evaluated when first asked for."""
+    known: Vector | None = problem.measured.get((line, spacing))
+    if known is not None:
+        return known
     theta = problem.theta
     direction = normal_numbers(theta.size, line)
     for some in pieces(theta.size):
@@ -142,7 +160,8 @@ def costs_along(problem: Problem, line: int, spacing: float) -> Vector:
             np.multiply(direction[some], k, out=point[some])
             point[some] += theta[some]
         costs.append(problem.evaluator(point))
-    return np.array(costs)
+    problem.measured[line, spacing] = known = np.array(costs)
+    return known
 
 
 def level_of(costs: Vector) -> float:

@@ -7,7 +7,7 @@ vectors to the costs (batch,), is asked for whole batches at once.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,10 +16,10 @@ import numpy as np
 from fastcheck.engines import Bound, Estimate, Estimates, T
 from fastcheck.engines.noise import CostNoise, measured_noise, rounding_bound
 from fastcheck.engines.steps import STEP as STEP
-from fastcheck.engines.steps import Slopes, chosen_steps, truncation_bounds
+from fastcheck.engines.steps import Measure, Slopes, chosen_steps, truncation_bounds
 from fastcheck.errors import EvaluationError
 from fastcheck.execution import Backend, Execution
-from fastcheck.parameters import Layout, Vector
+from fastcheck.parameters import Block, Layout, Vector
 from fastcheck.plan import Coordinates, Plan
 from fastcheck.problem import Evaluator, Problem, check_unchanged
 
@@ -55,7 +55,7 @@ class PlainEngine:
 
         if plan.epsilon is None:
             units = default_steps(problem.theta, None) / STEP
-            chosen = chosen_steps([part.block for part in plan.parts], units, noise.level, measure)
+            chosen = _steps(problem, [part.block for part in plan.parts], units, noise.level, measure)
             steps = np.repeat(chosen, [part.size for part in plan.parts]) * units[coordinates]
         slopes = evaluations.slopes(coordinates, steps)
         rounding = rounding_bound(noise.level, steps)
@@ -66,6 +66,16 @@ class PlainEngine:
             results=tuple(map(use, plainly(plan, slopes[0], rounding, truncation, noise))),
             forward_passes=evaluations.passes + noise.passes,
         )
+
+
+def _steps(
+    problem: Problem, blocks: Sequence[Block], units: Vector, noise: float, measure: Measure
+) -> list[float]:
+    """Return the relative step of each block, chosen once for a problem."""
+    unknown = [block for block in blocks if (STEP, block.name) not in problem.measured]
+    for block, step in zip(unknown, chosen_steps(unknown, units, noise, measure), strict=True):
+        problem.measured[STEP, block.name] = step
+    return [problem.measured[STEP, block.name] for block in blocks]
 
 
 def plainly(
@@ -124,7 +134,7 @@ class Evaluations:
             work, backend = _Pairs(problem.evaluator, problem.theta), "processes"
             size = -(-coordinates.size // TASKS)
         else:
-            work, backend = _BatchedPairs(self.costs, problem.layout, problem.theta), "threads"
+            work, backend = _BatchedPairs(problem.evaluator, self.costs, problem.theta), "threads"
             size = max(1, min(128, BATCH_BYTES // (16 * problem.theta.size)))
         cuts = range(0, coordinates.size, size)
         chunks = [(coordinates[i : i + size], steps[i : i + size]) for i in cuts]
@@ -188,12 +198,13 @@ class _Pairs:
 class _BatchedPairs:
     """The same through ``costs(thetas)``."""
 
+    evaluator: Evaluator
     costs: Callable[[Vector], Any]
-    layout: Layout
     theta: Vector
 
     def __call__(self, chunk: tuple[Coordinates, Vector]) -> Vector:
         coordinates, steps = chunk
+        self.evaluator.spend(2 * len(coordinates))
         thetas = np.repeat(self.theta[None], 2 * len(coordinates), axis=0)
         rows = np.arange(len(coordinates))
         thetas[2 * rows, coordinates] += steps
@@ -201,7 +212,7 @@ class _BatchedPairs:
         pairs = _read_costs(self.costs(thetas), len(thetas)).reshape(-1, 2)
         if not np.isfinite(pairs).all():
             row, side = np.argwhere(~np.isfinite(pairs))[0]
-            with explained(self.layout, int(coordinates[row]), steps[row]):
+            with explained(self.evaluator.layout, int(coordinates[row]), steps[row]):
                 raise EvaluationError(f"costs: expected finite numbers, got {pairs[row, side]}.")
         return pairs
 
@@ -215,6 +226,7 @@ def _read_costs(costs: Any, batch: int) -> Vector:
 
 def _verify_batched(problem: Problem, costs: Callable[[Vector], Any]) -> float:
     """Compare the batched cost with the cost itself at θ and beside it (three forward passes); return its J(θ)."""
+    problem.evaluator.spend(2)
     beside = problem.theta + 0.01 * np.random.default_rng(0).standard_normal(problem.theta.size)
     expected = np.array([problem.value, problem.evaluator(beside)])
     got = _read_costs(costs(np.stack([problem.theta, beside])), 2)

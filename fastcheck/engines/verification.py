@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 
 from fastcheck.engines import DisagreementError
-from fastcheck.engines.noise import POINTS, noise_level, rounding_bound
+from fastcheck.engines.noise import noise_of_lines, rounding_bound
 from fastcheck.errors import EvaluationError
 from fastcheck.parameters import Vector
 from fastcheck.plan import Coordinates
@@ -15,10 +15,6 @@ from fastcheck.problem import Problem
 
 NEGLIGIBLE = 2.0**-40
 """Slopes that differ by less than this share of the network's largest are equal but for rounding."""
-
-
-LINES = 3
-"""Lines along which the noise of J is measured before a refusal is believed: one may show a tenth of it."""
 
 
 def confirmed(verify: Callable[[float], int], problem: Problem, noise: float) -> tuple[float, int]:
@@ -30,13 +26,9 @@ def confirmed(verify: Callable[[float], int], problem: Problem, noise: float) ->
     try:
         return noise, 2 * verify(noise)
     except DisagreementError:
-        noise = max(noise, carefully_measured_noise(problem))
-        return noise, LINES * POINTS + 2 * verify(noise)
-
-
-def carefully_measured_noise(problem: Problem) -> float:
-    """Return the largest noise of J that `LINES` lines show. Cost: 27 forward passes."""
-    return max(noise_level(problem, line) for line in range(LINES))
+        carefully, passes = noise_of_lines(problem)
+        noise = max(noise, carefully)
+        return noise, passes + 2 * verify(noise)
 
 
 def confirm_loop(

@@ -24,10 +24,10 @@ from fastcheck.engines.difference.runs import Runner, naming_the_line
 from fastcheck.engines.difference.state import LARGEST, BatchTooLargeError, Memory, TracingError
 from fastcheck.engines.difference.trace import Flags, Traced
 from fastcheck.engines.directional import Directional, Halfway, PlainDirections
-from fastcheck.engines.noise import POINTS
+from fastcheck.engines.noise import noise_of_lines
 from fastcheck.engines.plain import STEP as PLAIN_STEP
 from fastcheck.engines.slopes import ROUNDING, UNDERFLOW, Slopes, jittered, unusable
-from fastcheck.engines.verification import LINES, carefully_measured_noise, confirm_end, evaluated_beside
+from fastcheck.engines.verification import confirm_end, evaluated_beside
 from fastcheck.execution import Execution, one_blas_thread
 from fastcheck.normal import normal_numbers
 from fastcheck.norms import norm, root_mean_square
@@ -221,8 +221,9 @@ class DifferenceDirections:
         try:
             confirm_end(problem, "all blocks", cost, found, self.runner.noise)
         except DisagreementError:
-            self.runner.noise = max(self.runner.noise, carefully_measured_noise(problem))
-            self.forward_passes += LINES * POINTS
+            noise, passes = noise_of_lines(problem)
+            self.runner.noise = max(self.runner.noise, noise)
+            self.forward_passes += passes
             confirm_end(problem, "all blocks", cost, found, self.runner.noise)
 
     def _few(self, without: Sequence[Block] = ()) -> list[_Part]:

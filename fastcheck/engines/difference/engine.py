@@ -13,7 +13,7 @@ from fastcheck.engines.difference.restoring import holders_kept
 from fastcheck.engines.difference.runs import Runner
 from fastcheck.engines.difference.state import TracingError
 from fastcheck.engines.difference.verification import Evidence, chosen_directions, verify
-from fastcheck.engines.noise import POINTS, noise_level, rounding_bound
+from fastcheck.engines.noise import noise_of_lines, rounding_bound
 from fastcheck.engines.plain import default_steps, differences
 from fastcheck.engines.slopes import (
     STEP,
@@ -47,21 +47,22 @@ class DifferenceEngine:
         Raises `TracingError` where the cost cannot be followed, and `DisagreementError` where the reference
         loop finds something else along the directions in which it computes again.
         """
-        cost, noise = problem.evaluator.cost, noise_level(problem)
+        cost, (noise, passes) = problem.evaluator.cost, noise_of_lines(problem, 1)
         if 0 < abs(problem.value) < UNDERFLOW:
             raise DisagreementError(f"J = {problem.value:g} is too small: its differences would underflow.")
         with substituted(cost), holders_kept(cost) as kept:
             try:
-                return _estimate(Runner(problem, execution, cost, noise, kept), plan, use)
+                return _estimate(Runner(problem, execution, cost, noise, kept), plan, use, passes)
             except TracingError as first:
                 kept.restore()
                 try:
-                    return _estimate(Runner(problem, execution, LiftedCost(cost), noise, kept), plan, use)
+                    lifted = Runner(problem, execution, LiftedCost(cost), noise, kept)
+                    return _estimate(lifted, plan, use, passes)
                 except TracingError:
                     raise first from None
 
 
-def _estimate(runner: Runner, plan: Plan, use: Callable[[Estimate], T]) -> Estimates[T]:
+def _estimate(runner: Runner, plan: Plan, use: Callable[[Estimate], T], spent: int) -> Estimates[T]:
     problem, parts = runner.problem, plan.parts
     picked = [picked_rows(part.size) for part in parts]
     beside = runner.beside(list(zip(parts, picked, strict=True)), STEP)
@@ -90,7 +91,7 @@ def _estimate(runner: Runner, plan: Plan, use: Callable[[Estimate], T]) -> Estim
     return Estimates(
         method=DifferenceEngine.name,
         results=tuple(results[k] for k in range(len(parts))),
-        forward_passes=runner.passes + POINTS + passes + 2 * plain,
+        forward_passes=runner.passes + spent + passes + 2 * plain,
         notes=(_PLAIN_NOTE.format(plain),) if plain else (),
         kinks=runner.kink_places(),
     )

@@ -121,7 +121,7 @@ class Runner:
         counts = [len(rows) for _, rows in places]
         which = np.repeat([self._number(part) for part, _ in places], counts)
         flat = np.concatenate([part.at(rows) for part, rows in places])
-        self.passes += 1
+        self._spend(1)
         with one_blas_thread(), naming_the_line():
             swept = sweep(self.cost, self.problem.layout.assemble, self._leaves(theta), which, flat, step)
         self.put_back()
@@ -149,7 +149,7 @@ class Runner:
         beside θ has products of its own to remember, in ``memory``.
         """
         leaves = self._leaves(self.problem.theta if theta is None else theta)
-        self.passes += 1
+        self._spend(1)
         try:
             with one_blas_thread(), naming_the_line():
                 traced = run(
@@ -171,6 +171,11 @@ class Runner:
         if theta is None:
             self._confirm(np.array([traced.value]))
         return traced
+
+    def _spend(self, runs: int) -> None:
+        """Count runs that begin, or raise `BudgetUsedUp` if a budget does not allow them."""
+        self.problem.evaluator.spend(runs)
+        self.passes += runs
 
     def put_back(self) -> None:
         """Put back what the first run stored, and see to it that it will be after every run.
@@ -245,10 +250,14 @@ class Runner:
         advance: Callable[[int], None],
     ) -> Slopes:
         def mapped(function: Callable[[Any], Swept], batches: Iterable[Any]) -> list[Swept]:
+            def metered(chunk: Any) -> Swept:
+                self.problem.evaluator.spend(1)
+                return function(chunk)
+
             chunks = list(batches)
             self.passes += len(chunks)
             return self.execution.map(
-                function,
+                metered,
                 chunks,
                 sizes=[len(chunk) for chunk in chunks],
                 seconds=BATCH_SECONDS * len(chunks),
