@@ -10,8 +10,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from fastcheck.at_kinks import AtKinks, measure_at_kinks
+from fastcheck.conventions import beside_conventions
 from fastcheck.engines.directional import PlainDirections
 from fastcheck.engines.directions import Directions
 from fastcheck.engines.noise import COARSE
@@ -68,8 +70,10 @@ class Finding:
     notes: tuple[str, ...] = ()
 
 
-def measured(blocks: Sequence[BlockScreening], shrink: float = 1.0) -> list[Residuals]:
-    """Return the residuals of blocks, run together."""
+def measured(
+    blocks: Sequence[BlockScreening], shrink: float = 1.0, support: NDArray[np.bool_] | None = None
+) -> list[Residuals]:
+    """Return the residuals of blocks, run together; the directions in a single one may be zero outside ``support``."""
     first = blocks[0]
     return measure(
         first.problem,
@@ -79,6 +83,7 @@ def measured(blocks: Sequence[BlockScreening], shrink: float = 1.0) -> list[Resi
         seed=first.options.seed,
         max_memory=first.options.max_memory,
         shrink=shrink,
+        support=support,
     )
 
 
@@ -114,7 +119,7 @@ class BlockScreening:
         """Return what is found where directions meet kinks, which may explain any residual.
 
         A few kinks are taken out of the residuals. If there are many, or something looks wrong, all coordinates of a
-        small block are checked one by one, and some of a large one.
+        small block are checked one by one. A large one is compared with usual conventions.
         """
         found = measure_at_kinks(
             self.problem,
@@ -135,18 +140,65 @@ class BlockScreening:
             note = f"directions in {self.block.name} meet kinks at θ: all its coordinates were checked one by one"
             finding = Finding(spots.judgement.verdict, spots.judgement.cause, (note,))
             return self._found(residuals, spots, finding, spots.error_bound())
+        if found is None or found.inside is None:
+            return self._by_convention() or self._at_many_kinks(residuals)
         spots = self._spots()
-        if found is not None and found.inside is not None:
-            finding = self._beside_kinks(found, spots)
-            finding = replace(finding, notes=(*finding.notes, self._kinks_note(found.kinks)))
-            return self._found(found.residuals, spots, finding)
+        finding = self._beside_kinks(found, spots)
+        finding = replace(finding, notes=(*finding.notes, self._kinks_note(found.kinks)))
+        return self._found(found.residuals, spots, finding)
+
+    def _by_convention(self) -> ScreenedBlock | None:
+        """Return a pass, if the claim is the gradient of some convention at kinks, the same for all of an operation."""
+        conventions = beside_conventions(
+            self.problem,
+            self.way,
+            self.number,
+            self.options.directions,
+            seed=self.options.seed,
+            max_memory=self.options.max_memory,
+        )
+        for found in conventions:
+            finding = self._settled(found.residuals)
+            if finding is not None and finding.verdict is Verdict.PASS:
+                note = (
+                    f"directions in {self.block.name} meet {found.kinks:,} kinks at θ: the claim takes the same side, "
+                    "or the middle, at all kinks of an operation. Its bound is on ‖g - h‖, h the gradient that does so"
+                )
+                return self._found(found.residuals, None, replace(finding, notes=(note,)))
+        return None
+
+    def _at_many_kinks(self, residuals: Residuals) -> ScreenedBlock:
+        """Return what is found of a large block whose kinks may explain the claim, or hide a mistake.
+
+        Kinks of zero weights (an L1 term, units without input) are not met by directions that are zero there.
+        """
+        spots = self._spots()
+        support = self.problem.theta[self.block.start : self.block.stop] != 0
+        rest = None
+        if support.any() and not support.all():
+            (rest,) = measured([self], 1.0, support)
+            if not rest.kinked.any() and self._settled(rest) is None:
+                (rest,) = measured([self], RETRY, support)
+            rest = None if rest.kinked.any() else rest
+        found = None if rest is None else self._settled(rest) or self._by_coordinates(rest, spots)
+        if rest is not None and found is not None and found.verdict is Verdict.FAIL:
+            return self._found(rest, spots, found, math.inf)
         if spots.judgement.wrong:
             return self._found(residuals, spots, Finding(Verdict.FAIL))
-        cause = (
-            f"{Cause.KINK}: directions in {self.block.name} meet many kinks at θ, which may hide mistakes: only "
-            f"{spots.size:,} of its coordinates were checked, one by one. {ADVICE[Cause.KINK]}"
+        right = rest is not None and found is not None and found.verdict is Verdict.PASS
+        finding = Finding(
+            Verdict.INCONCLUSIVE, self._many_kinks_cause(spots, int(support.sum()) if right else 0)
         )
-        return self._found(residuals, spots, Finding(Verdict.INCONCLUSIVE, cause))
+        return self._found(residuals, spots, finding)
+
+    def _many_kinks_cause(self, spots: Spots, right: int) -> str:
+        """Return the cause of an inconclusive verdict; ``right`` coordinates are known to be, together."""
+        elsewhere = f" Its {right:,} coordinates that are not zero are right." if right else ""
+        return (
+            f"{Cause.KINK}: directions in {self.block.name} meet many kinks at θ, which may hide mistakes, and the "
+            f"claim is not known to take the same side at all kinks of an operation: only {spots.size:,} of its "
+            f"coordinates were checked, one by one.{elsewhere} {ADVICE[Cause.KINK]}"
+        )
 
     def _beside_kinks(self, found: AtKinks, spots: Spots) -> Finding:
         """Return what a few coordinates say where the claim is not one that kinks explain."""
@@ -259,7 +311,10 @@ class BlockScreening:
             return Finding(Verdict.FAIL, None, notes)
         plain = PlainDirections(self.problem)
         seed, max_memory = self.options.seed, self.options.max_memory
-        (again,) = measure(self.problem, plain, [self.number], 1, seed=seed, max_memory=max_memory)
+        support = residuals.support
+        (again,) = measure(
+            self.problem, plain, [self.number], 1, seed=seed, max_memory=max_memory, support=support
+        )
         self.extra_passes += plain.forward_passes
         apart = abs(float(again.slope[0] - residuals.slope[0]))
         if apart <= float(again.bound[0] + residuals.bound[0]) or again.kinked[0] or residuals.kinked[0]:

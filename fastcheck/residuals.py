@@ -33,7 +33,8 @@ class Residuals:
     ``residual`` is how far g·v lies from the slope, or at a kink from the slopes between which claims are right;
     ``bound`` is what rounding explains of it at most and ``noise`` in all likelihood, ``slope`` the slope itself, and
     ``kinked`` the directions that cross a kink. ``known`` says that what claims may differ by at kinks is taken out of
-    the residuals, so that they tell about the rest.
+    the residuals, so that they tell about the rest; ``choices`` is the number of gradients of which they belong to the
+    nearest. ``support`` (block.size,) flags the coordinates in which the directions are not zero, None for all.
     """
 
     block: Block
@@ -43,6 +44,8 @@ class Residuals:
     slope: Vector
     kinked: NDArray[np.bool_]
     known: bool = False
+    choices: int = 1
+    support: NDArray[np.bool_] | None = None
 
     @property
     def explained(self) -> bool:
@@ -63,7 +66,7 @@ class Residuals:
         """Return an upper bound on ‖e‖ that holds with this probability: infinite where kinks leave it open."""
         if self.kinked.any() and not self.known:
             return math.inf
-        return norm_bound(np.abs(self.residual) + self.noise, confidence)
+        return norm_bound(np.abs(self.residual) + self.noise, 1 - (1 - confidence) / self.choices)
 
 
 def norm_bound(residuals: Vector, confidence: float) -> float:
@@ -80,11 +83,13 @@ def measure(
     seed: int,
     max_memory: int,
     shrink: float = 1.0,
+    support: NDArray[np.bool_] | None = None,
 ) -> list[Residuals]:
     """Return the residuals of the blocks with these numbers along ``count`` random directions in each.
 
     The directions are the same ones for the same seed. One block may be as large as it likes: as many directions are
-    held at a time as fit into an eighth of ``max_memory``, at least one. Several blocks are run together.
+    held at a time as fit into an eighth of ``max_memory``, at least one. Several blocks are run together. Directions
+    in a single block may be zero outside of its ``support``.
     """
     blocks = [problem.layout.blocks[number] for number in numbers]
     at_once = max(1, min(count, max_memory // (64 * max(1, *(block.size for block in blocks)))))
@@ -92,6 +97,8 @@ def measure(
     for start in range(0, count, at_once):
         rows = range(start, min(start + at_once, count))
         pairs = [(b, drawn(b.size, seed, n, rows)) for b, n in zip(blocks, numbers, strict=True)]
+        if support is not None:
+            pairs[0][1][:, ~support] = 0
         slopes = directions.along_blocks(pairs, shrink)
         for part, number, (_, entries), found in zip(parts, numbers, pairs, slopes, strict=True):
             along = np.array([dot(claim_of(problem, number), entry) for entry in entries])
@@ -99,7 +106,15 @@ def measure(
         del pairs, entries  # before the next are drawn
     joined = [[np.concatenate(column) for column in zip(*part, strict=True)] for part in parts]
     return [
-        Residuals(block=block, residual=residual, slope=slope, bound=bound, noise=noise, kinked=kinked)
+        Residuals(
+            block=block,
+            residual=residual,
+            slope=slope,
+            bound=bound,
+            noise=noise,
+            kinked=kinked,
+            support=support,
+        )
         for block, (residual, slope, bound, noise, kinked) in zip(blocks, joined, strict=True)
     ]
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from fastcheck.engines.kinks import Convention, Line
 from fastcheck.engines.noise import SAFETY, noise_of_lines
 from fastcheck.engines.plain import STEP
 from fastcheck.errors import EvaluationError
@@ -63,6 +64,32 @@ class Halfway:
     noise: Vector
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Settled:
+    """Slopes along k directions with the kinks that they meet settled by a convention, arrays (k,).
+
+    ``bound`` and ``noise`` are of the ``slope``. ``lines`` are the operations that meet kinks, and ``kinks`` the number
+    of entries of their results that do.
+    """
+
+    slope: Vector
+    bound: Vector
+    noise: Vector
+    lines: tuple[Line, ...]
+    kinks: int
+
+    @classmethod
+    def joined(cls, parts: Sequence[Settled]) -> Settled:
+        """Return the slopes along several lots of directions, which meet the same kinks."""
+        return cls(
+            slope=np.concatenate([part.slope for part in parts]),
+            bound=np.concatenate([part.bound for part in parts]),
+            noise=np.concatenate([part.noise for part in parts]),
+            lines=tuple(dict.fromkeys(line for part in parts for line in part.lines)),
+            kinks=max(part.kinks for part in parts),
+        )
+
+
 class PlainDirections:
     """Any callable: costs are subtracted, with steps that shrink until rounding outweighs truncation."""
 
@@ -113,6 +140,10 @@ class PlainDirections:
 
     def halfway(self, block: Block, entries: NDArray[np.float64], most_kinks: int) -> Halfway | None:
         """Return None: costs do not tell which kinks are met."""
+        return None
+
+    def settled(self, block: Block, entries: NDArray[np.float64], convention: Convention) -> Settled | None:
+        """Return None: kinks cannot be settled where costs are all that is known."""
         return None
 
     def _along(

@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 from fastcheck.engines import DisagreementError
 from fastcheck.engines.difference.directions import DifferenceDirections, followed
 from fastcheck.engines.difference.state import TracingError
-from fastcheck.engines.directional import Directional, Halfway, PlainDirections
+from fastcheck.engines.directional import Directional, Halfway, PlainDirections, Settled
+from fastcheck.engines.kinks import Convention
 from fastcheck.errors import InvalidProblemError
 from fastcheck.execution import MAX_MEMORY, Execution
 from fastcheck.parameters import Block
@@ -29,7 +30,7 @@ METHODS = ("auto", "difference", "plain", "reference")
 TOGETHER = 2**17
 """Entries of the directions of blocks that are run together."""
 
-__all__ = ["MAX_MEMORY", "METHODS", "Directional", "Directions", "Halfway", "opened", "together"]
+__all__ = ["MAX_MEMORY", "METHODS", "Directional", "Directions", "Halfway", "Settled", "opened", "together"]
 
 
 class Directions(Protocol):
@@ -89,6 +90,13 @@ class Directions(Protocol):
 
         None where the kinks are not known, or more than ``most_kinks``. Costs k forward passes, and a few for what the
         cost makes of the kinks.
+        """
+        ...
+
+    def settled(self, block: Block, entries: NDArray[np.float64], convention: Convention) -> Settled | None:
+        """Return the slopes along ``entries`` (k, block.size) of a backward pass that keeps to a convention at kinks.
+
+        None where the kinks are not known, or the cost is not linear with them settled. Costs k forward passes.
         """
         ...
 
@@ -217,6 +225,12 @@ class _Switching:
         with self.switching():
             if self.exact is not None:
                 return self.exact.halfway(block, entries, most_kinks)
+        return None
+
+    def settled(self, block: Block, entries: NDArray[np.float64], convention: Convention) -> Settled | None:
+        with self.switching():
+            if self.exact is not None:
+                return self.exact.settled(block, entries, convention)
         return None
 
     @contextlib.contextmanager

@@ -2,11 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+
+Line = tuple[str, str, int]
+"""An operation in the user's code: its rule, file and line number. It may be run many times, as by a helper."""
+
+Convention = Callable[[Line], float]
+"""What a backward pass takes at the kinks of an operation: the part, 0 to 1, of the way from one side to the other."""
+
+
+def in_the_middle(line: Line) -> float:
+    """Return the convention of the middle of both sides, whatever the operation is."""
+    return 0.5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

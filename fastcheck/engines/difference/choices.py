@@ -85,8 +85,9 @@ def settled_step(
         change = share * (high - before)
         settling.loose |= members_of(sum(np.not_equal(d, 0).astype(int) for d in differences) > 1)
     else:
-        change = low + settling.share * np.subtract(high, low, dtype=float) - before
-        settling.loose |= members_of(2 * np.abs(change) != np.abs(np.subtract(high, low, dtype=float)))
+        apart = np.subtract(high, low, dtype=float)
+        change = low + (settling.share() * apart if apart.any() else 0.0) - before
+        settling.loose |= members_of(2 * np.abs(change) != np.abs(apart))
     return Form(change, shape, at) if change.any() else None
 
 

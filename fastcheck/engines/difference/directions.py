@@ -23,7 +23,8 @@ from fastcheck.engines.difference.restoring import holders_kept
 from fastcheck.engines.difference.runs import Runner, naming_the_line
 from fastcheck.engines.difference.state import LARGEST, BatchTooLargeError, Memory, TracingError
 from fastcheck.engines.difference.trace import Flags, Traced
-from fastcheck.engines.directional import Directional, Halfway, PlainDirections
+from fastcheck.engines.directional import Directional, Halfway, PlainDirections, Settled
+from fastcheck.engines.kinks import Convention, in_the_middle
 from fastcheck.engines.noise import noise_of_lines
 from fastcheck.engines.plain import STEP as PLAIN_STEP
 from fastcheck.engines.slopes import ROUNDING, UNDERFLOW, Slopes, jittered, unusable
@@ -167,26 +168,50 @@ class DifferenceDirections:
         most = np.array([weights[operation][entry] for operation, entry in columns])
         if not np.isfinite(most).all():
             return None
-        noise = self._noise[block.name].of_slopes(_Part(block, entries).lengths(), along.slopes)
+        bound, noise = self._known_to(block, entries, along.slopes)
         return Halfway(
             slope=along.slopes,
             shares=np.stack(list(columns.values()), axis=1) if columns else np.zeros((len(entries), 0)),
             most=most,
-            bound=MARGIN * noise + ROUNDING * np.abs(along.slopes),
-            noise=SAFETY * noise,
+            bound=bound,
+            noise=noise,
         )
 
-    def _settled(self, block: Block, entries: NDArray[np.float64]) -> Along | None:
-        """Run directions with settled kinks, all at once; None where that is too much, or not linear."""
+    def settled(self, block: Block, entries: NDArray[np.float64], convention: Convention) -> Settled | None:
+        """Return the slopes along ``entries`` (k, block.size) with kinks settled by a convention."""
+        along = self._settled(block, entries, convention)
+        if along is None:
+            return None
+        bound, noise = self._known_to(block, entries, along.slopes)
+        return Settled(along.slopes, bound, noise, along.lines, along.kinks)
+
+    def _known_to(self, block: Block, entries: NDArray[np.float64], slopes: Vector) -> tuple[Vector, Vector]:
+        """Return the bounds of slopes with settled kinks, and their noise."""
+        noise = self._noise[block.name].of_slopes(_Part(block, entries).lengths(), slopes)
+        return MARGIN * noise + ROUNDING * np.abs(slopes), SAFETY * noise
+
+    def _settled(
+        self, block: Block, entries: NDArray[np.float64], convention: Convention = in_the_middle
+    ) -> Along | None:
+        """Run directions with settled kinks, in halves if they are many; None where the cost is not linear then."""
         number = self.runner.problem.layout.blocks.index(block)
         directions = entries.reshape(len(entries), *block.shape)
         try:
             with self._settling():
-                along = self.runner.enclosure.along(number, directions, max(self.limit, LARGEST))
+                limit = max(self.limit, LARGEST, block.size)
+                along = self.runner.enclosure.along(number, directions, limit, convention)
         except BatchTooLargeError:
-            return None
+            return self._settled_in_halves(block, entries, convention)
         self.forward_passes += 1 + math.ceil((along.work if along else 0) / self._work_of_a_pass)
         return along
+
+    def _settled_in_halves(
+        self, block: Block, entries: NDArray[np.float64], convention: Convention
+    ) -> Along | None:
+        half = len(entries) // 2
+        first = self._settled(block, entries[:half], convention) if half else None
+        second = None if first is None else self._settled(block, entries[half:], convention)
+        return None if first is None or second is None else Along.joined(first, second)
 
     @contextlib.contextmanager
     def _settling(self) -> Iterator[None]:

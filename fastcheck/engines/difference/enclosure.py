@@ -8,7 +8,9 @@ of the cost for an impulse there, and the shares of the kinks which that meets f
 
 from __future__ import annotations
 
+import functools
 import math
+import random
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -21,7 +23,7 @@ from fastcheck.engines.difference.kinks import LARGE, STEP, Impulse, Met, Operat
 from fastcheck.engines.difference.state import BatchTooLargeError, Memory
 from fastcheck.engines.difference.sweep import batches
 from fastcheck.engines.difference.trace import Cost, Traced, Vector, one_hot, run
-from fastcheck.engines.kinks import KinkPlace
+from fastcheck.engines.kinks import Convention, KinkPlace, Line, in_the_middle
 
 MOST_WORK = 2_000_000_000
 """Elements processed for the impulses of a check: a few seconds."""
@@ -51,11 +53,31 @@ class Enclosed:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Along:
-    """Slopes (k,) along directions with kinks settled halfway, the kinks met, and the work that grows with k."""
+    """Slopes (k,) along directions with settled kinks, the kinks met and their lines, the work that grows with k."""
 
     slopes: Vector
     met: Sequence[Met]
+    lines: tuple[Line, ...]
     work: int
+
+    @classmethod
+    def joined(cls, first: Along, second: Along) -> Along:
+        """Return what two lots of directions do."""
+        start = first.slopes.size
+        met = [Met(part.operation, part.members + start, part.entries, part.halves) for part in second.met]
+        return cls(
+            np.concatenate([first.slopes, second.slopes]),
+            [*first.met, *met],
+            tuple(dict.fromkeys(first.lines + second.lines)),
+            first.work + second.work,
+        )
+
+    @property
+    def kinks(self) -> int:
+        """The number of kinks that some direction meets."""
+        unclear = np.zeros(self.slopes.size, dtype=bool)
+        found = by_operation([_Found(np.arange(self.slopes.size), self.slopes, self.met, unclear, self.work)])
+        return sum(entries.size for entries in found.values())
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -88,7 +110,8 @@ class Enclosure:
         complete = np.isfinite(wide)
         lower, upper = central - np.where(complete, wide, 0.0), central + np.where(complete, wide, 0.0)
         rest = np.flatnonzero(~complete)
-        for convention in range(CONVENTIONS) if rest.size else ():
+        for number in range(CONVENTIONS) if rest.size else ():
+            convention = functools.partial(one_side, number)
             for found in self._settled(_Coordinates(self, leaf, flat_indices[rest], convention)):
                 here = rest[found.rows]
                 lower[here], upper[here] = (
@@ -97,19 +120,24 @@ class Enclosure:
                 )
         return Enclosed(lower=lower, upper=upper, counts=np.maximum(counts, 1), complete=complete)
 
-    def along(self, leaf: int, directions: Vector, limit: int) -> Along | None:
-        """Return what directions (k, *shape) in a leaf do with kinks settled halfway; None where that is not linear.
+    def along(
+        self, leaf: int, directions: Vector, limit: int, convention: Convention = in_the_middle
+    ) -> Along | None:
+        """Return what directions (k, *shape) in a leaf do with settled kinks; None where that is not linear.
 
-        Differences larger than ``limit`` raise `BatchTooLargeError`.
+        Differences larger than ``limit`` raise `BatchTooLargeError`. Only runs halfway tell whether the shares of kinks
+        are all that mixtures may add.
         """
-        settling = Settling(len(directions))
+        settling = Settling(len(directions), convention)
         forms: list[Form | None] = [None] * len(self.leaves)
         forms[leaf] = Form(directions * STEP, directions.shape[1:])
         traced = self.run(forms, len(directions), settling, limit=limit)
-        unclear = settling.loose | traced.kinked | traced.unsupported | ~(np.abs(traced.difference) < LARGE)
+        unclear = traced.kinked | traced.unsupported | ~(np.abs(traced.difference) < LARGE)
+        if convention is in_the_middle:
+            unclear |= settling.loose
         if unclear.any() or not settling.signed:
             return None
-        return Along(traced.difference / STEP, settling.met, traced.member_work)
+        return Along(traced.difference / STEP, settling.met, tuple(settling.lines), traced.member_work)
 
     def most(self, met: Sequence[Met], members: int) -> dict[Operation, Vector]:
         """Return the weights of the operations in which these kinks were met."""
@@ -202,7 +230,7 @@ class _Coordinates:
     enclosure: Enclosure
     leaf: int
     flat_indices: Indices
-    convention: int | None = None
+    convention: Convention = in_the_middle
 
     @property
     def leaves(self) -> Sequence[Vector]:
@@ -250,6 +278,14 @@ class _Entries:
     def trace(self, batch: Indices, signs: tuple[int, ...]) -> Traced:
         """Run a batch of them, for `batches`."""
         return self.settled(batch)[1]
+
+
+def one_side(number: int, line: Line) -> float:
+    """Return what convention ``number`` takes: the lower end (0), the upper end (1), or one of them for each line."""
+    if number < 2:
+        return float(number)
+    _, filename, lineno = line
+    return float(random.Random(f"{number} {filename}:{lineno}").getrandbits(1))
 
 
 def grouped(found: Iterable[_Found]) -> Iterator[list[_Found]]:

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import random
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -22,6 +21,7 @@ from numpy.typing import NDArray
 from fastcheck.engines.difference.arrays import DifferenceArray, made
 from fastcheck.engines.difference.forms import Array, Form, Places, Shape, combined
 from fastcheck.engines.difference.state import blame, running
+from fastcheck.engines.kinks import Convention, Line, in_the_middle
 
 STEP = 2.0**-160
 """ε of the runs with settled kinks. Only what is exactly at its kink is met, and a switched mask (a difference of the
@@ -68,38 +68,40 @@ class Impulse:
 class Settling:
     """What a run with settled kinks does at them, and what it notes.
 
-    All kinks are settled halfway between their two slopes, or by a ``convention``: at the lower end (0), the upper end
-    (1), or, for higher numbers, at the one or the other for each line of the user's code. ``met`` lists the kinks.
+    All kinks are settled halfway between their two slopes, or where the ``convention`` says: at the lower end (0), the
+    upper end (1) or between. ``met`` lists the kinks, and ``lines`` the operations for which the convention was asked.
     ``loose`` flags members of which some mixtures may lie beyond their central difference ± the shares of those, and
     ``delivered`` tells whether the operation of the impulse was run, ``signed`` whether the distances of all kinks are.
     """
 
-    def __init__(self, members: int, convention: int | None = None, impulse: Impulse | None = None) -> None:
+    def __init__(
+        self, members: int, convention: Convention = in_the_middle, impulse: Impulse | None = None
+    ) -> None:
         self.convention = convention
         self.impulse = impulse
         self.met: list[Met] = []
+        self.lines: dict[Line, None] = {}
         self.delivered = impulse is None
         self.signed = True
         self.loose = np.zeros(members, dtype=bool)
         self._members = members
+        self._rule = ""
         self._waiting: list[tuple[Array, Shape, Places]] = []
         self._numbers: dict[Operation, int] = {}
 
-    @property
     def share(self) -> float:
-        """The part of the way from the slope below a kink to that above, in the operation that is running."""
-        if self.convention is None:
-            return 0.5
-        if self.convention < 2:
-            return float(self.convention)
-        filename, lineno, _ = blame()
-        return float(random.Random(f"{self.convention} {filename}:{lineno}").getrandbits(1))
+        """Return the part of the way from the slope below a kink to that above, in the operation that is running."""
+        line = (self._rule, *blame()[:2])
+        self.lines[line] = None
+        return self.convention(line)
 
     def between(self, low: Any, high: Any, at_kink: Array, elsewhere: Any, shape: Shape, at: Places) -> Form:
         """Return the difference that is ``elsewhere``, and at kinks the share of the way from ``low`` to ``high``."""
         apart = np.where(at_kink, np.subtract(high, low), 0.0)
+        if not apart.any():
+            return Form(np.where(at_kink, low, elsewhere), shape, at)
         self.add(apart / 2, shape, at)
-        return Form(np.where(at_kink, low + self.share * apart, elsewhere), shape, at)
+        return Form(np.where(at_kink, low + self.share() * apart, elsewhere), shape, at)
 
     def add(self, halves: Array, shape: Shape, at: Places) -> None:
         """Note kinks of the running operation, where ``halves`` (B, *dims) is not 0."""
@@ -108,9 +110,11 @@ class Settling:
 
     def run(self, rule: Callable[..., Any], arguments: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
         """Run a rule, note which kinks it met, and add the impulse if it is meant for this operation."""
-        outer, self._waiting = self._waiting, []
+        outer = self._waiting, self._rule
+        self._waiting, self._rule = [], rule.__name__.rstrip("_")
         result = rule(*arguments, **keywords)
-        waiting, self._waiting = self._waiting, outer
+        waiting = self._waiting
+        self._waiting, self._rule = outer
         if type(result) is not DifferenceArray or result.dtype != np.float64:
             return result
         operation = self._operation(rule.__name__, np.asarray(result.value))

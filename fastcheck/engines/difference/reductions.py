@@ -188,7 +188,7 @@ def settled_maximum(
     reach = np.abs(change)
     settling.signed = False
     tied = below + reach >= np.max(below - reach, axis=along, keepdims=True)
-    if settling.share == 0.5:
+    if settling.share() == 0.5:
         low = np.min(np.where(tied, change, np.inf), axis=along, keepdims=True)
         high = np.max(np.where(tied, change, -np.inf), axis=along, keepdims=True)
     else:
