@@ -9,7 +9,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from fastcheck.errors import EvaluationError
-from fastcheck.normal import normal_numbers
 from fastcheck.norms import pieces, root_mean_square
 from fastcheck.parameters import Vector
 from fastcheck.problem import Problem
@@ -151,7 +150,7 @@ def costs_along(problem: Problem, line: int, spacing: float) -> Vector:
     if known is not None:
         return known
     theta = problem.theta
-    direction = normal_numbers(theta.size, line)
+    direction = np.random.default_rng(line).standard_normal(theta.size)
     for some in pieces(theta.size):
         direction[some] *= spacing * np.maximum(1.0, np.abs(theta[some]))
     point, costs = np.empty_like(theta), []

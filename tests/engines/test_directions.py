@@ -204,7 +204,7 @@ def test_evaluation_must_confirm():
 
 
 def test_a_step_that_leads_astray_names_the_block():
-    problem = pose(lambda w: np.sum(np.log(w)), np.array([1e-9, 0.7]))
+    problem = pose(lambda w: np.sum(np.log(w)), np.array([1e-7, 0.7]))
     with (
         opened(problem, Execution(), "plain") as directions,
         np.errstate(invalid="ignore"),
