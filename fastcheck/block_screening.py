@@ -148,7 +148,7 @@ class BlockScreening:
         return self._found(found.residuals, spots, finding)
 
     def _by_convention(self) -> ScreenedBlock | None:
-        """Return a pass, if the claim is the gradient of some convention at kinks, the same for all of an operation."""
+        """Return what is found if the claim takes the same side, or the middle, at all kinks of an operation."""
         conventions = beside_conventions(
             self.problem,
             self.way,
@@ -157,39 +157,49 @@ class BlockScreening:
             seed=self.options.seed,
             max_memory=self.options.max_memory,
         )
+        explained = None
         for found in conventions:
             finding = self._settled(found.residuals)
-            if finding is not None and finding.verdict is Verdict.PASS:
-                note = (
-                    f"directions in {self.block.name} meet {found.kinks:,} kinks at θ: the claim takes the same side, "
-                    "or the middle, at all kinks of an operation. Its bound is on ‖g - h‖, h the gradient that does so"
-                )
-                return self._found(found.residuals, None, replace(finding, notes=(note,)))
-        return None
+            if finding is None:
+                continue
+            note = (
+                f"directions in {self.block.name} meet {found.kinks:,} kinks at θ: the claim takes the same side, or "
+                "the middle, at all kinks of an operation. Its bound is on ‖g - h‖, h the gradient that does so"
+            )
+            screened = self._found(found.residuals, None, replace(finding, notes=(note,)))
+            if finding.verdict is Verdict.PASS:
+                return screened
+            explained = explained or screened
+        return explained
 
     def _at_many_kinks(self, residuals: Residuals) -> ScreenedBlock:
-        """Return what is found of a large block whose kinks may explain the claim, or hide a mistake.
-
-        Kinks of zero weights (an L1 term, units without input) are not met by directions that are zero there.
-        """
+        """Return what is found of a large block whose kinks may explain the claim, or hide a mistake."""
         spots = self._spots()
         support = self.problem.theta[self.block.start : self.block.stop] != 0
-        rest = None
-        if support.any() and not support.all():
-            (rest,) = measured([self], 1.0, support)
-            if not rest.kinked.any() and self._settled(rest) is None:
-                (rest,) = measured([self], RETRY, support)
-            rest = None if rest.kinked.any() else rest
-        found = None if rest is None else self._settled(rest) or self._by_coordinates(rest, spots)
-        if rest is not None and found is not None and found.verdict is Verdict.FAIL:
-            return self._found(rest, spots, found, math.inf)
+        away = self._away_from_kinks(support, spots)
+        if away is not None and away[1].verdict is Verdict.FAIL:
+            return self._found(away[0], spots, away[1], math.inf)
         if spots.judgement.wrong:
             return self._found(residuals, spots, Finding(Verdict.FAIL))
-        right = rest is not None and found is not None and found.verdict is Verdict.PASS
-        finding = Finding(
-            Verdict.INCONCLUSIVE, self._many_kinks_cause(spots, int(support.sum()) if right else 0)
-        )
-        return self._found(residuals, spots, finding)
+        right = away is not None and away[1].verdict is Verdict.PASS
+        cause = self._many_kinks_cause(spots, int(support.sum()) if right else 0)
+        return self._found(residuals, spots, Finding(Verdict.INCONCLUSIVE, cause))
+
+    def _away_from_kinks(self, support: NDArray[np.bool_], spots: Spots) -> tuple[Residuals, Finding] | None:
+        """Return what directions say that are zero where the block is; None if these meet kinks, too.
+
+        Most kinks are those of zero weights: an L1 term there, or units whose weights are all zero.
+        """
+        if support.all() or not support.any():
+            return None
+        for shrink in (1.0, RETRY):
+            (residuals,) = measured([self], shrink, support)
+            if residuals.kinked.any():
+                return None
+            finding = self._settled(residuals)
+            if finding is not None:
+                return residuals, finding
+        return residuals, self._by_coordinates(residuals, spots)
 
     def _many_kinks_cause(self, spots: Spots, right: int) -> str:
         """Return the cause of an inconclusive verdict; ``right`` coordinates are known to be, together."""

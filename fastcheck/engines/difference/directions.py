@@ -269,9 +269,22 @@ class DifferenceDirections:
         count = [MEASURED if part.rows is None else len(part.entries) for part in parts]
         parts = [part.at(slice(n)) for part, n in zip(parts, count, strict=True)]
         beside = self._slopes(parts, 1.0, beside=True)
-        del self._beside  # as large as θ, and not needed again
         for part, n, here, there in zip(parts, count, slopes, beside, strict=True):
-            self._noise[part.block.name] = _Noise.of(part, here.at(slice(n)), there)
+            noise = _Noise.of(part, here.at(slice(n)), there) or self._noise_beside_zeros(part)
+            self._noise[part.block.name] = noise or _Noise(per_length=0.0, relative=ROUNDING / MARGIN)
+        del self._beside  # as large as θ, and not needed again
+
+    def _noise_beside_zeros(self, part: _Part) -> _Noise | None:
+        """Return the noise along directions that are zero where θ is, and so meet no kinks of zero weights.
+
+        They are jittered besides: where the cost is linear but for kinks, θ does not change how slopes are rounded.
+        """
+        theta = self.runner.problem.theta
+        part = part.zero_where(theta[part.block.start : part.block.stop] == 0)
+        if not part.entries.any():
+            return None
+        moved = _Part(part.block, jittered(part.entries, JITTER), part.rows, part.axis)
+        return _Noise.of(part, self._slopes([part], 1.0)[0], self._slopes([moved], 1.0, beside=True)[0])
 
     def _bounded(self, part: _Part, slopes: Slopes, shrink: float, passes: int) -> Directional:
         """Return slopes with their bounds; those that could not be followed are evaluated plainly."""
@@ -368,6 +381,13 @@ class _Part:
         rows = None if self.rows is None else self.rows[which]
         return _Part(self.block, self.entries[which], rows, self.axis)
 
+    def zero_where(self, flags: Flags) -> _Part:
+        """Return directions that are zero in the entries of the block that are flagged."""
+        if self.rows is not None:
+            axes = np.moveaxis(flags.reshape(self.block.shape), self.axis, 0)
+            flags = axes[self.rows].reshape(self.entries.shape)
+        return _Part(self.block, np.where(flags, 0.0, self.entries), self.rows, self.axis)
+
     def halves(self) -> tuple[_Part, _Part]:
         """Return the directions in two halves."""
         half = len(self.entries) // 2
@@ -413,11 +433,11 @@ class _Noise:
     relative: float
 
     @classmethod
-    def of(cls, part: _Part, slopes: Slopes, beside: Slopes) -> _Noise:
-        """Compare slopes along some directions with those ``beside`` θ."""
+    def of(cls, part: _Part, slopes: Slopes, beside: Slopes) -> _Noise | None:
+        """Compare slopes along some directions with those ``beside`` θ; None where all of them meet kinks."""
         ignored = beside.kinked | slopes.kinked | beside.unsupported | slopes.unsupported
         if ignored.all():
-            return cls(per_length=0.0, relative=ROUNDING / MARGIN)
+            return None
         central = slopes.central
         typical, length = root_mean_square(central), root_mean_square(part.lengths())
         change = float(np.abs(beside.central - central)[~ignored].max())
