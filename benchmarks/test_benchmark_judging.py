@@ -10,11 +10,11 @@ import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
 from benchmarks.test_benchmark_mlp import NETWORKS
-from fastcheck import check
+from fastcheck import check, check_mlp
 from fastcheck import checks as entry
 
-SAMPLES = {"mlp": "all", "difference": "all", "plain": 500, "reference": 500}
-"""Coordinates of each block that each engine checks."""
+SAMPLES = {"check_mlp": "all", "mlp": "all", "difference": "all", "plain": 500, "reference": 500}
+"""Coordinates of each block that each engine checks; `check_mlp` is told the layers that "mlp" recognises."""
 
 
 @pytest.mark.parametrize("method", SAMPLES)
@@ -37,14 +37,18 @@ def test_judging(benchmark: BenchmarkFixture, method: str, monkeypatch: pytest.M
 
     def run() -> Any:
         judged[0], start = 0.0, time.perf_counter()
-        report = check(
-            lambda p: model.cost(p, X, Y),
-            parameters,
-            gradients,
-            method=method,
-            coordinates=coordinates,
-            progress=False,
-        )
+        if method == "check_mlp":
+            layers = network.activations
+            report = check_mlp(parameters, gradients, X, Y, activations=layers, progress=False)
+        else:
+            report = check(
+                lambda p: model.cost(p, X, Y),
+                parameters,
+                gradients,
+                method=method,
+                coordinates=coordinates,
+                progress=False,
+            )
         seconds = time.perf_counter() - start
         shares.append(judged[0] / (seconds - judged[0]))
         return report

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-PIECE = 2**15
+PIECE = 2**14
 """Entries looked at together: a few vectors of that length stay in the cache."""
 
 SAFE = 1e-100
@@ -30,9 +30,11 @@ def largest(values: NDArray[Any]) -> float:
 def norm(values: NDArray[np.float64]) -> float:
     """Return ‖values‖₂; the squares neither overflow nor vanish."""
     flat = values.reshape(-1)
+    with np.errstate(over="ignore", under="ignore", invalid="ignore"):
+        squares = [float(flat[some] @ flat[some]) for some in pieces(flat.size)]
+    if SAFE**2 < sum(squares) < 1 / SAFE**2:
+        return math.sqrt(math.fsum(squares))
     size = largest(flat)
-    if SAFE < size < 1 / SAFE:
-        return math.sqrt(math.fsum(float(flat[some] @ flat[some]) for some in pieces(flat.size)))
     if size == 0 or not math.isfinite(size):
         return size
     return size * math.sqrt(math.fsum(float(np.sum((flat[some] / size) ** 2)) for some in pieces(flat.size)))

@@ -42,7 +42,8 @@ def measure_power(estimate: Estimate, judgement: Judgement, claimed: np.ndarray)
     size = float(np.abs(truth[1]))
     factor = beyond * float(thresholds[1] + half[1]) / size if size else math.inf
     planted = truth + np.array([math.copysign(error, truth[0]), truth[1] * factor if size else 0.0])
-    caught = rule.standings(planted, rows, np.maximum(thresholds, rule.thresholds(planted, rows)), math.inf)
+    crossed = np.maximum(thresholds, rule.thresholds(planted, rows))
+    caught = rule.standings(planted, rows, crossed, math.inf).tolist()
     return Power(
         coordinate=error / rule.typical if caught[0] == Standing.WRONG and rule.typical else math.inf,
         factor=factor if caught[1] == Standing.WRONG else math.inf,

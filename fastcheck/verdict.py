@@ -46,6 +46,9 @@ BEYOND_NOISE = 64.0
 WORST = 10
 """Coordinates remembered for each block."""
 
+LAYERS = 16
+"""Where the largest of many values are sought, a layer of their maxima over as many stands for all of them."""
+
 
 class Verdict(enum.StrEnum):
     """The three answers."""
@@ -61,6 +64,10 @@ class Standing(enum.IntEnum):
     RIGHT = 0
     WRONG = 1
     UNDECIDED = 2
+
+
+_RIGHT, _WRONG, _UNDECIDED = np.array(list(Standing), dtype=np.int8)
+"""The same in arrays."""
 
 
 class Cause(enum.StrEnum):
@@ -167,11 +174,10 @@ class Rule:
         self, claimed: Vector, rows: Rows, thresholds: Vector, allowed: Vector | float
     ) -> NDArray[np.int8]:
         """Return the `Standing` of each coordinate."""
-        standings = np.full(claimed.shape, Standing.RIGHT, np.int8)
-        standings[rows.bound > allowed] = Standing.UNDECIDED
-        standings[rows.outside(claimed) > thresholds] = Standing.WRONG
+        wrong, undecided = rows.outside(claimed) > thresholds, rows.bound > allowed
+        standings: NDArray[np.int8] = np.where(wrong, _WRONG, undecided * _UNDECIDED)
         if standings.any():
-            standings[self._vanishing(claimed, rows)] = Standing.RIGHT
+            standings[self._vanishing(claimed, rows)] = _RIGHT
         return standings
 
     def _vanishing(self, claimed: Vector, rows: Rows) -> NDArray[np.bool_]:
@@ -295,9 +301,10 @@ class _Tally:
         numerical, bound = estimate.numerical[piece], estimate.bound
         if not isinstance(bound.absolute, float):
             return False
-        error, size = np.abs(claimed - numerical), np.abs(numerical)
-        worst, place = float(error.max()), int(np.argmax(size))
-        most = float(size[place])
+        error = claimed - numerical
+        np.abs(error, out=error)
+        worst, place = float(error.max()), _largest_at(numerical)
+        most = abs(float(numerical[place]))
         u = bound.relative * most + bound.absolute
         least_allowed = rule.relative * rule.typical
         if not (SAFE < most < 1 / SAFE and worst <= bound.absolute + rule.relative * rule.least):
@@ -344,14 +351,15 @@ class _Tally:
     def _remember(
         self, part: Part, piece: slice, claimed: Vector, compared: Vector, error: Vector, worst: float
     ) -> None:
-        if len(self.worst) == WORST and not worst > self.worst[-1].error:
+        if len(self.worst) < WORST:
+            order = largest_first(error, WORST)
+        elif worst > self.worst[-1].error:
+            more = np.flatnonzero(error > self.worst[-1].error)
+            order = more[largest_first(error[more], WORST)]
+        else:
             return
-        order = largest_first(error, WORST)
-        places = part.at(piece)[order]
-        found = [
-            Compared(int(p), float(claimed[k]), float(compared[k]), float(error[k]))
-            for p, k in zip(places, order, strict=True)
-        ]
+        columns = part.at(order + piece.start), claimed[order], compared[order], error[order]
+        found = list(map(Compared, *(column.tolist() for column in columns)))
         self.worst = sorted([*self.worst, *found], key=lambda one: -one.error)[:WORST]
 
     def seek(self, start: int, rows: Rows, thresholds: Vector) -> None:
@@ -372,12 +380,19 @@ class _Tally:
 
 def largest_first(values: Vector, count: int) -> NDArray[np.intp]:
     """Return the positions of the largest values, the largest first and equal ones in their order."""
-    if values.size > 4 * count:
-        least = np.partition(values, values.size - count)[-count]
-        candidates = np.flatnonzero(values >= least)
-    else:
-        candidates = np.arange(values.size)
+    width = values.size // LAYERS
+    if width <= 4 * count:
+        return np.argsort(-values, kind="stable")[:count]
+    tops = values[: LAYERS * width].reshape(LAYERS, width).max(axis=0)
+    candidates = np.flatnonzero(values >= np.partition(tops, width - count)[-count])
     return candidates[np.argsort(-values[candidates], kind="stable")[:count]]
+
+
+def _largest_at(values: Vector) -> int:
+    """Return the first position of the largest |value|."""
+    high, low = int(values.argmax()), int(values.argmin())
+    above, below = float(values[high]), -float(values[low])
+    return min(high, low) if above == below else high if above > below else low
 
 
 def claims(problem: Problem, part: Part, rows: slice | Coordinates) -> Vector:

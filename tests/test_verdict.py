@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from fastcheck import InvalidProblemError, Verdict
 from fastcheck.engines import Bound, Estimate
-from fastcheck.norms import Comparison
+from fastcheck.norms import PIECE, Comparison
 from fastcheck.plan import make_plan
 from fastcheck.problem import pose
 from fastcheck.verdict import (
@@ -18,6 +18,7 @@ from fastcheck.verdict import (
     Standing,
     claims,
     judge,
+    largest_first,
     relative_difference,
     validate_tolerance,
     worst_verdict,
@@ -195,6 +196,46 @@ def test_the_worst_verdict_is_that_of_the_whole():
         assert judgement.verdict is Verdict.FAIL
     judgement, _ = question({"a": [1.0], "b": [1.0]}, [1.0, 1.0], [0.0, 1e-3])
     assert judgement.verdict is Verdict.INCONCLUSIVE
+
+
+@pytest.mark.parametrize("size", [1, 10, 11, 640, 655, 20_000])
+@pytest.mark.parametrize("different", [1, 3, 10**6])
+def test_the_largest_come_first_and_equal_ones_in_their_order(size, different):
+    values = np.random.default_rng(size).integers(different, size=size).astype(float)
+    assert largest_first(values, 10).tolist() == np.argsort(-values, kind="stable")[:10].tolist()
+
+
+def test_the_worst_of_many_pieces():
+    errors = np.random.default_rng(0).permutation(3 * PIECE + 17) * 1e-12
+    judgement, _ = question(1 + errors, np.ones(errors.size), 0.0)
+    worst = np.argsort(-errors)[:10]
+    assert [one.place for one in judgement.blocks[0].worst] == worst.tolist()
+    assert [one.claimed for one in judgement.blocks[0].worst] == (1 + errors)[worst].tolist()
+
+
+def test_a_glance_finds_what_looking_at_each_coordinate_does():
+    rng = np.random.default_rng(0)
+    numerical = rng.standard_normal(3 * PIECE + 17)
+    claimed = numerical * (1 + 1e-13 * rng.standard_normal(numerical.size))
+    problem = pose(lambda p: 1.0, {"w": np.zeros(numerical.size)}, {"w": claimed})
+    part = make_plan(problem.layout, problem.theta, "all", None, 0).parts[0]
+    found = []
+    for absolute in (1e-12, np.full(numerical.size, 1e-12)):
+        estimate = Estimate(
+            part=part,
+            numerical=numerical,
+            lower=numerical,
+            upper=numerical,
+            bound=Bound(1e-15, absolute),
+            noise=0.0,
+            plain=np.empty(0, dtype=np.intp),
+        )
+        found.append(judge(problem, estimate, 1e-7))
+    glanced, looked = found
+    assert glanced.verdict is looked.verdict is Verdict.PASS
+    assert glanced.worst == looked.worst
+    assert (glanced.hardest, glanced.easiest) == (looked.hardest, looked.easiest)
+    assert glanced.comparison.difference == pytest.approx(looked.comparison.difference, rel=1e-12)
 
 
 @pytest.mark.parametrize("tolerance", [0, -1e-7, 1, float("nan"), "1e-7", None])
