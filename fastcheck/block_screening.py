@@ -207,7 +207,8 @@ class BlockScreening:
         return (
             f"{Cause.KINK}: directions in {self.block.name} meet many kinks at θ, which may hide mistakes, and the "
             f"claim is not known to take the same side at all kinks of an operation: only {spots.size:,} of its "
-            f"coordinates were checked, one by one.{elsewhere} {ADVICE[Cause.KINK]}"
+            f"coordinates were checked, one by one.{elsewhere} Check all of them, at these parameters, or screen at "
+            "parameters moved a little, so that they do not stand on kinks (exact zeros or ties)."
         )
 
     def _beside_kinks(self, found: AtKinks, spots: Spots) -> Finding:
