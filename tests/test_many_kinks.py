@@ -295,3 +295,23 @@ def test_operations_may_differ_in_what_they_take(lines):
         assert screen(cost, theta, 1.01 * claim).verdict is Verdict.FAIL
     same = C * np.prod(w, axis=0) + signs(theta, 1)
     assert screen(cost, theta, same).passed
+
+
+def test_operations_in_one_line_may_differ_too():
+    rng = np.random.default_rng(0)
+    C, theta = rng.standard_normal((60, 90)), rng.standard_normal((60, 90))
+    theta[rng.random(theta.shape) < 0.5] = 0
+    for at_zero, sign in itertools.product((0.0, 0.5, 1.0), (-1, 0, 1)):
+        claim = C * np.where(theta == 0, at_zero, theta > 0) + signs(theta, sign)
+        assert screen(lambda p: np.sum(C * np.maximum(p, 0) + L1 * np.abs(p)), theta, claim).passed
+
+
+def test_runs_with_settled_kinks_are_split_where_they_do_not_fit(monkeypatch):
+    cost, p, backward = network(0, RELU["maximum(z, 0)"], "dead units", sizes=(100, 60, 5), samples=400)
+    whole = screen(cost, p, backward(1), max_memory=2**21)
+    monkeypatch.setattr("fastcheck.engines.difference.directions.LARGEST", 30_000)  # 24,000 for a direction
+    split = screen(cost, p, backward(1), max_memory=2**21)
+    assert whole.passed
+    assert split.passed
+    assert split.forward_passes > whole.forward_passes
+    assert split.notes == whole.notes
