@@ -299,7 +299,7 @@ def some_members(form: Form | None, members: slice) -> Form | None:
     if form is None:
         return None
     at = {axis: p if isinstance(p, int) else p[members] for axis, p in form.at.items()}
-    return Form(form.data[members], form.shape, at)
+    return Form(form.data[members], form.shape, at, form.coef, peak=form.peak())
 
 
 def slopes_of(swept: Swept, step: float) -> Slopes:
