@@ -5,6 +5,7 @@ The derivation, its assumptions and what the verdicts mean: docs/screening.md.
 
 from __future__ import annotations
 
+import contextlib
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -18,6 +19,7 @@ from fastcheck.engines.directional import PlainDirections
 from fastcheck.engines.directions import Directions
 from fastcheck.engines.noise import COARSE
 from fastcheck.engines.plain import STEP as PLAIN_STEP
+from fastcheck.errors import BudgetUsedUp
 from fastcheck.norms import Comparison, largest, norm
 from fastcheck.parameters import Block
 from fastcheck.power import BEYOND, Power
@@ -114,6 +116,21 @@ class BlockScreening:
             spots = self._spots()
             finding = self._by_coordinates(residuals, spots)
         return self._found(residuals, spots, finding)
+
+    def cut_short(self, residuals: Residuals, reason: str) -> ScreenedBlock:
+        """Return what directions alone say, where for this ``reason`` there is no closer look."""
+        finding = None
+        if not residuals.kinked.any():
+            with contextlib.suppress(BudgetUsedUp):
+                finding = self._settled(residuals)
+        if finding is None:
+            what = "meet kinks at θ" if residuals.kinked.any() else "disagree with the claim"
+            cause = (
+                f"directions in {self.block.name} {what}, and a closer look, which tells whether it is wrong, is not "
+                f"complete, as {reason}. fastcheck.screen(cost, parameters, gradients) takes that look."
+            )
+            finding = Finding(Verdict.INCONCLUSIVE, cause)
+        return self._found(residuals, None, finding)
 
     def _at_kinks(self, residuals: Residuals) -> ScreenedBlock:
         """Return what is found where directions meet kinks, which may explain any residual.

@@ -3,28 +3,42 @@
 All blocks are screened first; then coordinates are checked in an order of which every beginning is a stratified random
 sample, in batches that grow as long as the next one fits. Whenever that ends, it is known how far it came and what it
 proves.
+
+Two things keep a check within its budget. Each piece of it, such as a batch, is asked for beforehand: it begins only if
+it is expected to fit. And where it takes more than expected, because a claim is wrong or a cost has kinks, the `Budget`
+stops it at the next evaluation of the cost, which is the one place that all of them pass: so the forward passes are
+never exceeded, and the seconds by a grace of 5 % and one evaluation, or one run on perturbed arrays. A piece that is
+stopped is as good as not begun, whatever the claim is; what looks wrong and could not be looked at closer is
+inconclusive.
 """
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import functools
 import math
+import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
 from fastcheck.engines import Bound, Estimate, Estimates, choose_engine
 from fastcheck.engines.kinks import KinkPlace, Kinks
-from fastcheck.errors import InvalidProblemError
+from fastcheck.engines.noise import noise_to_come
+from fastcheck.errors import BudgetUsedUp, InvalidProblemError
 from fastcheck.execution import Execution
+from fastcheck.judging import JudgedBlock
 from fastcheck.parameters import Block, Vector
 from fastcheck.plan import Coordinates, Part, Plan
 from fastcheck.problem import Problem
 from fastcheck.sampling import PrefixOrder
 from fastcheck.verdict import Rows
+
+T = TypeVar("T")
 
 FIRST = 64
 """Coordinates of the first batch at most, if the blocks are few."""
@@ -32,12 +46,35 @@ FIRST = 64
 GROWTH = 8.0
 """A batch is larger than the one before by this factor at most."""
 
-SHARE = 0.9
-"""Share of what is left that a batch is planned to take."""
+SHARE, SHARE_OF_TIME = 0.9, 0.6
+"""Shares of the forward passes and of the seconds left that a batch is planned to take: seconds are known less well,
+and a batch that takes too many is lost."""
+
+LITTLE = 0.25
+"""A budget of which less than this share is left is called used up."""
 
 SMALLEST = 1 / 32
 """The rest of a budget in which less than this share of the last batch fits is not worth another."""
 
+GRACE = 1.05
+"""An evaluation may begin until this many times the seconds of a budget: clocks are less exact than plans."""
+
+SUBTRACTING = {"plain", "reference"}
+"""Methods that take two forward passes for each coordinate."""
+
+EACH = 4
+"""Forward passes that a coordinate takes by these methods at most, its share in the bound on truncation included."""
+
+STEPS = 24
+"""Forward passes that plain evaluation takes to choose the step of a block, usually."""
+
+OTHERS = 16, 2
+"""Forward passes that other engines take for a first batch, and for each block besides: recognising the network, noise,
+and what every block is verified by."""
+
+LOOK, CONFIRMED = 12, 48
+"""Forward passes that a second look at a coordinate takes, and those that confirm one mistake besides. The first batch
+of plain evaluation leaves enough for a look at all of its coordinates; later ones know how many need it."""
 
 INTERRUPTED = "it was interrupted"
 """Why a check ended that Ctrl-C ended."""
@@ -45,12 +82,16 @@ INTERRUPTED = "it was interrupted"
 
 @dataclass(slots=True)
 class Budget:
-    """What a check may spend: ``seconds`` since ``start``, ``forward_passes``, or None for as much as it takes."""
+    """What a check may spend: ``seconds`` since ``start``, ``forward_passes``, or None for as much as it takes.
+
+    ``spent`` are the forward passes so far. ``ended`` says why nothing may be spent any more, whatever is left.
+    """
 
     seconds: float | None
     forward_passes: int | None
-    start: float = field(default_factory=time.perf_counter)
+    start: float = field(default_factory=lambda: time.perf_counter())
     spent: int = 0
+    ended: str | None = None
 
     @classmethod
     def read(cls, time_budget: Any, max_forward_passes: Any) -> Budget | None:
@@ -71,33 +112,84 @@ class Budget:
             None if max_forward_passes is None else int(max_forward_passes),
         )
 
-    def fits(self, seconds: float, passes: float) -> float:
-        """Return how many times a piece of work that takes this much fits into what is left."""
-        times = math.inf
+    def spend(self, passes: int) -> None:
+        """Take note of forward passes that are about to be made; `BudgetUsedUp` if they do not fit or time is over."""
+        if self.ended:
+            raise BudgetUsedUp(self.stopped)
+        over = self.forward_passes is not None and self.spent + passes > self.forward_passes
+        late = self.seconds is not None and time.perf_counter() - self.start > GRACE * self.seconds
+        if over or late:
+            raise BudgetUsedUp(self.stopped)
+        self.spent += passes
+
+    def settle(self, before: int, passes: int) -> None:
+        """Correct ``spent`` after a piece of work that says how many it made: elsewhere, or fewer than were kept."""
+        self.spent = before + passes
+
+    def fits(self, seconds: float, passes: float, shares: tuple[float, float] = (1.0, 1.0)) -> float:
+        """Return how many times a piece of work that takes this much fits into these shares of what is left."""
+        times = 0.0 if self.ended else math.inf
         if self.seconds is not None:
-            times = min(times, (self.seconds - (time.perf_counter() - self.start)) / max(seconds, 1e-9))
+            left = self.seconds - (time.perf_counter() - self.start)
+            times = min(times, shares[0] * left / max(seconds, 1e-9))
         if self.forward_passes is not None:
-            times = min(times, (self.forward_passes - self.spent) / max(passes, 1e-9))
+            left = self.forward_passes - self.spent
+            times = min(times, shares[1] * left / max(passes, 1e-9))
         return max(0.0, times)
+
+    @contextlib.contextmanager
+    def watched(self) -> Iterator[None]:
+        """Leave the ``with`` block where the budget stops it, or Ctrl-C, after which nothing may be spent any more."""
+        try:
+            yield
+        except BudgetUsedUp:
+            return
+        except KeyboardInterrupt:
+            self.ended = INTERRUPTED
+
+    def finished(self, work: Callable[[], T]) -> T:
+        """Return what ``work`` does; after Ctrl-C, what it does without spending anything."""
+        try:
+            return work()
+        except KeyboardInterrupt:
+            self.ended = INTERRUPTED
+            return work()
+
+    @property
+    def stopped(self) -> str:
+        """Why a check ended before all was done."""
+        if self.ended:
+            return self.ended
+        little = self.fits(self.seconds or 0.0, self.forward_passes or 0.0) < LITTLE
+        return f"{self} was used up" if little else f"the rest of {self} is too little for the next step"
 
     def __str__(self) -> str:
         timed = self.seconds is not None and math.isfinite(self.seconds)
         parts = [f"the time budget of {self.seconds:g} s"] if timed else []
         if self.forward_passes is not None:
-            parts.append(f"the budget of {self.forward_passes:,} forward passes")
+            plural = "" if self.forward_passes == 1 else "es"
+            parts.append(f"the budget of {self.forward_passes:,} forward pass{plural}")
         return " or ".join(parts)
 
 
 @dataclass(slots=True)
 class Gathered:
-    """What batches found, block by block, and why there are no more of them: None if all coordinates are done."""
+    """What batches found, block by block; ``complete`` if all coordinates are done."""
 
     method: str
-    estimates: dict[str, Estimate]
-    forward_passes: int = 0
+    judged: dict[str, JudgedBlock] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     kinks: tuple[KinkPlace, ...] = ()
-    stopped: str | None = None
+    complete: bool = False
+
+
+class _Cost(NamedTuple):
+    """What a batch took, and of its forward passes those of second looks."""
+
+    coordinates: int
+    seconds: float
+    passes: int
+    looks: int
 
 
 def gather(
@@ -105,46 +197,54 @@ def gather(
     blocks: Sequence[Block],
     budget: Budget,
     execution: Execution,
+    judge: Callable[[Estimate], JudgedBlock],
     *,
     method: str,
+    expected: str,
     epsilon: float | None,
     seed: int,
-    known: bool = False,
 ) -> Gathered:
     """Estimate coordinates of blocks until all are done or the budget is; an interruption ends it, too.
 
-    Unless something of the blocks is ``known`` already, an interruption before the first batch is done is raised.
+    What is known of a block is judged after every batch, second looks included. ``expected`` is the engine that
+    ``method`` will probably choose.
     """
     sizes = [block.size for block in blocks]
-    order = PrefixOrder(sizes, seed)
     starts = np.cumsum([0, *sizes])
     parts: dict[str, list[Estimate]] = {block.name: [] for block in blocks}
-    found = Gathered(method=method, estimates={})
-    done, last, cost = 0, 0, (0.0, 0.0)
+    found, last, done = Gathered(method), None, 0
     inner = dataclasses.replace(execution, progress=False)
-    try:
-        with execution.tracking(sum(sizes)) as advance:
-            while done < sum(sizes):
-                count = min(_next_batch(budget, last, cost, problem.seconds, len(blocks)), sum(sizes) - done)
-                if count < 1:
-                    found.stopped = f"{budget} was used up"
-                    break
-                begun = time.perf_counter()
-                plan = _plan(blocks, starts, order.take(count), epsilon, seed)
-                estimates = choose_engine(found.method).estimate(problem, plan, inner, _kept)
-                budget.spent += estimates.forward_passes
-                for estimate in estimates.results:
-                    parts[estimate.part.block.name].append(estimate)
-                _note(found, estimates)
-                cost = time.perf_counter() - begun, float(estimates.forward_passes)
-                done, last = done + count, count
-                advance(count)
-    except KeyboardInterrupt:
-        if not (done or known):
-            raise
-        found.stopped = INTERRUPTED
-    found.estimates = {name: merged(several) for name, several in parts.items() if several}
+    with execution.tracking(sum(sizes)) as advance, budget.watched():
+        order = PrefixOrder(sizes, seed)
+        while done < sum(sizes):
+            count = min(_next_batch(problem, budget, last, expected, len(blocks)), sum(sizes) - done)
+            if count < 1:
+                break
+            begun, before = time.perf_counter(), budget.spent
+            plan = _plan(blocks, starts, order.take(count), epsilon, seed)
+            estimates = choose_engine(found.method).estimate(problem, plan, inner, _kept)
+            # More were made where an engine gave up, fewer where workers made them, or kernels.
+            budget.settle(before, max(estimates.forward_passes, budget.spent - before))
+            measured = budget.spent
+            for estimate in estimates.results:
+                name = estimate.part.block.name
+                parts[name].append(estimate)
+                together = merged(parts[name])
+                found.judged[name] = budget.finished(functools.partial(judge, together))
+            _note(found, estimates)
+            expected = estimates.method
+            done += count
+            last = _Cost(count, time.perf_counter() - begun, budget.spent - before, budget.spent - measured)
+            advance(count)
+    found.complete = done == sum(sizes)
     return found
+
+
+def least(problem: Problem, blocks: int, method: str) -> int:
+    """Return the forward passes that a first batch takes, about: one coordinate of each block."""
+    if method not in SUBTRACTING:
+        return OTHERS[0] + OTHERS[1] * blocks
+    return noise_to_come(problem) + (EACH + (STEPS if method == "plain" else 0)) * blocks
 
 
 def merged(several: Sequence[Estimate]) -> Estimate:
@@ -200,17 +300,25 @@ def _merged_kinks(several: Sequence[Estimate], order: Coordinates) -> Kinks | No
     return Kinks(counts, enclosed)
 
 
-def _next_batch(
-    budget: Budget, last: int, cost: tuple[float, float], forward_seconds: float, blocks: int
-) -> int:
-    """Return how many coordinates come next, 0 if no more fit; the last batch took ``cost``, seconds and passes."""
-    if not last:
-        # Nothing is known yet: each coordinate may take two forward passes, and a start a few dozen. The first ones in
-        # the order are one of each block, without which nothing could be said of it.
-        fits = SHARE * budget.fits(2 * forward_seconds, 2.0)
-        return int(max(blocks, min(max(FIRST, 10 * blocks), fits)))
-    fits = SHARE * budget.fits(*cost)
-    return int(last * min(GROWTH, fits)) if fits >= SMALLEST else 0
+def _next_batch(problem: Problem, budget: Budget, last: _Cost | None, method: str, blocks: int) -> int:
+    """Return how many coordinates come next, 0 if no more fit; ``last`` is what the last batch took."""
+    shares = SHARE_OF_TIME, SHARE
+    if last is None:
+        # The first ones in the order are one of each block, without which nothing could be said of it.
+        first, usual = least(problem, blocks, method), max(FIRST, 10 * blocks)
+        if budget.fits(problem.seconds, 1.0) < first:
+            return 0
+        left = budget.fits(problem.seconds, 1.0, shares)
+        if method not in SUBTRACTING:
+            return usual if left >= 1.5 * first else blocks
+        return max(blocks, int(min(usual, (left - first - CONFIRMED) / (EACH + LOOK))))
+    if method == "mlp":  # some coordinates take as long as all of them
+        return sys.maxsize if budget.fits(last.seconds, last.passes, shares) >= 1 else 0
+    passes = last.passes / last.coordinates
+    if method in SUBTRACTING:
+        passes = EACH + last.looks / last.coordinates
+    fits = budget.fits(passes * last.seconds / max(1, last.passes), passes, shares)
+    return int(min(GROWTH * last.coordinates, fits)) if fits >= SMALLEST * last.coordinates else 0
 
 
 def _plan(
@@ -233,7 +341,6 @@ def _kept(estimate: Estimate) -> Estimate:
 
 def _note(found: Gathered, estimates: Estimates[Any]) -> None:
     found.method = estimates.method
-    found.forward_passes += estimates.forward_passes
     found.notes = tuple(dict.fromkeys([*found.notes, *estimates.notes]))
     found.kinks = tuple(dict.fromkeys([*found.kinks, *estimates.kinks]))
 

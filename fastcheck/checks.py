@@ -91,9 +91,11 @@ def check(
     time_budget, max_forward_passes
         Seconds, or forward passes, after which the check ends. All blocks are screened, then coordinates are checked in
         an order of which every beginning is a stratified sample, all of them if the budget allows: ``report.stopped``
-        says why it ended before, and ``proof`` what is known then. A few coordinates of every block are checked in any
-        case, so a very small budget is exceeded. It ends at Ctrl-C, too, and returns what it has:
-        ``time_budget=math.inf`` is a check that may be interrupted.
+        says why it ended before, and ``proof`` what is known then. No evaluation begins that is beyond the forward
+        passes, or 5 % beyond the seconds; but for the two that pose the problem, and what a function that returns the
+        gradients evaluates. Blocks for which nothing is left are inconclusive, and so is what looks wrong where nothing
+        is left to look closer. It ends at Ctrl-C, too, and returns what it has: ``time_budget=math.inf`` is a check
+        that may be interrupted.
     max_memory
         Bytes of memory that batches stay under, besides copies of the parameters and the claim and what the cost itself
         needs; what is kept for the coordinates of the largest block counts.

@@ -3,29 +3,41 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
+import math
 import time
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from fastcheck.block_screening import Options, ScreenedBlock
-from fastcheck.budgets import INTERRUPTED, Budget, Gathered, gather
-from fastcheck.engines.directions import METHODS, opened
+from fastcheck.block_screening import BlockScreening, Options, ScreenedBlock, measured
+from fastcheck.budgets import Budget, Gathered, gather, least
+from fastcheck.engines.directions import METHODS, Directions, opened
 from fastcheck.execution import Execution
 from fastcheck.judging import JudgedBlock, judged_block, kink_notes
 from fastcheck.norms import Comparison
+from fastcheck.parameters import Block
 from fastcheck.plan import make_plan
+from fastcheck.power import Power
 from fastcheck.problem import Problem
 from fastcheck.report.result import BlockReport, Report
-from fastcheck.screening import screen_blocks
+from fastcheck.residuals import Residuals
+from fastcheck.screening import grouped
 from fastcheck.verdict import Verdict, worst_verdict
 
 DIRECTIONS = 4
 """Random directions in each block, if the budget allows."""
 
-PASSES = 10
-"""Forward passes that a direction may take."""
-
 CONFIDENCE = 0.999
 """That with which the bounds of screening hold."""
+
+SUBTRACTING = 27, 0, 8
+"""Forward passes that plain evaluation takes to screen: for noise, for each block, and for each direction in it."""
+
+EXACT = 0, 3, 2
+"""Those of difference propagation, once it is verified."""
+
+CLOSER = {"plain": 250, "difference": 120}
+"""Forward passes that a closer look at a block that looks wrong takes, about."""
 
 
 def check_gradually(
@@ -42,11 +54,13 @@ def check_gradually(
 ) -> Report:
     """Screen all blocks, then check coordinates until all are done or the budget is.
 
-    The first batch of coordinates is checked however small the budget is.
+    The two forward passes of posing the problem are spent already, whatever the budget is. Nothing else begins that is
+    not expected to fit, and what takes more than expected is stopped: see `fastcheck.budgets`.
     """
     one_of_each = {block.name: 1 for block in problem.layout.blocks if block.size}
     make_plan(problem.layout, problem.theta, one_of_each, epsilon, seed)  # validates step and seed
     budget.spent += problem.forward_passes
+    problem = dataclasses.replace(problem, evaluator=dataclasses.replace(problem.evaluator, meter=budget))
     options = Options(
         directions=DIRECTIONS,
         confidence=CONFIDENCE,
@@ -56,90 +70,159 @@ def check_gradually(
         max_memory=max_memory,
     )
     first = _screened(problem, budget, execution, options, method)
-    screened, passes, way_method = first.blocks, first.forward_passes, first.method
-    blocks = [block for block in problem.layout.blocks if block.size]
-    found = Gathered(method=method, estimates={}, stopped=INTERRUPTED)
-    if not first.interrupted:
-        found = gather(
-            problem,
-            blocks,
-            budget,
-            execution,
-            method=method,
-            epsilon=epsilon,
-            seed=seed,
-            known=bool(screened),
-        )
-    judged = {
-        name: judged_block(problem, epsilon, tolerance, confidence, estimate)
-        for name, estimate in found.estimates.items()
+    screened = first.blocks
+    blocks = _blocks(problem)
+    found = gather(
+        problem,
+        blocks,
+        budget,
+        execution,
+        functools.partial(judged_block, problem, epsilon, tolerance, confidence),
+        method=method,
+        expected=method if method == "reference" else first.method,
+        epsilon=epsilon,
+        seed=seed,
+    )
+    judged, stopped = found.judged, None if found.complete else budget.stopped
+    reports = {
+        block.name: _together(judged.get(block.name), screened.get(block.name))
+        or _unseen(problem, block, first.method, budget.stopped)
+        for block in blocks
     }
-    known = [block.name for block in blocks if block.name in judged or block.name in screened]
-    reports = {name: _together(judged.get(name), screened.get(name)) for name in known}
+    known = judged or screened
     return Report(
         verdict=worst_verdict(report.verdict for report in reports.values()),
-        difference=Comparison.joined(one.comparison for one in (judged or screened).values()).difference,
+        difference=Comparison.joined(one.comparison for one in known.values()).difference
+        if known
+        else math.nan,
         blocks=reports,
-        forward_passes=problem.forward_passes
-        + passes
-        + found.forward_passes
-        + sum(one.forward_passes for one in judged.values()),
-        method=found.method if judged else way_method,
+        forward_passes=budget.spent,
+        method=found.method if judged else first.method,
         epsilon=epsilon,
         tolerance=tolerance,
         seconds=time.perf_counter() - budget.start,
         seed=seed,
         notes=tuple(dict.fromkeys([*execution.notes, *first.notes, *_notes(found, judged, screened)])),
-        stopped=found.stopped,
+        stopped=stopped,
     )
 
 
 class _First(NamedTuple):
-    """What screening found, block by block, and what it cost."""
+    """What screening found, block by block, and how."""
 
     blocks: dict[str, ScreenedBlock]
     method: str
-    forward_passes: int
     notes: tuple[str, ...]
-    interrupted: bool = False
 
 
 def _screened(
     problem: Problem, budget: Budget, execution: Execution, options: Options, method: str
 ) -> _First:
-    """Screen all blocks with as many directions as half of the budget may allow, or none."""
-    count = PASSES * sum(block.size > 0 for block in problem.layout.blocks)
-    directions = int(min(DIRECTIONS, budget.fits(count * problem.seconds, count) / 2))
-    if not directions:
-        return _First({}, method, 0, ("the budget is too small to screen the blocks first.",))
-    options = dataclasses.replace(options, directions=directions)
-    found: list[ScreenedBlock] = []
-    interrupted = False
-    with opened(
+    """Screen the blocks as far as the budget allows."""
+    opening = opened(
         problem,
         execution,
         method if method in METHODS else "auto",
         epsilon=options.epsilon,
         seed=options.seed,
         max_memory=options.max_memory,
-    ) as way:
-        try:
-            screen_blocks(problem, way, options, dataclasses.replace(execution, progress=False), found)
-        except KeyboardInterrupt:
-            if not found:
-                raise
-            interrupted = True
-        passes = way.forward_passes + sum(one.extra_passes for one in found)
-        budget.spent += passes
-        blocks = {one.residuals.block.name: one for one in found}
-        return _First(blocks, way.method, passes, way.notes, interrupted)
+    )
+    with budget.watched(), opening as way:
+        blocks = _screened_blocks(problem, budget, way, options, method)
+        notes = () if blocks or budget.ended else ("the budget is too small to screen the blocks first.",)
+        return _First(blocks, way.method, (*way.notes, *notes))
+    return _First({}, "plain" if method == "auto" else method, ())
 
 
-def _together(judged: JudgedBlock | None, screened: ScreenedBlock | None) -> BlockReport:
-    """Return the report of a block of which directions, coordinates or both were looked at."""
+def _screened_blocks(
+    problem: Problem, budget: Budget, way: Directions, options: Options, method: str
+) -> dict[str, ScreenedBlock]:
+    """Measure slopes in all blocks, then look closer at those that need it, as far as the budget allows."""
+    looked_at: list[tuple[BlockScreening, Residuals]] = []
+    found: dict[str, ScreenedBlock] = {}
+    with budget.watched():
+        for group in _groups(problem, budget, way, options, method):
+            before, spent = budget.spent, way.forward_passes
+            looked_at += zip(group, measured(group), strict=True)
+            budget.settle(before, way.forward_passes - spent)
+    for one, residuals in sorted(looked_at, key=lambda pair: pair[0].number):
+        before, spent = budget.spent, way.forward_passes
+        block = budget.finished(functools.partial(_looked_closer, one, residuals, budget))
+        passes = way.forward_passes - spent + block.extra_passes
+        budget.settle(before, max(passes, budget.spent - before))  # more were made where the look was cut
+        found[one.block.name] = block
+    return found
+
+
+def _groups(
+    problem: Problem, budget: Budget, way: Directions, options: Options, method: str
+) -> Iterator[list[BlockScreening]]:
+    """Yield the blocks to be screened together, as long as they are expected to fit.
+
+    There are as many directions as leave enough for a coordinate of each block; if one is too many for that,
+    coordinates are given up.
+    """
+    start, each, along = _passes(way.method)
+    blocks = _blocks(problem)
+    left = budget.fits(problem.seconds, 1.0)
+    both = left - least(problem, len(blocks), method if method == "reference" else way.method) + start
+    one = start + (each + along) * len(blocks)
+    directions = ((both if one <= both else left) - start - each * len(blocks)) / (along * len(blocks))
+    if directions < 1:
+        return
+    options = dataclasses.replace(options, directions=int(min(DIRECTIONS, directions)))
+    for group in grouped(problem, way, options):
+        passes = (each + along * options.directions) * len(group)
+        if budget.fits(passes * problem.seconds, passes) < 1:
+            return
+        yield group
+
+
+def _passes(method: str) -> tuple[int, int, int]:
+    """Return the forward passes that screening takes, at most in usual cases: see `SUBTRACTING`."""
+    return SUBTRACTING if method in ("plain", "reference") else EXACT
+
+
+def _blocks(problem: Problem) -> list[Block]:
+    return [block for block in problem.layout.blocks if block.size]
+
+
+def _looked_closer(one: BlockScreening, residuals: Residuals, budget: Budget) -> ScreenedBlock:
+    """Return what is found in a block, after a closer look if it needs one and the budget allows it.
+
+    Plain evaluation cannot tell kinks along directions from mistakes, and coordinates are checked anyway.
+    """
+    passes = CLOSER[one.way.method]
+    hopeless = one.way.method == "plain" and residuals.kinked.any()
+    if not hopeless and budget.fits(passes * one.problem.seconds, passes) >= 1:
+        with budget.watched():
+            return one.screened(residuals)
+    return one.cut_short(residuals, budget.stopped)
+
+
+def _unseen(problem: Problem, block: Block, method: str, reason: str) -> BlockReport:
+    """Return the report of a block of which nothing is known."""
+    start, each, along = _passes(method)
+    passes = problem.forward_passes + start + (each + along) * len(_blocks(problem))
+    return BlockReport(
+        verdict=Verdict.INCONCLUSIVE,
+        difference=math.nan,
+        shape=block.shape,
+        size=block.size,
+        checked=0,
+        wrong=0,
+        undecided=0,
+        worst=(),
+        cause=f"{block.name} was not looked at, as {reason}. A first look at every block takes about {passes:,} "
+        f"forward passes ({passes * problem.seconds:.2g} s).",
+        power=Power(coordinate=math.inf, factor=math.inf),
+    )
+
+
+def _together(judged: JudgedBlock | None, screened: ScreenedBlock | None) -> BlockReport | None:
+    """Return the report of a block of which directions, coordinates or both were looked at, None if neither were."""
     if judged is None:
-        assert screened is not None  # the caller has one of them
-        return screened.report
+        return None if screened is None else screened.report
     report = judged.report
     if screened is None:
         return report

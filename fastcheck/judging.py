@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import NamedTuple
 
 import numpy as np
@@ -13,7 +14,7 @@ from fastcheck.power import measure_power
 from fastcheck.problem import Problem
 from fastcheck.report.result import BlockReport, block_report
 from fastcheck.second_look import look_again
-from fastcheck.verdict import claims, judge
+from fastcheck.verdict import Verdict, claims, judge
 
 KINKS_NAMED = 3
 """Places of kinks that a report names."""
@@ -33,7 +34,7 @@ def judged_block(
     problem: Problem, epsilon: float | None, tolerance: float, confidence: float, first: Estimate
 ) -> JudgedBlock:
     """Judge a block by the engine's estimate, or by a second look at it."""
-    estimate, passes, notes = look_again(problem, epsilon, first, tolerance)
+    estimate, passes, notes, cut = look_again(problem, epsilon, first, tolerance)
     judgement = judge(problem, estimate, tolerance)
     claimed = claims(problem, estimate.part, np.array([judgement.hardest, judgement.easiest]))
     power = measure_power(estimate, judgement, claimed)
@@ -41,6 +42,8 @@ def judged_block(
         int(np.count_nonzero(estimate.lower < estimate.upper)) if estimate.upper is not estimate.lower else 0
     )
     report = block_report(judgement, power, kinks, confidence)
+    if cut and report.verdict is Verdict.INCONCLUSIVE:
+        report = dataclasses.replace(report, cause=cut)
     return JudgedBlock(estimate.part.block.name, report, judgement.comparison, passes, notes)
 
 

@@ -183,26 +183,28 @@ def _notes(screened: list[ScreenedBlock], blocks: dict[str, BlockReport]) -> Ite
 
 
 def screen_blocks(
-    problem: Problem,
-    way: Directions,
-    options: Options,
-    execution: Execution,
-    found: list[ScreenedBlock] | None = None,
+    problem: Problem, way: Directions, options: Options, execution: Execution
 ) -> list[ScreenedBlock]:
-    """Screen every block that is not empty, and put what is found into ``found``, where an interruption leaves it."""
+    """Screen every block that is not empty."""
+    found: dict[int, ScreenedBlock] = {}
+    with execution.tracking(problem.layout.size) as advance:
+        for group in grouped(problem, way, options):
+            for one, residuals in zip(group, measured(group), strict=True):
+                found[one.number] = one.screened(residuals)
+                advance(one.block.size)
+    return [found[number] for number in sorted(found)]
+
+
+def grouped(problem: Problem, way: Directions, options: Options) -> list[list[BlockScreening]]:
+    """Return the screening of every block that is not empty, in groups that are run together."""
     numbers = {block.name: number for number, block in enumerate(problem.layout.blocks)}
     groups = together([block for block in problem.layout.blocks if block.size], options.directions)
     groups.sort(
         key=lambda group: sum(block.size for block in group)
     )  # rounding is measured beside small blocks
-    found = [] if found is None else found
-    with execution.tracking(problem.layout.size) as advance:
-        for group in groups:
-            blocks = [BlockScreening(problem, way, options, numbers[block.name]) for block in group]
-            for one, residuals in zip(blocks, measured(blocks), strict=True):
-                found.append(one.screened(residuals))
-                advance(one.block.size)
-    return sorted(found, key=lambda one: numbers[one.residuals.block.name])
+    return [
+        [BlockScreening(problem, way, options, numbers[block.name]) for block in group] for group in groups
+    ]
 
 
 def _one_of_each(problem: Problem) -> dict[str, list[int] | int]:

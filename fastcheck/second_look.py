@@ -13,20 +13,21 @@ influence (a dead unit) are recognised by a large step.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from itertools import islice, pairwise
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fastcheck.engines import Bound, Estimate
+from fastcheck.engines import Bound, Estimate, T
 from fastcheck.engines.kinks import Kinks
 from fastcheck.engines.noise import rounding_bound
 from fastcheck.engines.plain import STEP, default_steps, explained
+from fastcheck.errors import BudgetUsedUp
 from fastcheck.plan import Coordinates
 from fastcheck.problem import Problem
-from fastcheck.verdict import Rows, Rule, Standing, claims
+from fastcheck.verdict import FEW, Rows, Rule, Standing, claims
 
 SHRINK = 8.0
 """Factor between two steps: truncation falls by 64, a kink's share in the jump of slopes stays or goes."""
@@ -51,7 +52,10 @@ DOUBTED = 32
 """Claims of a block that are looked at in this way; where all are undecided, so are the rest."""
 
 AT_ONCE = 16
-"""Suspects of a block looked at before asking whether one is confirmed: one is enough to fail the block."""
+"""Suspects of a block looked at at a time, as long as none is confirmed: one is enough to fail the block."""
+
+CONFIRMED, MEASURED, NEW = range(3)
+"""What is known of a suspect from an earlier look, in the order in which suspects are looked at again."""
 
 
 class Value(NamedTuple):
@@ -62,11 +66,15 @@ class Value(NamedTuple):
 
 
 class Looked(NamedTuple):
-    """An estimate after a second look, the forward passes it cost, and notes for the report."""
+    """An estimate after a second look, the forward passes it cost, and notes for the report.
+
+    ``cut`` is the sentence that says why the look is not complete, None if it is.
+    """
 
     estimate: Estimate
     forward_passes: int
     notes: tuple[str, ...]
+    cut: str | None = None
 
 
 def look_again(problem: Problem, epsilon: float | None, estimate: Estimate, tolerance: float) -> Looked:
@@ -75,14 +83,21 @@ def look_again(problem: Problem, epsilon: float | None, estimate: Estimate, tole
     Looked at are the plainly evaluated coordinates that are wrong at first sight, worst first, until one is
     confirmed; those left undecided by the noise of a step smaller than the default one; and, where nothing else
     decides, those where claim and ĝ are both zero. Costs 2 to 16 forward passes for each. ``epsilon`` is the plan's.
+
+    Where a budget ends the look, coordinates that look wrong are undecided, unless one is confirmed. A check with a
+    budget looks at growing samples of a block; what it evaluated for one of them is not evaluated again.
     """
     if not estimate.plain.size:
         return Looked(estimate, 0, ())
-    look = _Look(problem, epsilon, estimate, tolerance)
+    look, cut = _Look(problem, epsilon, estimate, tolerance), None
     standings = look.standings(estimate.plain)
-    look.undecided(estimate.plain[standings == Standing.UNDECIDED])
-    look.suspects(estimate.plain[standings == Standing.WRONG])
-    return Looked(look.result(), look.passes, look.notes())
+    wrong = estimate.plain[standings == Standing.WRONG]
+    try:
+        look.suspects(wrong)
+        look.undecided(estimate.plain[standings == Standing.UNDECIDED])
+    except BudgetUsedUp as reason:
+        cut = look.left(wrong, f"{reason}")
+    return Looked(look.result(), look.passes, look.notes(), cut)
 
 
 class _Look:
@@ -102,6 +117,10 @@ class _Look:
         self.passes = 0
         self.remeasured = 0
         self.several: list[int] = []
+        self.confirmed = False
+        # Only a check with a budget looks at the same coordinates again.
+        metered = problem.evaluator.meter is not None
+        self.known: dict[Hashable, Any] | None = problem.measured.setdefault(_Look, {}) if metered else None
 
     def result(self) -> Estimate:
         return dataclasses.replace(
@@ -135,13 +154,16 @@ class _Look:
     def _kinks_note(self) -> tuple[str, ...]:
         if not self.several:
             return ()
-        name = self.problem.layout.coordinate_name(int(self.coordinates[self.several[0]]))
+        name = self._name(self.several[0])
         others = f" and {len(self.several) - 1:,} others" if len(self.several) > 1 else ""
         return (
             f"θ stands on several kinks at once in {name}{others} (units whose inputs are exactly 0, or ties): plain "
             "evaluation cannot tell which slopes a backward pass may find there. method='difference' can; or "
             "check at parameters without exact zeros.",
         )
+
+    def _name(self, row: int) -> str:
+        return self.problem.layout.coordinate_name(int(self.coordinates[row]))
 
     def _noise_note(self) -> tuple[str, ...]:
         if not self.remeasured:
@@ -155,20 +177,30 @@ class _Look:
             "best step everywhere.",
         )
 
-    def suspects(self, rows: NDArray[np.intp]) -> None:
+    def suspects(self, rows: Coordinates) -> None:
         excess = np.abs(self.claimed - self.numerical)[rows] / self.allowed[rows]
-        rows = rows[np.argsort(-excess, kind="stable")]
+        # What an earlier look evaluated costs nothing: a mistake that it confirmed comes first, and may be enough.
+        known, coordinates = self.known or {}, self.coordinates[rows].tolist()
+        rows = rows[np.lexsort((-excess, [known.get(i, NEW) for i in coordinates]))]
         for start in range(0, rows.size, AT_ONCE):
-            batch = rows[start : start + AT_ONCE]
-            for row in batch:
-                self._measure(int(row))
-            wrong = batch[self.standings(batch) == Standing.WRONG]
-            if not all(self._doubtful(int(row)) for row in wrong):
+            for row in rows[start : start + AT_ONCE]:
+                self._look_at(int(row))
+            if self.confirmed:
                 return
             if len(self.several) >= DOUBTED:
                 rest = rows[start + AT_ONCE :]
                 self.bound[rest] = np.abs(self.claimed - self.numerical)[rest]
                 return
+
+    def _look_at(self, row: int) -> None:
+        """Measure a suspect again; as long as none is confirmed, see whether this one is."""
+        i, state = int(self.coordinates[row]), MEASURED
+        self._measure(row)
+        if not self.confirmed and self.standings(np.array([row])) == Standing.WRONG:
+            self.confirmed = not self._doubtful(row)
+            state = CONFIRMED if self.confirmed else MEASURED
+        if self.known is not None:
+            self.known[i] = min(state, self.known.get(i, NEW))
 
     def undecided(self, rows: NDArray[np.intp]) -> None:
         silent = (self.claimed[rows] == 0) & (self.numerical[rows] == 0)
@@ -181,10 +213,27 @@ class _Look:
                 self.numerical[row] = self.first.numerical[row]
                 self.remeasured += 1
 
+    def left(self, wrong: Coordinates, reason: str) -> str:
+        """Make undecided what looks wrong and was not confirmed, and return the sentence that says so."""
+        name = self.first.part.block.name
+        if not self.confirmed:
+            wrong = wrong[self.standings(wrong) == Standing.WRONG]
+            claimed, ends = self.claimed[wrong], (self.numerical[wrong], self.lower[wrong], self.upper[wrong])
+            apart = np.max([np.abs(claimed - end) for end in ends], axis=0, initial=0.0)
+            # More than the verdict overlooks in a few coordinates.
+            self.bound[wrong] += np.maximum(apart, 2 * FEW * self.allowed[wrong])
+            if wrong.size:
+                count = "1 coordinate" if wrong.size == 1 else f"{wrong.size:,} coordinates"
+                name = f"{count} of {name} that may be wrong, such as {self._name(int(wrong[0]))},"
+        return (
+            f"a second look at {name} is not complete, as {reason}: it tells mistakes from kinks, truncation and "
+            "noise. fastcheck.check(…, coordinates=…) takes it at the coordinates you name."
+        )
+
     def _prove_silent(self, row: int) -> None:
         """Prove of a claim of exactly zero, where ĝ is zero too, that the cost does not depend on it."""
         for step in LARGE_STEPS:
-            if self._costs(int(self.coordinates[row]), step) == (self.problem.value,) * 2:
+            if self._costs_at_theta(int(self.coordinates[row]), step) == (self.problem.value,) * 2:
                 self.bound[row] = 0.0
                 return
 
@@ -237,8 +286,16 @@ class _Look:
 
         No kink of θ is left there, but one may lie within the step on one side: the smaller difference counts.
         """
-        i, theta = int(self.coordinates[row]), self.problem.theta
-        step = distance / 16 * max(1.0, abs(float(theta[i])))
+        i = int(self.coordinates[row])
+        step = distance / 16 * max(1.0, abs(float(self.problem.theta[i])))
+        halves = self._once((i, "beside", distance), lambda: self._slopes_beside(i, distance, step))
+        ends = np.array([self.lower[row], self.upper[row]])
+        changes = np.abs(halves[:, :, None] - ends).min(axis=(1, 2))
+        return np.asarray(changes - 2 * rounding_bound(self.first.noise, step))
+
+    def _slopes_beside(self, i: int, distance: float, step: float) -> NDArray[np.float64]:
+        """Return the slopes to the right and left of random points this far from θ, shape (SIDES, 2)."""
+        theta = self.problem.theta
         rng = np.random.default_rng(i)  # the same sides at every distance
         halves = np.empty((SIDES, 2))
         for k in range(SIDES):
@@ -248,9 +305,7 @@ class _Look:
                 value = self.problem.evaluator(beside.copy())
             self.passes += 1
             halves[k] = (plus - value) / step, (value - minus) / step
-        ends = np.array([self.lower[row], self.upper[row]])
-        changes = np.abs(halves[:, :, None] - ends).min(axis=(1, 2))
-        return np.asarray(changes - 2 * rounding_bound(self.first.noise, step))
+        return halves
 
     def _steps(self, i: int) -> Iterator[float]:
         """Yield steps from the plan's downwards, and at least from one above the default one."""
@@ -262,7 +317,7 @@ class _Look:
 
     def _slopes(self, i: int, step: float) -> tuple[Value, Value, Value]:
         """Return the slopes to the left, across and to the right of θ, with their bounds from rounding."""
-        minus, plus = self._costs(i, step)
+        minus, plus = self._costs_at_theta(i, step)
         value, center = self.problem.value, self.problem.theta[i]
         below, above = center - (center - step), (center + step) - center
         bound = float(rounding_bound(self.first.noise, step))
@@ -272,9 +327,21 @@ class _Look:
             Value((plus - value) / above, 2 * bound),
         )
 
-    def _costs(self, i: int, step: float, center: NDArray[np.float64] | None = None) -> tuple[float, float]:
-        """Return the costs at the center, θ unless given, minus and plus the step."""
-        center = self.problem.theta if center is None else center
+    def _costs_at_theta(self, i: int, step: float) -> tuple[float, float]:
+        """Return the costs at θ minus and plus the step."""
+        return self._once((i, "at", step), lambda: self._costs(i, step, self.problem.theta))
+
+    def _once(self, what: Hashable, evaluate: Callable[[], T]) -> T:
+        """Return what ``evaluate`` returns, or what it returned in an earlier look."""
+        if self.known is None:
+            return evaluate()
+        if what not in self.known:
+            self.known[what] = evaluate()
+        found: T = self.known[what]
+        return found
+
+    def _costs(self, i: int, step: float, center: NDArray[np.float64]) -> tuple[float, float]:
+        """Return the costs at the center, minus and plus the step."""
         with explained(self.problem.layout, i, step):
             theta = center.copy()
             theta[i] = center[i] + step

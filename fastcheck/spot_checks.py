@@ -109,5 +109,5 @@ def spot_check(
 def _judged(
     problem: Problem, epsilon: float | None, tolerance: float, first: Estimate
 ) -> tuple[Judgement, Rows, int]:
-    estimate, passes, _ = look_again(problem, epsilon, first, tolerance)
+    estimate, passes, *_ = look_again(problem, epsilon, first, tolerance)
     return judge(problem, estimate, tolerance), Rows.of(estimate, slice(0, estimate.part.size)), passes

@@ -1,15 +1,20 @@
+import dataclasses
+import math
+
 import joined
 import numpy as np
 import pytest
 
 from benchmarks.zoo.families import build
 from fastcheck import Verdict, check
+from fastcheck.budgets import Budget
 from fastcheck.engines import Bound, Estimate
 from fastcheck.engines.plain import PlainEngine
 from fastcheck.execution import Execution
 from fastcheck.plan import make_plan
 from fastcheck.problem import pose
 from fastcheck.second_look import DOUBTED, Value, best_agreement, extrapolated, look_again
+from fastcheck.verdict import judge
 
 
 def looked_at(cost, theta, claimed, epsilon=None, tolerance=1e-7):
@@ -209,6 +214,58 @@ def test_agreement_never_takes_the_larger_step():
     assert best_agreement([Value(1.0, 1e-8), Value(1.00000005, 1e-7)], 0.0) == Value(1.00000005, 1e-7)
 
 
+def metered(cost, theta, claimed, epsilon):
+    """A problem of which everything but the second look is known, its estimate, and a budget without a limit yet."""
+    problem, budget = pose(cost, theta, claimed), Budget.read(math.inf, None)
+    problem = dataclasses.replace(problem, evaluator=dataclasses.replace(problem.evaluator, meter=budget))
+    plan = make_plan(problem.layout, problem.theta, "all", epsilon, 0)
+    (estimate,) = PlainEngine().estimate(problem, plan, Execution(), lambda estimate: estimate).results
+    return problem, estimate, budget
+
+
+def test_a_budget_leaves_suspects_undecided_until_it_is_enough():
+    slopes = np.linspace(1.0, 2.0, 10)
+    asked = lambda p: float(slopes @ np.maximum(p, 0.0)), np.full(10, 1e-5), slopes, 1e-3
+    whole = None
+    for limit in range(0, 160, 5):
+        problem, estimate, budget = metered(*asked)
+        budget.forward_passes = budget.spent + limit
+        looked = look_again(problem, 1e-3, estimate, 1e-7)
+        assert looked.forward_passes <= limit
+        judgement = judge(problem, looked.estimate, 1e-7)
+        assert judgement.wrong == 0
+        if looked.cut:
+            assert judgement.verdict is Verdict.INCONCLUSIVE
+            assert judgement.undecided == 10 - limit // 12
+            assert "that may be wrong, such as theta[" in looked.cut or limit >= 108
+        else:
+            assert judgement.verdict is Verdict.PASS
+            whole = whole or limit
+    assert whole == 120
+
+
+def test_a_budget_does_not_excuse_a_mistake_that_is_confirmed():
+    x = np.linspace(0.1, 1.0, 30)
+    for limit in (57, 58, 100, 1000):
+        problem, estimate, budget = metered(lambda p: float(np.sum(np.sin(p))), x, 1.1 * np.cos(x), None)
+        budget.forward_passes = budget.spent + limit
+        looked = look_again(problem, None, estimate, 1e-7)
+        verdict = judge(problem, looked.estimate, 1e-7).verdict
+        assert verdict is (Verdict.FAIL if limit >= 58 else Verdict.INCONCLUSIVE)
+
+
+def test_a_check_with_a_budget_evaluates_nothing_twice():
+    x = np.linspace(0.1, 1.0, 30)
+    problem, estimate, budget = metered(lambda p: float(np.sum(np.sin(p))), x, 1.1 * np.cos(x), None)
+    first = look_again(problem, None, estimate, 1e-7)
+    assert first.forward_passes == 16 * 10 + 48
+    budget.forward_passes = budget.spent
+    again = look_again(problem, None, estimate, 1e-7)
+    assert (again.forward_passes, again.cut) == (0, None)
+    assert np.array_equal(again.estimate.numerical, first.estimate.numerical)
+    assert judge(problem, again.estimate, 1e-7).verdict is Verdict.FAIL
+
+
 def test_estimates_of_engines_that_need_no_second_look_are_kept():
     problem = pose(lambda v: v[0] ** 2, np.array([1.0]), np.array([3.0]))
     plan = make_plan(problem.layout, problem.theta, "all", None, 0)
@@ -222,7 +279,7 @@ def test_estimates_of_engines_that_need_no_second_look_are_kept():
         noise=0.0,
         plain=np.empty(0, np.intp),
     )
-    assert look_again(problem, None, exact, 1e-7) == (exact, 0, ())
+    assert look_again(problem, None, exact, 1e-7) == (exact, 0, (), None)
 
 
 def test_a_larger_first_step_that_straddles_a_kink_is_not_believed():

@@ -99,6 +99,14 @@ def measured_noise(problem: Problem) -> CostNoise:
     return dataclasses.replace(known, passes=0)
 
 
+def noise_to_come(problem: Problem) -> int:
+    """Return the forward passes that `measured_noise` takes, usually: 0 if it is known, 51 if nothing is."""
+    if CostNoise in problem.measured:
+        return 0
+    lines = sum(POINTS for line in range(LINES) if (line, SPACING) not in problem.measured)
+    return lines + 2 * min(PROBES, problem.theta.size)
+
+
 def _measured_noise(problem: Problem) -> CostNoise:
     level, passes = noise_of_lines(problem)
     lines, precision = [costs_along(problem, line, SPACING) for line in range(LINES)], DOUBLE

@@ -159,10 +159,9 @@ def _summary(report: Report) -> Text:
     drawn = any(block.proof and block.checked < block.size for block in report.blocks.values())
     step = "" if report.epsilon is None else f", ε = {report.epsilon:g}"
     seed = f", sample of seed {report.seed}" if drawn else ""
-    lines += [
-        f"difference {report.difference:.3g}  (usually right below 1e-7, wrong above 1e-3)",
-        f"{report.forward_passes:,} forward passes, {report.seconds:.2f} s{step}{seed}",
-    ]
+    if not math.isnan(report.difference):
+        lines.append(f"difference {report.difference:.3g}  (usually right below 1e-7, wrong above 1e-3)")
+    lines.append(f"{report.forward_passes:,} forward passes, {report.seconds:.2f} s{step}{seed}")
     return Text("\n".join(lines) + ("" if screened else _power(report)))
 
 
@@ -195,7 +194,7 @@ def _blocks(report: Report) -> Table:
     table.add_column("largest error at")
     for name, block in report.blocks.items():
         numbers = {
-            "difference": f"{block.difference:.2e}",
+            "difference": "" if math.isnan(block.difference) else f"{block.difference:.2e}",
             "checked": f"{block.checked:,}",
             "wrong": f"{block.wrong:,}",
             "bound": _bound(block),

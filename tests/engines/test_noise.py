@@ -1,8 +1,17 @@
+import dataclasses
+
 import numpy as np
 import pytest
 from scenarios import relu_network
 
-from fastcheck.engines.noise import POINTS, noise_level, rounding_bound
+from fastcheck.engines.noise import (
+    POINTS,
+    measured_noise,
+    noise_level,
+    noise_of_lines,
+    noise_to_come,
+    rounding_bound,
+)
 from fastcheck.norms import root_mean_square
 from fastcheck.problem import pose
 
@@ -72,6 +81,28 @@ def test_it_costs_nine_forward_passes():
     made = len(calls)
     noise_level(problem)
     assert len(calls) - made == POINTS == 9
+
+
+def test_what_is_known_of_the_noise_is_not_measured_again():
+    calls = []
+
+    def cost(x):
+        calls.append(1)
+        return np.sum(np.sin(x))
+
+    problem = pose(cost, np.linspace(0, 1, 50))
+    del calls[:]
+    assert noise_to_come(problem) == 3 * POINTS + 24
+    assert noise_level(problem) == noise_level(problem)
+    assert len(calls) == POINTS
+    assert noise_of_lines(problem)[1] == 2 * POINTS == len(calls) - POINTS
+    assert noise_of_lines(problem)[1] == 0
+    assert noise_to_come(problem) == 24
+    first = measured_noise(problem)
+    assert first.passes == 24 == len(calls) - 3 * POINTS
+    assert measured_noise(problem) == dataclasses.replace(first, passes=0)
+    assert noise_to_come(problem) == 0
+    assert len(calls) == 3 * POINTS + 24
 
 
 def test_it_repeats():

@@ -347,6 +347,8 @@ class DifferenceDirections:
         for part in parts:
             forms[blocks.index(part.block)] = part.form(step, start, members)
             start += len(part.entries)
+        # A budget keeps what the run is worth at most; a run itself is kept by the runner.
+        self.runner.problem.evaluator.spend(sum(map(_Part.passes, parts)))
         theta, memory = self._beside if beside else (None, None)
         traced = self.runner.moved(
             forms,
@@ -392,6 +394,10 @@ class _Part:
         """Return the directions in two halves."""
         half = len(self.entries) // 2
         return self.at(slice(half)), self.at(slice(half, None))
+
+    def passes(self) -> int:
+        """Return the forward passes that the directions are worth at most."""
+        return math.ceil(self.entries.size / self.block.size)
 
     def lengths(self) -> Vector:
         """Return the norms of the directions, shape (k,)."""

@@ -229,11 +229,15 @@ class Runner:
     def enclosure(self) -> Enclosure:
         """What is known of the kinks that θ stands on."""
         return Enclosure(
-            cost=self.cost,
+            cost=self._metered,
             build=self.problem.layout.assemble,
             leaves=self._leaves(self.problem.theta),
             memory=self.memory,
         )
+
+    def _metered(self, parameters: Any) -> Any:
+        self.problem.evaluator.spend(1)
+        return self.cost(parameters)
 
     def _number(self, part: Part) -> int:
         return self.problem.layout.blocks.index(part.block)

@@ -71,6 +71,7 @@ def _attempt(problem: Problem, recorded: Cost, reached: Arrays) -> tuple[Recorde
     """Record the cost, and return the recorder, if the cost came to its end, and the network, if there is one."""
     layout, points = problem.layout, _points(problem)
     point = next(points)
+    problem.evaluator.spend(1)
     try:
         leaves = [point[block.start : block.stop].reshape(block.shape) for block in layout.blocks]
         value, recorder = record(recorded, layout.assemble, leaves)
