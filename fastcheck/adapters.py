@@ -17,7 +17,7 @@ import numpy as np
 
 from fastcheck.errors import EvaluationError, InvalidProblemError
 from fastcheck.parameters import map_structure, path_name
-from fastcheck.problem import map_copy, same_values, structure_copy
+from fastcheck.problem import expect_arguments, map_copy, same_values, structure_copy
 from fastcheck.randomness import restart
 
 
@@ -149,6 +149,7 @@ class ObjectCost:
             raise InvalidProblemError(
                 f"cost: expected a function without arguments, got {type(cost).__name__}."
             )
+        expect_arguments("cost", cost)
         self.network, self.cost = network, cost
         self.arrays: list[tuple[str, Any]] = []
         map_structure(lambda path, leaf: self.arrays.append((path_name(path), leaf)), parameters)
@@ -180,6 +181,7 @@ class ObjectCost:
 
     def gradients(self, gradients: Callable[[], Any], parameters: Any) -> Any:
         """Return what ``gradients()`` claims after a call of the cost."""
+        expect_arguments("gradients", gradients)
         with self._holding(parameters):
             self.cost()
             restart()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import inspect
 import math
 import random
 import sys
@@ -107,6 +108,7 @@ def pose(cost: Callable[[Any], Any], parameters: Any, gradients: Any = None) -> 
             f"cost: expected a function of the parameters, got {type(cost).__name__}. "
             "Pass the function itself: check(cost, …), not check(cost(parameters), …)."
         )
+    expect_arguments("cost", cost, "parameters")
     layout, theta = read_parameters(parameters)
     evaluator = Evaluator(cost, layout)
     work = _lent(theta, cost)
@@ -138,6 +140,23 @@ def pose(cost: Callable[[Any], Any], parameters: Any, gradients: Any = None) -> 
         flow=max((largest(array) for array in claims), default=0.0),
         steady=again == value,
     )
+
+
+def expect_arguments(name: str, function: Callable[..., Any], *arguments: str) -> None:
+    """Raise `InvalidProblemError` if a function cannot be called with as many arguments; these are their names."""
+    try:
+        signature = inspect.signature(function)
+    except (TypeError, ValueError):  # some functions written in C do not say
+        return
+    try:
+        signature.bind(*arguments)
+    except TypeError as error:
+        called = ", ".join(arguments)
+        raise InvalidProblemError(
+            f"{name}: expected a function that can be called as {name}({called}), got one with the arguments "
+            f"{signature} ({error}). Bind the others: lambda{' ' * bool(called)}{called}: "
+            f"{getattr(function, '__name__', name)}(…)."
+        ) from None
 
 
 def read_cost(result: Any) -> float:
@@ -209,6 +228,7 @@ def _lent(array: NDArray[Any], cost: Callable[[Any], Any]) -> NDArray[Any]:
 def _call_gradients(gradients: Any, layout: Layout, theta: Vector) -> Any:
     if not callable(gradients):
         return gradients
+    expect_arguments("gradients", gradients, "parameters")
     work = theta.copy()
     result = gradients(layout.build(work))
     check_unchanged(layout, theta, work, "gradients")

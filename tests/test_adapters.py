@@ -264,6 +264,16 @@ def test_object_of_which_only_names_are_given_is_refused():
         check_object(network, network.loss, ["W0"], network.gradients)
 
 
+def test_object_whose_functions_need_arguments_is_refused():
+    network = Network()
+    with pytest.raises(
+        InvalidProblemError, match=r"called as cost\(\), got one with the arguments \(scale\)"
+    ):
+        check_object(network, lambda scale: scale * network.loss(), network.parameters(), network.gradients)
+    with pytest.raises(InvalidProblemError, match=r"called as gradients\(\), got .* \(scale\)"):
+        check_object(network, network.loss, network.parameters(), lambda scale: network.gradients())
+
+
 def test_object_with_a_view_of_a_parameter_is_refused():
     network = Network()
     network.transposed = network.layers[1].parameters["W"].T

@@ -94,7 +94,22 @@ def changing_one(parameters):
     return course_cost(parameters)
 
 
+def of_two(parameters, X):
+    return course_cost(parameters)
+
+
 BAD = [
+    # functions that cannot be called
+    Bad(
+        name="cost of two arguments",
+        cost=of_two,
+        phrases=("cost(parameters)", "(parameters, X)", "argument: 'X'", "lambda parameters: of_two("),
+    ),
+    Bad(
+        name="gradients of two arguments",
+        gradients=lambda g: of_two,
+        phrases=("gradients(parameters)", "(parameters, X)", "argument: 'X'"),
+    ),
     # the claimed gradient
     Bad(
         name="missing block",

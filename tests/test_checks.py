@@ -388,3 +388,11 @@ def test_very_many_parameters_are_screened_and_mistakes_located(monkeypatch):
     report = check(lambda p: np.sum(p["w"] ** 2), theta, gradients)
     assert report.blocks["w"].located.sentence.startswith("w[7, 9] is wrong")
     assert check(lambda p: np.sum(p["w"] ** 2), theta, gradients, coordinates="all").checked == 600
+
+
+def test_a_cost_that_does_not_fit_into_memory_is_evaluated_plainly_and_the_note_says_so():
+    theta = np.linspace(-1, 1, 6)
+    report = check(lambda p: np.sum(p**2), theta, 2 * theta, max_memory=100)
+    assert (report.verdict, report.method) == (Verdict.PASS, "plain")
+    (note,) = report.notes
+    assert note == "evaluated plainly: one coordinate alone needs more memory than allowed: raise max_memory."

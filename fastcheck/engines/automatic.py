@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
-from pathlib import Path
 
 from fastcheck.engines import DisagreementError, Estimate, Estimates, T
 from fastcheck.engines.difference.engine import DifferenceEngine
 from fastcheck.engines.difference.state import TracingError
+from fastcheck.engines.directions import reason_for
 from fastcheck.engines.mlp.engine import estimate, known_network
 from fastcheck.engines.plain import PlainEngine, batched_costs
 from fastcheck.execution import Execution
@@ -42,11 +42,7 @@ class AutomaticEngine:
     ) -> Estimates[T]:
         try:
             return DifferenceEngine().estimate(problem, plan, execution, use)
-        except TracingError as error:
-            place = f"line {error.lineno} of {Path(error.filename).name}: {error.source}"
-            what = error.why if error.what in error.source else f"{error.what}: {error.why}"
-            reason = f"evaluated plainly. Difference propagation stopped at {place} ({what})"
-        except DisagreementError as error:
-            reason = f"evaluated plainly. {error}"
+        except (TracingError, DisagreementError) as error:
+            reason = reason_for(error)
         estimates = PlainEngine().estimate(problem, plan, execution, use)
         return dataclasses.replace(estimates, notes=(reason, *estimates.notes))

@@ -256,7 +256,9 @@ def both_ends(coordinates: Coordinates, batch: Indices, plan: Batches) -> Swept:
             t = coordinates.trace(batch, (1, -1), compiled=plan.compiled)
     except BatchTooLargeError:
         if n == 1:
-            raise TracingError("the cost", "one coordinate alone needs more memory than allowed.") from None
+            raise TracingError(
+                "memory", "one coordinate alone needs more memory than allowed: raise max_memory."
+            ) from None
         return joined((both_ends(coordinates, half, plan) for half in np.array_split(batch, 2)), np.arange(n))
     two = len(t.difference) == 2 * n
     return Swept(
