@@ -1,3 +1,4 @@
+import contextlib
 import dataclasses
 
 import numpy as np
@@ -55,6 +56,52 @@ def test_a_large_constant_is_noise():
 def test_scaling_by_powers_of_two_is_exact(power):
     cost, parameters, _ = relu_network((4, 5, 3, 1), 10, seed=1)
     assert level(lambda p: 2.0**power * cost(p), parameters) == 2.0**power * level(cost, parameters)
+
+
+def test_lines_that_move_few_of_many_parameters_show_the_same_noise(monkeypatch):
+    cost, parameters, _ = relu_network((300, 100, 10, 1), 8, seed=2)
+    few, all_of_them = [], []
+    for moved, found in [(2**12, few), (2**30, all_of_them)]:
+        monkeypatch.setattr("fastcheck.engines.noise.MOVED", moved)
+        problem = pose(cost, parameters)
+        before = problem.theta.copy()
+        found += [noise_level(problem, line) for line in range(20)]
+        assert np.array_equal(problem.theta, before)
+    assert 0.5 < np.median(few) / np.median(all_of_them) < 2
+    assert 0.3 < max(few) / max(all_of_them) < 3
+
+
+def test_lines_move_one_parameter_in_each_range(monkeypatch):
+    monkeypatch.setattr("fastcheck.engines.noise.MOVED", 4)
+    seen = []
+
+    def cost(p):
+        seen.append(p.copy())
+        return np.sum(p)
+
+    theta = np.arange(1.0, 11.0)
+    noise_level(pose(cost, theta))
+    last = np.flatnonzero(seen[-1] != theta)
+    assert last.size == 4
+    assert [i * 4 // 10 for i in (last + 0.5)] == [0, 1, 2, 3]
+    assert all(set(np.flatnonzero(p != theta)) <= set(last) for p in seen)
+
+
+def test_a_pure_cost_gets_its_parameters_back(monkeypatch):
+    class Pure:
+        pure = True
+
+        def __call__(self, p):
+            if p[0] > 3:
+                raise ValueError("no further")
+            return np.sum(p)
+
+    problem = pose(Pure(), np.array([3.0, -1.0]))
+    for line in range(4):
+        with contextlib.suppress(ValueError):
+            noise_level(problem, line)
+        assert problem.theta.tolist() == [3.0, -1.0]
+        assert not problem.theta.flags.writeable
 
 
 @pytest.mark.parametrize("value", [1.5, 0.1, 1e30])

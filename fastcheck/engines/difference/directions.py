@@ -187,7 +187,7 @@ class DifferenceDirections:
 
     def _known_to(self, block: Block, entries: NDArray[np.float64], slopes: Vector) -> tuple[Vector, Vector]:
         """Return the bounds of slopes with settled kinks, and their noise."""
-        noise = self._noise[block.name].of_slopes(_Part(block, entries).lengths(), slopes)
+        noise = self._noise[block.name].of_slopes(_Part(block, entries).lengths, slopes)
         return MARGIN * noise + ROUNDING * np.abs(slopes), SAFETY * noise
 
     def _settled(
@@ -290,7 +290,7 @@ class DifferenceDirections:
         """Return slopes with their bounds; those that could not be followed are evaluated plainly."""
         right, left = slopes.right, np.array(slopes.left)
         steepest = np.maximum(np.abs(right), np.abs(left))
-        noise = self._noise[part.block.name].of_slopes(part.lengths(), steepest)
+        noise = self._noise[part.block.name].of_slopes(part.lengths, steepest)
         # A jitter of θ does not show the rounding of what hardly depends on it, such as outputs that are saturated.
         bound = MARGIN * noise + ROUNDING * steepest
         kinked = slopes.kinked & (np.abs(right - left) > 2 * bound)
@@ -369,7 +369,7 @@ class DifferenceDirections:
 _Ends = tuple[Vector, Vector, Flags, Flags]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class _Part:
     """Directions in one block: ``entries`` (k, block.size), or (k, row size) with their ``rows`` (k,) of an axis."""
 
@@ -399,9 +399,10 @@ class _Part:
         """Return the forward passes that the directions are worth at most."""
         return math.ceil(self.entries.size / self.block.size)
 
+    @functools.cached_property
     def lengths(self) -> Vector:
-        """Return the norms of the directions, shape (k,)."""
-        return np.asarray(np.sqrt(np.einsum("ij,ij->i", self.entries, self.entries)))
+        """The norms of the directions, shape (k,)."""
+        return np.array([norm(entry) for entry in self.entries])
 
     def form(self, step: float, start: int, members: int) -> Form:
         """Return the differences of the block in a run in which these are members from ``start`` on."""
@@ -415,7 +416,7 @@ class _Part:
             data, entries = np.zeros((members, *dims)), data
             data[start : start + k] = entries
         # No entry of a direction is longer than the direction.
-        peak = abs(step) * float(self.lengths().max(initial=0.0))
+        peak = abs(step) * float(self.lengths.max(initial=0.0))
         return Form(data, shape, at, coef=np.full((1,) * len(shape), step), peak=peak)
 
 
@@ -445,7 +446,7 @@ class _Noise:
         if ignored.all():
             return None
         central = slopes.central
-        typical, length = root_mean_square(central), root_mean_square(part.lengths())
+        typical, length = root_mean_square(central), root_mean_square(part.lengths)
         change = float(np.abs(beside.central - central)[~ignored].max())
         return cls(
             per_length=(change + LEAST * typical) / length if length else 0.0,

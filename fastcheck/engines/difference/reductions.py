@@ -35,7 +35,8 @@ def summed(f: Form, axes: tuple[int, ...], keepdims: bool) -> Form:
         factor = contraction.repeats(f, labels, (), out)
         at = {out.index(k): p for k, p in f.at.items() if k in out}
         batch = contraction.BATCH
-        data = contraction.product(f.data, (batch, *labels), f.coef * factor, labels, (batch, *out))
+        coef = f.coef if factor == 1 else f.coef * factor
+        data = contraction.product(f.data, (batch, *labels), coef, labels, (batch, *out))
         g = Form(data, shape, at)
     else:
         g = contraction.one_sided(f, labels, np.ones(()), (), out, shape)

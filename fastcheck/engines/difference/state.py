@@ -128,7 +128,8 @@ class Trace:
 class Memory:
     """Matrix products of unperturbed arrays, remembered from one batch to the next.
 
-    A product is reused only where both factors are equal, entry by entry, to what they were.
+    A product is reused only where both factors are equal, entry by entry, to what they were. Factors are copied, but
+    for those that nobody can write to, such as the parameters themselves.
     """
 
     LIMIT = 64_000_000
@@ -142,14 +143,32 @@ class Memory:
     def product(self, multiply: Any, x: Any, y: Any, key: Any) -> Any:
         """Return ``multiply(x, y)``, as a new array."""
         known = self._products.get((key, x.shape, y.shape))
-        if known is not None and np.array_equal(known[0], x) and np.array_equal(known[1], y):
+        if known is not None and _same(known[0], x) and _same(known[1], y):
             return known[2].copy()
         result = multiply(x, y)
         size = x.nbytes + y.nbytes + result.nbytes
         if known is None and self._bytes + size <= self.limit:
             self._bytes += size
-            self._products[(key, x.shape, y.shape)] = (x.copy(), y.copy(), result.copy())
+            x, y = (factor if _constant(factor) else factor.copy() for factor in (x, y))
+            self._products[(key, x.shape, y.shape)] = (x, y, result.copy())
         return result
+
+
+def _constant(x: NDArray[Any]) -> bool:
+    """Whether nobody can write to an array: neither through it nor through an array that it is a view of."""
+    memory: Any = x
+    while isinstance(memory, np.ndarray):
+        if memory.flags.writeable:
+            return False
+        memory = memory.base
+    return memory is None
+
+
+def _same(known: NDArray[Any], x: NDArray[Any]) -> bool:
+    """Whether two arrays of one shape hold the same numbers; not looked at where they are the same memory."""
+    if known.strides == x.strides and known.ctypes.data == x.ctypes.data:
+        return True
+    return np.array_equal(known, x)
 
 
 class _Running(threading.local):
