@@ -156,8 +156,11 @@ class Form:
             at = {k + extra: p for k, p in at.items()}
         return Form(data, shape, at, coef, bound, self._peak)
 
-    def scaled(self, factor: Any, shape: Shape) -> Form:
-        """Return the difference of ``factor * x``, broadcast to ``shape``, for an unperturbed factor."""
+    def scaled(self, factor: Any, shape: Shape, *, given: bool = False) -> Form:
+        """Return the difference of ``factor * x``, broadcast to ``shape``, for an unperturbed factor.
+
+        If the factor is ``given`` away, nobody else uses its memory.
+        """
         form = self.lifted(shape)
         peak = form.peak() * largest(factor)
         if np.ndim(factor) == 0:
@@ -166,9 +169,7 @@ class Form:
             return form.shared(coef, peak)
         picked = gather(lift(factor, len(shape)), form.at)
         if len(picked) == 1:
-            # A copy: the factor may be the user's memory, and written to before the form is read.
-            coef = np.array(picked[0], dtype=float) if form.coef is None else form.coef * picked[0]
-            return form.shared(coef, peak)
+            return form.shared(_multiplied(form.coef, picked[0], given), peak)
         values = form.values()
         spend(len(values), longer(values.shape[1:], picked.shape[1:]))
         return Form(values * picked, shape, form.at, peak=peak)
@@ -192,6 +193,18 @@ class Form:
         values = self.values()
         changed: NDArray[np.bool_] = (values != 0).any(axis=tuple(range(1, values.ndim)))
         return changed
+
+
+def _multiplied(coef: Array | None, factor: Array, given: bool) -> Array:
+    """Return coefficient times factor, in the memory of a factor that is ``given`` away if it fits there.
+
+    Else it is a copy: the factor may be the user's memory, and written to before the product is read.
+    """
+    given = given and factor.dtype == float and factor.flags.writeable
+    if coef is None:
+        return factor if given else np.array(factor, dtype=float)
+    fits = given and np.broadcast_shapes(coef.shape, factor.shape) == factor.shape
+    return np.multiply(coef, factor, out=factor if fits else None)
 
 
 def largest(x: Any) -> float:

@@ -90,7 +90,7 @@ def series(
     """Return f'(x)·d, or None where some d is too large for it."""
     if not within(f, radius(x), shape):
         return None
-    return f.scaled(np.asarray(slope(x)), shape)
+    return f.scaled(np.asarray(slope(x)), shape, given=True)
 
 
 def within(f: Form, radius: Any, shape: Shape) -> bool:
