@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-PIECE = 2**14
+PIECE = 2**16
 """Entries looked at together: a few vectors of that length stay in the cache."""
 
 SAFE = 1e-100

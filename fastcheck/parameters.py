@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -36,6 +36,14 @@ class Block:
         """Number of coordinates."""
         return self.stop - self.start
 
+    def index_of(self, place: int) -> tuple[int, ...]:
+        """Return the index of an entry, given its position in the flattened block."""
+        index = []
+        for length in reversed(self.shape):
+            place, i = divmod(place, length)
+            index.append(i)
+        return tuple(reversed(index))
+
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Layout:
@@ -47,6 +55,10 @@ class Layout:
     blocks: tuple[Block, ...]
     skeleton: Any
     scalars: frozenset[int]
+    _numbers: dict[str, int] = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_numbers", {block.name: k for k, block in enumerate(self.blocks)})
 
     @property
     def size(self) -> int:
@@ -64,6 +76,10 @@ class Layout:
         """Return the user's structure with one given array per block, in the order of ``blocks``."""
         return map_structure(lambda _path, number: arrays[number], self.skeleton)
 
+    def number(self, block: Block) -> int:
+        """Return the number of a block, from 0."""
+        return self._numbers[block.name]
+
     def block_of(self, coordinate: int) -> Block:
         """Return the block that holds a coordinate of the vector."""
         starts = [block.start for block in self.blocks]
@@ -72,8 +88,7 @@ class Layout:
     def position(self, coordinate: int) -> tuple[Block, tuple[int, ...]]:
         """Return the block and the index inside it of a coordinate of the vector."""
         block = self.block_of(coordinate)
-        index = np.unravel_index(coordinate - block.start, block.shape)
-        return block, tuple(int(i) for i in index)
+        return block, block.index_of(int(coordinate) - block.start)
 
     def coordinate_name(self, coordinate: int) -> str:
         """Return a name such as ``W1[3, 0]`` for a coordinate of the vector."""

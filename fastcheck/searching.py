@@ -131,7 +131,7 @@ def search(
     """
     found = []
     for block in blocks:
-        claimed = problem.claims[problem.layout.blocks.index(block)]
+        claimed = problem.claims[problem.layout.number(block)]
         parts = Parts(claimed, block, directions, tolerance=tolerance, seed=seed, max_memory=max_memory)
         found.append(_BlockSearch(parts, seed).run())
     return found

@@ -399,13 +399,13 @@ def claims(problem: Problem, part: Part, rows: slice | Coordinates) -> Vector:
     """Return the claimed gradient of some rows of a part, float64."""
     if not problem.claims:
         raise InvalidProblemError("gradients: expected a claimed gradient to judge, got None.")
-    number = problem.layout.blocks.index(part.block)
+    number = problem.layout.number(part.block)
     return np.asarray(part.take(problem.claims[number], rows), dtype=np.float64)
 
 
 def claimed_dtype(problem: Problem, part: Part) -> np.dtype[Any]:
     """Return the dtype in which the gradient of a part was claimed."""
-    return problem.claims[problem.layout.blocks.index(part.block)].dtype
+    return problem.claims[problem.layout.number(part.block)].dtype
 
 
 def relative_difference(claimed: Vector, numerical: Vector) -> float:

@@ -8,8 +8,6 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
-import numpy as np
-
 from fastcheck.errors import GradientMismatchError
 from fastcheck.parameters import coordinate_name
 from fastcheck.power import Power
@@ -222,19 +220,17 @@ def block_report(judgement: Judgement, power: Power, kinks: int = 0, confidence:
 def worst_coordinates(judgement: Judgement) -> tuple[Coordinate, ...]:
     """Return the coordinates of one block that have the largest errors."""
     block = judgement.part.block
-    places = np.array([one.place for one in judgement.worst], dtype=np.intp)
-    axes = [axis.tolist() for axis in np.unravel_index(places, block.shape)] if block.shape else []
     worst = []
-    for number, one in enumerate(judgement.worst):
-        size = max(abs(one.claimed), abs(one.numerical))
+    for place, claimed, numerical, error in judgement.worst:
+        size = max(abs(claimed), abs(numerical))
         worst.append(
             Coordinate(
                 block=block.name,
-                index=tuple(axis[number] for axis in axes),
-                claimed=one.claimed,
-                numerical=one.numerical,
-                error=one.error,
-                relative_error=one.error / size if size else 0.0,
+                index=block.index_of(place),
+                claimed=claimed,
+                numerical=numerical,
+                error=error,
+                relative_error=error / size if size else 0.0,
             )
         )
     return tuple(worst)

@@ -194,7 +194,7 @@ class DifferenceDirections:
         self, block: Block, entries: NDArray[np.float64], convention: Convention = in_the_middle
     ) -> Along | None:
         """Run directions with settled kinks, in halves if they are many; None where the cost is not linear then."""
-        number = self.runner.problem.layout.blocks.index(block)
+        number = self.runner.problem.layout.number(block)
         directions = entries.reshape(len(entries), *block.shape)
         try:
             with self._settling():
@@ -340,12 +340,12 @@ class DifferenceDirections:
 
     def _trace(self, parts: Sequence[_Part], step: float, beside: bool) -> Traced:
         """Run the cost with the changes of all parts, each in members of its own."""
-        blocks = self.runner.problem.layout.blocks
+        layout = self.runner.problem.layout
         members = sum(len(part.entries) for part in parts)
-        forms: list[Form | None] = [None] * len(blocks)
+        forms: list[Form | None] = [None] * len(layout.blocks)
         start = 0
         for part in parts:
-            forms[blocks.index(part.block)] = part.form(step, start, members)
+            forms[layout.number(part.block)] = part.form(step, start, members)
             start += len(part.entries)
         # A budget keeps what the run is worth at most; a run itself is kept by the runner.
         self.runner.problem.evaluator.spend(sum(map(_Part.passes, parts)))

@@ -240,7 +240,7 @@ class Runner:
         return self.cost(parameters)
 
     def _number(self, part: Part) -> int:
-        return self.problem.layout.blocks.index(part.block)
+        return self.problem.layout.number(part.block)
 
     def _leaves(self, theta: Vector) -> list[Vector]:
         return [theta[b.start : b.stop].reshape(b.shape) for b in self.problem.layout.blocks]

@@ -169,7 +169,7 @@ def perturbed(
         dims = shape if direction.row is None else (1, *shape[1:])
         data = np.zeros((members, *dims))
         data[4 * k : 4 * k + 4] = end.differences.reshape(4, *dims)
-        forms[problem.layout.blocks.index(direction.part.block)] = Form(
+        forms[problem.layout.number(direction.part.block)] = Form(
             data, shape, {} if direction.row is None else {0: direction.row}
         )
     return forms, members

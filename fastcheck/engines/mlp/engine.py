@@ -97,7 +97,7 @@ def estimate(
     _expect_value(network, problem)
     epsilons = steps_to_run(plan.epsilon)
     orders: list[Order] = ["F" if layer.turned else "C" for layer in recognition.layers]
-    numbers = {problem.layout.blocks.index(part.block): k for k, part in enumerate(plan.parts)}
+    numbers = {problem.layout.number(part.block): k for k, part in enumerate(plan.parts)}
     picked = [picked_rows(part.size) for part in plan.parts]
     beside = _beside(recognition, problem, network, plan.parts, picked)
     directions = chosen_directions(recognition, network, problem, plan)
@@ -204,7 +204,7 @@ def _beside(
     slopes = linear_slopes(network, STEP)
     results = []
     for part, rows in zip(parts, picked, strict=True):
-        number, found, ignored = problem.layout.blocks.index(part.block), [], []
+        number, found, ignored = problem.layout.number(part.block), [], []
         for place in part.at(rows):
             layer, unit, source = recognition.unit(number, int(place))
             A = 1.0 if source is None else network.inputs[layer][source]

@@ -169,7 +169,7 @@ def chosen_directions(
 ) -> list[Member]:
     """Return, for each part, planned coordinates of a random unit: in weights and biases the same one, if it can be."""
     rng = np.random.default_rng(plan.seed)
-    planned = {problem.layout.blocks.index(part.block): k for k, part in enumerate(plan.parts)}
+    planned = {problem.layout.number(part.block): k for k, part in enumerate(plan.parts)}
     found: dict[int, Member] = {}
     for layer, placed in enumerate(recognition.layers):
         numbers = [n for n in (placed.weight, placed.bias) if n in planned]
