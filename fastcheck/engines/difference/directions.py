@@ -6,13 +6,13 @@ import contextlib
 import functools
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fastcheck.engines import DisagreementError
+from fastcheck.engines.difference.bundles import LARGE, MEASURED, VERIFICATION, Bundle, SlopeNoise, few
 from fastcheck.engines.difference.creation import substituted
 from fastcheck.engines.difference.enclosure import Along
 from fastcheck.engines.difference.forms import Form
@@ -31,7 +31,7 @@ from fastcheck.engines.slopes import ROUNDING, UNDERFLOW, Slopes, jittered, unus
 from fastcheck.engines.verification import confirm_end, evaluated_beside
 from fastcheck.execution import Execution, one_blas_thread
 from fastcheck.normal import normal_numbers
-from fastcheck.norms import norm, root_mean_square
+from fastcheck.norms import norm
 from fastcheck.parameters import Block, Vector
 from fastcheck.problem import Problem
 
@@ -39,26 +39,11 @@ STEP = 2.0**-120
 """Step along a direction. Smaller than that of coordinates, so that one comparison of the largest difference with the
 smallest parameter shows that every function is linear over it to the last bit."""
 
-LEAST = 2.0**-53
-"""Least noise of a slope, relative to the slopes of the block: half a rounding unit."""
-
 MARGIN = 32.0
 """Bound over the noise seen, which a jitter of θ may show too little of."""
 
 SAFETY = 4.0
 """Noise as it is stated over that seen in a few directions, which may show too little of it."""
-
-VERIFICATION = 2**32 - 1
-"""Second part of the key of random numbers that no block's number is."""
-
-MEASURED = 2
-"""Directions of each small block whose rounding noise is measured."""
-
-LARGE = 2**13
-"""Entries from which on the rounding noise of an array is measured in a few of its rows."""
-
-MEASURED_ROWS = 4
-"""The number of these rows."""
 
 JITTER = 2.0**-51
 """As in the other engines, but smaller: a change of all parameters must not change the slope visibly."""
@@ -110,7 +95,7 @@ class DifferenceDirections:
         self.runner, self.plain, self.limit = runner, plain, limit
         self.notes: tuple[str, ...] = ()
         self.forward_passes = 0
-        self._noise: dict[str, _Noise] = {}
+        self._noise: dict[str, SlopeNoise] = {}
         self._work_of_a_pass = 1
 
     def along(self, block: Block, entries: NDArray[np.float64], shrink: float = 1.0) -> Directional:
@@ -121,7 +106,7 @@ class DifferenceDirections:
         self, pairs: Sequence[tuple[Block, NDArray[np.float64]]], shrink: float = 1.0
     ) -> list[Directional]:
         """Return the same for several blocks, run together."""
-        parts = [_Part(block, entries.reshape(len(entries), block.size)) for block, entries in pairs]
+        parts = [Bundle(block, entries.reshape(len(entries), block.size)) for block, entries in pairs]
         spent = self.forward_passes
         if self._noise or shrink != 1 or any(part.block.size > LARGE for part in parts):
             slopes = self._slopes(parts, shrink)
@@ -145,7 +130,7 @@ class DifferenceDirections:
         """Return the slopes along directions that each live at one index of an axis."""
         spent = self.forward_passes
         self._measure_noise()
-        part = _Part(block, entries.reshape(len(entries), -1), np.asarray(rows, np.intp), axis)
+        part = Bundle(block, entries.reshape(len(entries), -1), np.asarray(rows, np.intp), axis)
         slopes = self._slopes([part], shrink)[0]
         return self._bounded(part, slopes, shrink, self.forward_passes - spent)
 
@@ -187,7 +172,7 @@ class DifferenceDirections:
 
     def _known_to(self, block: Block, entries: NDArray[np.float64], slopes: Vector) -> tuple[Vector, Vector]:
         """Return the bounds of slopes with settled kinks, and their noise."""
-        noise = self._noise[block.name].of_slopes(_Part(block, entries).lengths, slopes)
+        noise = self._noise[block.name].of_slopes(Bundle(block, entries).lengths, slopes)
         return MARGIN * noise + ROUNDING * np.abs(slopes), SAFETY * noise
 
     def _settled(
@@ -251,12 +236,12 @@ class DifferenceDirections:
             self.forward_passes += passes
             confirm_end(problem, "all blocks", cost, found, self.runner.noise)
 
-    def _few(self, without: Sequence[Block] = ()) -> list[_Part]:
+    def _few(self, without: Sequence[Block] = ()) -> list[Bundle]:
         """Return a few directions in each block, for its rounding noise."""
         blocks = self.runner.problem.layout.blocks
-        return [_few(block) for block in blocks if block.size and block not in without]
+        return [few(block) for block in blocks if block.size and block not in without]
 
-    def _measure_noise(self, parts: Sequence[_Part] = (), slopes: Sequence[Slopes] = ()) -> None:
+    def _measure_noise(self, parts: Sequence[Bundle] = (), slopes: Sequence[Slopes] = ()) -> None:
         """Note, once, what a jitter of θ changes in the slopes along a few directions of each block.
 
         Directions in large arrays live in a few rows, so that one run for all blocks is cheap. ``parts`` are directions
@@ -270,11 +255,11 @@ class DifferenceDirections:
         parts = [part.at(slice(n)) for part, n in zip(parts, count, strict=True)]
         beside = self._slopes(parts, 1.0, beside=True)
         for part, n, here, there in zip(parts, count, slopes, beside, strict=True):
-            noise = _Noise.of(part, here.at(slice(n)), there) or self._noise_beside_zeros(part)
-            self._noise[part.block.name] = noise or _Noise(per_length=0.0, relative=ROUNDING / MARGIN)
+            noise = SlopeNoise.of(part, here.at(slice(n)), there) or self._noise_beside_zeros(part)
+            self._noise[part.block.name] = noise or SlopeNoise(per_length=0.0, relative=ROUNDING / MARGIN)
         del self._beside  # as large as θ, and not needed again
 
-    def _noise_beside_zeros(self, part: _Part) -> _Noise | None:
+    def _noise_beside_zeros(self, part: Bundle) -> SlopeNoise | None:
         """Return the noise along directions that are zero where θ is, and so meet no kinks of zero weights.
 
         They are jittered besides: where the cost is linear but for kinks, θ does not change how slopes are rounded.
@@ -283,10 +268,10 @@ class DifferenceDirections:
         part = part.zero_where(theta[part.block.start : part.block.stop] == 0)
         if not part.entries.any():
             return None
-        moved = _Part(part.block, jittered(part.entries, JITTER), part.rows, part.axis)
-        return _Noise.of(part, self._slopes([part], 1.0)[0], self._slopes([moved], 1.0, beside=True)[0])
+        moved = Bundle(part.block, jittered(part.entries, JITTER), part.rows, part.axis)
+        return SlopeNoise.of(part, self._slopes([part], 1.0)[0], self._slopes([moved], 1.0, beside=True)[0])
 
-    def _bounded(self, part: _Part, slopes: Slopes, shrink: float, passes: int) -> Directional:
+    def _bounded(self, part: Bundle, slopes: Slopes, shrink: float, passes: int) -> Directional:
         """Return slopes with their bounds; those that could not be followed are evaluated plainly."""
         right, left = slopes.right, np.array(slopes.left)
         steepest = np.maximum(np.abs(right), np.abs(left))
@@ -306,7 +291,7 @@ class DifferenceDirections:
             passes += one.forward_passes
         return Directional(right, left, bound, kinked, passes, SAFETY * noise)
 
-    def _slopes(self, parts: Sequence[_Part], shrink: float, beside: bool = False) -> list[Slopes]:
+    def _slopes(self, parts: Sequence[Bundle], shrink: float, beside: bool = False) -> list[Slopes]:
         """Return the one-sided slopes at θ, or at a point beside it."""
         step = STEP / shrink
         found = []
@@ -315,7 +300,7 @@ class DifferenceDirections:
             found.append(Slopes(plus / step, -minus / step, kinked, unsupported))
         return found
 
-    def _ends(self, parts: Sequence[_Part], step: float, beside: bool) -> list[_Ends]:
+    def _ends(self, parts: Sequence[Bundle], step: float, beside: bool) -> list[_Ends]:
         """Return the differences at both ends and what was flagged, part by part: in halves if there are many."""
         members = sum(len(part.entries) for part in parts)
         elements = members * sum(part.entries.shape[1] for part in parts)
@@ -328,7 +313,7 @@ class DifferenceDirections:
         halves = [self._ends([one], step, beside)[0] for one in part.halves()]
         return [tuple(np.concatenate(both) for both in zip(*halves, strict=True))]  # type: ignore[list-item]
 
-    def _at_once(self, parts: Sequence[_Part], step: float, beside: bool) -> list[_Ends]:
+    def _at_once(self, parts: Sequence[Bundle], step: float, beside: bool) -> list[_Ends]:
         """Return the same from one run, or two where the opposite differences are not the opposite."""
         there = self._trace(parts, step, beside)
         back = there if there.odd else self._trace(parts, -step, beside)
@@ -338,7 +323,7 @@ class DifferenceDirections:
         rows = [slice(int(first), int(last)) for first, last in pairwise(ends)]
         return [(there.difference[r], minus[r], kinked[r], unsupported[r]) for r in rows]
 
-    def _trace(self, parts: Sequence[_Part], step: float, beside: bool) -> Traced:
+    def _trace(self, parts: Sequence[Bundle], step: float, beside: bool) -> Traced:
         """Run the cost with the changes of all parts, each in members of its own."""
         layout = self.runner.problem.layout
         members = sum(len(part.entries) for part in parts)
@@ -348,7 +333,7 @@ class DifferenceDirections:
             forms[layout.number(part.block)] = part.form(step, start, members)
             start += len(part.entries)
         # A budget keeps what the run is worth at most; a run itself is kept by the runner.
-        self.runner.problem.evaluator.spend(sum(map(_Part.passes, parts)))
+        self.runner.problem.evaluator.spend(sum(map(Bundle.passes, parts)))
         theta, memory = self._beside if beside else (None, None)
         traced = self.runner.moved(
             forms,
@@ -367,92 +352,3 @@ class DifferenceDirections:
 
 
 _Ends = tuple[Vector, Vector, Flags, Flags]
-
-
-@dataclass(frozen=True, eq=False)
-class _Part:
-    """Directions in one block: ``entries`` (k, block.size), or (k, row size) with their ``rows`` (k,) of an axis."""
-
-    block: Block
-    entries: NDArray[np.float64]
-    rows: NDArray[np.intp] | None = None
-    axis: int = 0
-
-    def at(self, which: slice | NDArray[np.intp]) -> _Part:
-        """Return some of the directions."""
-        rows = None if self.rows is None else self.rows[which]
-        return _Part(self.block, self.entries[which], rows, self.axis)
-
-    def zero_where(self, flags: Flags) -> _Part:
-        """Return directions that are zero in the entries of the block that are flagged."""
-        if self.rows is not None:
-            axes = np.moveaxis(flags.reshape(self.block.shape), self.axis, 0)
-            flags = axes[self.rows].reshape(self.entries.shape)
-        return _Part(self.block, np.where(flags, 0.0, self.entries), self.rows, self.axis)
-
-    def halves(self) -> tuple[_Part, _Part]:
-        """Return the directions in two halves."""
-        half = len(self.entries) // 2
-        return self.at(slice(half)), self.at(slice(half, None))
-
-    def passes(self) -> int:
-        """Return the forward passes that the directions are worth at most."""
-        return math.ceil(self.entries.size / self.block.size)
-
-    @functools.cached_property
-    def lengths(self) -> Vector:
-        """The norms of the directions, shape (k,)."""
-        return np.array([norm(entry) for entry in self.entries])
-
-    def form(self, step: float, start: int, members: int) -> Form:
-        """Return the differences of the block in a run in which these are members from ``start`` on."""
-        k, shape = len(self.entries), self.block.shape
-        dims, at = shape, {}
-        if self.rows is not None and shape[self.axis] > 1:
-            dims = (*shape[: self.axis], 1, *shape[self.axis + 1 :])
-            at = {self.axis: np.pad(self.rows, (start, members - start - k))}
-        data = self.entries.reshape(k, *dims)
-        if k < members:
-            data, entries = np.zeros((members, *dims)), data
-            data[start : start + k] = entries
-        # No entry of a direction is longer than the direction.
-        peak = abs(step) * float(self.lengths.max(initial=0.0))
-        return Form(data, shape, at, coef=np.full((1,) * len(shape), step), peak=peak)
-
-
-def _few(block: Block) -> _Part:
-    """Return a few directions in a block: dense ones, or in a large array in one row each."""
-    if block.size <= LARGE or len(block.shape) < 2:
-        count, rows = MEASURED, None
-    else:
-        count = min(MEASURED_ROWS, block.shape[0])
-        rows = np.linspace(0, block.shape[0] - 1, count).astype(np.intp)
-    width = block.size if rows is None else block.size // block.shape[0]
-    numbers = normal_numbers(count * width, block.start, VERIFICATION)
-    return _Part(block, numbers.reshape(count, width), rows)
-
-
-@dataclass(frozen=True, slots=True)
-class _Noise:
-    """Rounding noise in one block: per unit of length of the direction, and relative to the slope."""
-
-    per_length: float
-    relative: float
-
-    @classmethod
-    def of(cls, part: _Part, slopes: Slopes, beside: Slopes) -> _Noise | None:
-        """Compare slopes along some directions with those ``beside`` θ; None where all of them meet kinks."""
-        ignored = beside.kinked | slopes.kinked | beside.unsupported | slopes.unsupported
-        if ignored.all():
-            return None
-        central = slopes.central
-        typical, length = root_mean_square(central), root_mean_square(part.lengths)
-        change = float(np.abs(beside.central - central)[~ignored].max())
-        return cls(
-            per_length=(change + LEAST * typical) / length if length else 0.0,
-            relative=change / typical + LEAST if typical else LEAST,
-        )
-
-    def of_slopes(self, lengths: Vector, slopes: Vector) -> Vector:
-        """Return the noise of slopes along directions of these lengths."""
-        return np.maximum(self.per_length * lengths, self.relative * np.abs(slopes))
