@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -150,16 +151,18 @@ class PlainDirections:
         self, block: Block, chosen: Sequence[Where], entries: NDArray[np.float64], shrink: float
     ) -> Directional:
         spent = self.forward_passes
-        work = self.problem.theta.copy()
+        noise = SAFETY * max(self.noise, float(np.spacing(abs(self.problem.value))))
+        work = self.problem.theta.copy()  # after the noise, which takes a copy, too
         found = []
         for where, direction in zip(chosen, entries, strict=True):
-            found.append(self._slopes(block, work, where, direction, shrink))
+            along = functools.partial(self._sides, block, work, where, direction)
+            found.append(self._slopes(along, noise, shrink))
         right, left, bound, kinked = (np.array(column) for column in zip(*found, strict=True))
         passes = self.forward_passes - spent
         return Directional(right, left, bound, kinked.astype(bool), passes, bound)
 
     def _slopes(
-        self, block: Block, work: Vector, where: Where, direction: Vector, shrink: float
+        self, sides_with: Callable[[float], tuple[float, float]], noise: float, shrink: float
     ) -> tuple[float, float, float, bool]:
         """Return the slopes to the right and left with their bound, and whether they differ.
 
@@ -167,11 +170,10 @@ class PlainDirections:
         of the one-sided slopes that is proportional to the step is curvature; what is left then is a kink at θ.
         """
         step = (self.epsilon or STEP) / shrink
-        noise = SAFETY * max(self.noise, float(np.spacing(abs(self.problem.value))))
-        rung, sides = self._sides(block, work, where, direction, step), None
+        rung, sides = sides_with(step), None
         best = (math.inf, 0.0)
         for _ in range(RUNGS):
-            finer = self._sides(block, work, where, direction, step / SHRINK)
+            finer = sides_with(step / SHRINK)
             central, apart, rounding = sum(rung) / 2, abs(sum(rung) - sum(finer)) / 2, noise / step
             uncertain = 2 * (rounding + apart)
             before, sides = sides, [(SHRINK * b - a) / (SHRINK - 1) for a, b in zip(rung, finer, strict=True)]
@@ -195,7 +197,11 @@ class PlainDirections:
         center = self.problem.theta[where]
         costs = []
         for sign in (1.0, -1.0):
-            work[where] = center + sign * step * direction
+            if isinstance(where, slice):  # may be as long as θ
+                np.multiply(direction, sign * step, out=work[where])
+                work[where] += center
+            else:
+                work[where] = center + sign * step * direction
             try:
                 costs.append(self.problem.evaluator(work))
             except EvaluationError as error:

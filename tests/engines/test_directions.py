@@ -1,6 +1,7 @@
 """Slopes along directions, both ways of measuring them, against derivatives."""
 
 import math
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ from scenarios import relu_network
 from fastcheck import EvaluationError, InvalidProblemError
 from fastcheck.engines import DisagreementError
 from fastcheck.engines.difference.state import TracingError
+from fastcheck.engines.directional import PlainDirections
 from fastcheck.engines.directions import METHODS, opened, together
 from fastcheck.execution import Execution
 from fastcheck.parameters import Block
@@ -105,6 +107,19 @@ def test_memory_decides_how_many_directions_are_run_at_a_time(network):
         tight = directions.along(block, vectors(block, 5))
     assert (np.abs(free.right - tight.right) <= free.bound).all()
     assert tight.forward_passes > free.forward_passes
+
+
+def test_plain_evaluation_along_a_direction_takes_one_copy_of_the_parameters():
+    theta = np.linspace(-1, 1, 2_000_000)
+    problem = pose(lambda p: float(p[::1000] @ p[::1000]), theta)
+    entries = np.random.default_rng(0).standard_normal((1, theta.size))
+    directions = PlainDirections(problem)
+    tracemalloc.start()
+    found = directions.along(problem.layout.blocks[0], entries)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert abs(found.right[0] - 2 * theta[::1000] @ entries[0, ::1000]) <= found.bound[0]
+    assert peak < 1.5 * theta.nbytes
 
 
 def test_one_direction_that_does_not_fit_is_evaluated_plainly():
