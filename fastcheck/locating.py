@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,13 +14,13 @@ from numpy.typing import NDArray
 from fastcheck.block_screening import Options, ScreenedBlock
 from fastcheck.engines.directions import MAX_MEMORY, Directions
 from fastcheck.execution import Backend, Execution
-from fastcheck.parameters import Block, Vector, coordinate_name
+from fastcheck.parameters import Vector, coordinate_name
 from fastcheck.power import measure_power
 from fastcheck.problem import Problem
 from fastcheck.report.result import BlockReport, Located, Report, block_report
 from fastcheck.sampling import prove
 from fastcheck.screening import read_options, screened_report
-from fastcheck.searching import Traces, search
+from fastcheck.searching import Suspect, Traces, search
 from fastcheck.verdict import Rows, Standing, Verdict, claims, judge
 
 NAMED = 3
@@ -101,36 +101,49 @@ def locate(
 
 def locate_after_screening(
     problem: Problem, directions: Directions, screened: Sequence[ScreenedBlock], options: Options
-) -> dict[str, BlockReport]:
-    """Return reports of the blocks that failed: what screening says of the whole, and where the mistake is."""
+) -> tuple[dict[str, BlockReport], int]:
+    """Return reports of the blocks that failed, what screening says of the whole and where the mistake is, and passes.
+
+    These are the forward passes that ``directions`` does not count.
+    """
     failed = {one.residuals.block.name: one.report for one in screened if one.report.verdict is Verdict.FAIL}
-    blocks = [block for block in problem.layout.blocks if block.name in failed]
-    found = locate_from(
+    suspects = [_suspect(problem, one) for one in screened if one.report.verdict is Verdict.FAIL]
+    found, passes = locate_from(
         problem,
         directions,
-        blocks,
+        suspects,
         tolerance=options.tolerance,
         seed=options.seed,
         max_memory=options.max_memory,
     )
     of_what_was_measured = ("checked", "wrong", "undecided", "worst", "kinks", "proof", "located")
-    return {
+    reports = {
         name: dataclasses.replace(
             failed[name], **{field: getattr(report, field) for field in of_what_was_measured}
         )
         for name, report in found.items()
     }
+    return reports, passes
+
+
+def _suspect(problem: Problem, screened: ScreenedBlock) -> Suspect:
+    """Return what screening knows of a block that failed. Most kinks are those of zeros in θ."""
+    residuals, spots = screened.residuals, screened.spots
+    block, support = residuals.block, residuals.support
+    if support is None and residuals.kinked.any():
+        support = problem.theta[block.start : block.stop] != 0
+    return Suspect(block, support, None if spots is None else spots.estimate)
 
 
 def locate_from(
     problem: Problem,
     directions: Directions,
-    blocks: Sequence[Block],
+    suspects: Sequence[Suspect],
     *,
     tolerance: float,
     seed: int = 0,
     max_memory: int = MAX_MEMORY,
-) -> dict[str, BlockReport]:
+) -> tuple[dict[str, BlockReport], int]:
     """Return reports of the blocks in which screening found a mistake, with what is wrong in them.
 
     Parameters
@@ -139,7 +152,7 @@ def locate_from(
         The question, with a claimed gradient.
     directions
         A way of measuring slopes, as screening has it open.
-    blocks
+    suspects
         Blocks of the problem in which something is wrong; nothing of what shows that is measured again.
     tolerance
         Relative error of a coordinate that still counts as right.
@@ -150,15 +163,16 @@ def locate_from(
 
     Returns
     -------
-    dict[str, BlockReport]
-        By the names of the blocks. Coordinates that were found are measured one by one, beside a random sample of the
-        block, and judged by the rule of every check; ``checked`` and ``wrong`` count these. Costs 2 to 4 dense
-        directions for each halving of the rows, or a few runs with many rows each where these are cheaper, and about
-        log₂ of the length of a row for what is inside.
+    tuple[dict[str, BlockReport], int]
+        Reports by the names of the blocks, and the forward passes that ``directions`` does not count. Coordinates that
+        were found are measured one by one, beside a random sample of the block, and judged by the rule of every check;
+        ``checked`` and ``wrong`` count these. Costs 2 to 4 dense directions for each halving of the rows, or a few runs
+        with many rows each where these are cheaper, and about log₂ of the length of a row for what is inside.
     """
-    found = search(problem, directions, blocks, tolerance=tolerance, seed=seed, max_memory=max_memory)
+    found = search(problem, directions, suspects, tolerance=tolerance, seed=seed, max_memory=max_memory)
     reports = (_reported(problem, traces, directions.method, tolerance) for traces in found)
-    return {traces.block.name: report for traces, report in zip(found, reports, strict=True)}
+    named = {traces.block.name: report for traces, report in zip(found, reports, strict=True)}
+    return named, sum(traces.extra_passes for traces in found)
 
 
 def _reported(problem: Problem, traces: Traces, method: str, tolerance: float) -> BlockReport:
@@ -198,6 +212,8 @@ class _Picture:
         self.rows, self.columns, self.dense = list(traces.rows), list(traces.columns), traces.dense
         if self.places.size == self.block.size > 1:
             self._look_at_all()
+        elif not (self.dense or traces.scattered):
+            self._join_lines()
 
     def _look_at_all(self) -> None:
         """Find the rows and columns that are wrong in a small block, every coordinate of which was measured."""
@@ -209,6 +225,14 @@ class _Picture:
         self.dense = float(self.wrong.mean()) >= MOSTLY
         if self.dense:
             self.rows, self.columns = [], []
+
+    def _join_lines(self) -> None:
+        """Find the rows and columns that wrong coordinates, found one by one, make up: those that are short."""
+        left = self.wrong & ~np.isin(self.row, self.rows) & ~np.isin(self.column, self.columns)
+        rows = _full(self.row[left], self.view.columns)
+        left &= ~np.isin(self.row, rows)
+        self.rows += rows
+        self.columns += _full(self.column[left], self.view.rows)
 
     def located(self) -> Located:
         regions = self._regions()
@@ -234,8 +258,19 @@ class _Picture:
             regions=tuple(region.name for region in regions),
             share=share,
             complete=self.traces.finished,
-            sentence="; ".join(sentences),
+            sentence="; ".join([*sentences, *self._beside()]),
         )
+
+    def _beside(self) -> Iterator[str]:
+        """Yield what was not searched."""
+        name = self.block.name
+        if self.traces.skipped and not self.dense:
+            yield f"{self.traces.skipped:,} coordinates of {name} that are zero, at kinks, were not searched"
+        if self.traces.kinked and not self.dense:
+            yield (
+                f"directions in {name} meet kinks at θ, which may hide more: check(…, coordinates={{'{name}': 'all'}}) "
+                "looks at each coordinate"
+            )
 
     def _regions(self) -> list[_Region]:
         view, regions = self.view, []
@@ -247,7 +282,11 @@ class _Picture:
             index = [str(i) for i in np.unravel_index(column, view.others)]
             index.insert(view.axis, ":")
             regions.append(self._region(index, self.column == column, view.rows))
-        return regions
+        return [region for region in regions if not self._of_one(region)]
+
+    def _of_one(self, region: _Region) -> bool:
+        """Whether a region is known to hold one wrong coordinate, which says more by itself."""
+        return int(region.inside.sum()) == region.size and int(self.wrong[region.inside].sum()) == 1
 
     def _region(self, index: Sequence[str], inside: NDArray[np.bool_], size: int) -> _Region:
         kinds = ("columns", "rows") if len(index) == 2 else ("slices", "slices")
@@ -294,13 +333,17 @@ class _Picture:
 
     def _scattered(self) -> str:
         traces, name = self.traces, self.block.name
-        lines = "rows" if self.view.axis == 0 else "columns"
+        what, are = "rows" if self.view.axis == 0 else "columns", "hold wrong coordinates"
+        if self.view.columns == 1:
+            what, are = "coordinates", "are wrong"
+        every = traces.scattered == self.view.rows
+        count = "all" if every else f"at least {traces.scattered:,} of"
         wrong = int(self.wrong[self.drawn].sum())
         rest = prove(checked=int(self.drawn.sum()), size=self.block.size, wrong=wrong, confidence=CONFIDENCE)
         most = (rest.at_most + wrong) / self.block.size
         return (
-            f"at least {traces.scattered:,} of {self.view.rows:,} {lines} of {name} hold wrong coordinates, in all at "
-            f"most {most:.2g} of the block ({100 * rest.confidence:g} % confidence)"
+            f"{count} {self.view.rows:,} {what} of {name} {are}, in all at most {most:.2g} of the block "
+            f"({100 * rest.confidence:g} % confidence)"
         )
 
     def _nothing(self) -> str:
@@ -326,6 +369,12 @@ class _Picture:
         if factor == 0:
             return "is zero and should not be"
         return f"is wrong by a factor of {factor:.10g}".replace("-", "\N{MINUS SIGN}")
+
+
+def _full(numbers: NDArray[np.intp], length: int) -> list[int]:
+    """Return the lines of this length that come up often enough to be wrong in most places."""
+    found, counts = np.unique(numbers, return_counts=True)
+    return [] if length == 1 else found[counts >= MOSTLY * length].tolist()
 
 
 def _factor(claimed: Vector, slopes: Vector) -> float | None:
