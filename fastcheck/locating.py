@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -15,19 +16,24 @@ from fastcheck.block_screening import Options, ScreenedBlock
 from fastcheck.engines.directions import MAX_MEMORY, Directions
 from fastcheck.execution import Backend, Execution
 from fastcheck.parameters import Vector, coordinate_name
+from fastcheck.parts import ROUNDING
 from fastcheck.power import measure_power
 from fastcheck.problem import Problem
 from fastcheck.report.result import BlockReport, Located, Report, block_report
 from fastcheck.sampling import prove
 from fastcheck.screening import read_options, screened_report
 from fastcheck.searching import Suspect, Traces, search
-from fastcheck.verdict import Rows, Standing, Verdict, claims, judge
+from fastcheck.verdict import Rows, Standing, Verdict, claimed_dtype, claims, judge
 
 NAMED = 3
 """Coordinates, rows or columns that a sentence names."""
 
-SAME_FACTOR = 1e-6
-"""Claims are one multiple of the slopes if none is further from that than this part of the largest."""
+SAME_FACTOR, LITTLE = 1e-6, 0.01
+"""Claims are one multiple of the slopes if none is further from that than this part of the largest, or than rounding
+explains, if that is little beside what is wrong."""
+
+FEWEST_DIGITS = 3
+"""Of a factor."""
 
 CONFIDENCE = 0.95
 """That of what a sample of the block proves."""
@@ -184,7 +190,8 @@ def _reported(problem: Problem, traces: Traces, method: str, tolerance: float) -
     claimed, rows = claims(problem, estimate.part, every), Rows.of(estimate, every)
     thresholds, allowed = judgement.rule.thresholds(claimed, rows), judgement.rule.allowed(claimed, rows)
     wrong = judgement.rule.standings(claimed, rows, thresholds, allowed) == Standing.WRONG
-    picture = _Picture(traces, claimed, rows.compared(claimed), wrong)
+    rounding = ROUNDING * float(np.finfo(claimed_dtype(problem, estimate.part)).eps)
+    picture = _Picture(traces, claimed, rows.compared(claimed), wrong, rounding)
     kinks = int((estimate.lower < estimate.upper).sum())
     report = block_report(judgement, measure_power(estimate, judgement, hardest), kinks, CONFIDENCE)
     return dataclasses.replace(report, located=picture.located())
@@ -201,12 +208,15 @@ class _Region:
 
 
 class _Picture:
-    """What was measured in one block, and which of it is wrong: arrays of shape (k,)."""
+    """What was measured in one block, and which of it is wrong: arrays (k,). ``rounding`` is that of claims."""
 
-    def __init__(self, traces: Traces, claimed: Vector, slopes: Vector, wrong: NDArray[np.bool_]) -> None:
+    def __init__(
+        self, traces: Traces, claimed: Vector, slopes: Vector, wrong: NDArray[np.bool_], rounding: float
+    ) -> None:
         self.traces, self.block, self.view = traces, traces.block, traces.view
         self.claimed, self.slopes, self.wrong = claimed, slopes, wrong
-        self.places = traces.places[traces.in_block_order()]
+        order = traces.in_block_order()
+        self.places, self.uncertain = traces.places[order], traces.bound[order] + rounding * np.abs(claimed)
         self.row, self.column = np.divmod(self.places, self.view.columns)
         self.drawn = np.isin(self.places, traces.drawn)
         self.rows, self.columns, self.dense = list(traces.rows), list(traces.columns), traces.dense
@@ -363,12 +373,12 @@ class _Picture:
             if drawn == size:
                 return f"is wrong in {count:,} places"
             return f"is wrong in about {count / drawn:.0%} of its places ({count:,} of {drawn:,} drawn at random)"
-        factor = _factor(self.claimed[here], self.slopes[here])
+        factor = _factor(self.claimed[here], self.slopes[here], self.uncertain[here])
         if factor is None:
             return "is wrong" if size == 1 else "is wrong throughout"
-        if factor == 0:
+        if factor == "0":
             return "is zero and should not be"
-        return f"is wrong by a factor of {factor:.10g}".replace("-", "\N{MINUS SIGN}")
+        return f"is wrong by a factor of {factor}".replace("-", "\N{MINUS SIGN}")
 
 
 def _full(numbers: NDArray[np.intp], length: int) -> list[int]:
@@ -377,14 +387,23 @@ def _full(numbers: NDArray[np.intp], length: int) -> list[int]:
     return [] if length == 1 else found[counts >= MOSTLY * length].tolist()
 
 
-def _factor(claimed: Vector, slopes: Vector) -> float | None:
-    """Return the one number by which the claims differ from the slopes, or None."""
+def _factor(claimed: Vector, slopes: Vector, uncertain: Vector) -> str | None:
+    """Return the one number by which the claims differ from the slopes, with the digits that are known, or None.
+
+    ``uncertain`` is what rounding may be of each.
+    """
     square = float(slopes @ slopes)
     if not claimed.any():
-        return 0.0
+        return "0"
     if square == 0:
         return None
     factor = float(claimed @ slopes) / square
-    largest = float(np.max(np.abs(claimed)))
-    off = float(np.max(np.abs(claimed - factor * slopes)))
-    return factor if off <= SAME_FACTOR * min(largest, abs(claimed - slopes).max()) else None
+    largest, apart = float(np.max(np.abs(claimed))), float(np.max(np.abs(claimed - slopes)))
+    off = np.abs(claimed - factor * slopes)
+    rounding = np.minimum(uncertain, LITTLE * apart)
+    if (off > np.maximum(SAME_FACTOR * min(largest, apart), rounding)).any():
+        return None
+    known = max(float(off.max()), float(uncertain.max())) / largest
+    digits = math.floor(-math.log10(max(known, 1e-10)))
+    to_differ = 1 + math.ceil(-math.log10(min(1.0, apart / largest)))
+    return f"{factor:.{max(digits, to_differ, FEWEST_DIGITS)}g}"

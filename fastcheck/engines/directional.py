@@ -10,9 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastcheck.engines.kinks import Convention, Line
-from fastcheck.engines.noise import SAFETY, noise_of_lines
+from fastcheck.engines.noise import COARSE, SAFETY, noise_of_lines
 from fastcheck.engines.plain import STEP
 from fastcheck.errors import EvaluationError
+from fastcheck.norms import root_mean_square
 from fastcheck.parameters import Block, Vector
 from fastcheck.problem import Problem
 
@@ -25,6 +26,8 @@ RUNGS = 6
 KINK = 16.0
 """One-sided slopes that differ by this many times their uncertainty do so because of a kink."""
 
+COARSE_SAFETY = 2 * SAFETY
+"""Margin over the noise of a cost in single or half precision: its values are few, and its errors alike."""
 
 Where = slice | NDArray[np.intp]
 """Coordinates of θ."""
@@ -166,8 +169,9 @@ class PlainDirections:
         Steps shrink until rounding is larger than what the next step changes: curvature, and kinks on the way. A share
         of the one-sided slopes that is proportional to the step is curvature; what is left then is a kink at θ.
         """
-        step = (self.epsilon or STEP) / shrink
-        noise = SAFETY * max(self.noise, float(np.spacing(abs(self.problem.value))))
+        longest, safety = self._start(block)
+        step = (self.epsilon or longest) / shrink
+        noise = safety * max(self.noise, float(np.spacing(abs(self.problem.value))))
         rung, sides = self._sides(block, work, where, direction, step), None
         best = (math.inf, 0.0)
         for _ in range(RUNGS):
@@ -187,6 +191,17 @@ class PlainDirections:
             step, rung = step / SHRINK, finer
         uncertain, central = best
         return central, central, uncertain, False
+
+    def _start(self, block: Block) -> tuple[float, float]:
+        """Return the step to begin with and the margin over the noise: both larger where J is of single precision.
+
+        Such a step must not be long beside what the block holds.
+        """
+        noise, size = self.noise, abs(self.problem.value)
+        if not noise > COARSE * size > 0:
+            return STEP, SAFETY
+        typical = root_mean_square(self.problem.theta[block.start : block.stop]) or 1.0
+        return max(STEP, min(math.cbrt(noise / size), typical / SHRINK)), COARSE_SAFETY
 
     def _sides(
         self, block: Block, work: Vector, where: Where, direction: Vector, step: float
