@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,20 +15,25 @@ from numpy.typing import NDArray
 from fastcheck.block_screening import Options, ScreenedBlock
 from fastcheck.engines.directions import MAX_MEMORY, Directions
 from fastcheck.execution import Backend, Execution
-from fastcheck.parameters import Block, Vector, coordinate_name
+from fastcheck.parameters import Vector, coordinate_name
+from fastcheck.parts import ROUNDING
 from fastcheck.power import measure_power
 from fastcheck.problem import Problem
 from fastcheck.report.result import BlockReport, Located, Report, block_report
 from fastcheck.sampling import prove
 from fastcheck.screening import read_options, screened_report
-from fastcheck.searching import Traces, search
-from fastcheck.verdict import Rows, Standing, Verdict, claims, judge
+from fastcheck.searching import Suspect, Traces, search
+from fastcheck.verdict import Rows, Standing, Verdict, claimed_dtype, claims, judge
 
 NAMED = 3
 """Coordinates, rows or columns that a sentence names."""
 
-SAME_FACTOR = 1e-6
-"""Claims are one multiple of the slopes if none is further from that than this part of the largest."""
+SAME_FACTOR, LITTLE = 1e-6, 0.01
+"""Claims are one multiple of the slopes if none is further from that than this part of the largest, or than rounding
+explains, if that is little beside what is wrong."""
+
+FEWEST_DIGITS = 3
+"""Of a factor."""
 
 CONFIDENCE = 0.95
 """That of what a sample of the block proves."""
@@ -101,36 +107,49 @@ def locate(
 
 def locate_after_screening(
     problem: Problem, directions: Directions, screened: Sequence[ScreenedBlock], options: Options
-) -> dict[str, BlockReport]:
-    """Return reports of the blocks that failed: what screening says of the whole, and where the mistake is."""
+) -> tuple[dict[str, BlockReport], int]:
+    """Return reports of the blocks that failed, what screening says of the whole and where the mistake is, and passes.
+
+    These are the forward passes that ``directions`` does not count.
+    """
     failed = {one.residuals.block.name: one.report for one in screened if one.report.verdict is Verdict.FAIL}
-    blocks = [block for block in problem.layout.blocks if block.name in failed]
-    found = locate_from(
+    suspects = [_suspect(problem, one) for one in screened if one.report.verdict is Verdict.FAIL]
+    found, passes = locate_from(
         problem,
         directions,
-        blocks,
+        suspects,
         tolerance=options.tolerance,
         seed=options.seed,
         max_memory=options.max_memory,
     )
     of_what_was_measured = ("checked", "wrong", "undecided", "worst", "kinks", "proof", "located")
-    return {
+    reports = {
         name: dataclasses.replace(
             failed[name], **{field: getattr(report, field) for field in of_what_was_measured}
         )
         for name, report in found.items()
     }
+    return reports, passes
+
+
+def _suspect(problem: Problem, screened: ScreenedBlock) -> Suspect:
+    """Return what screening knows of a block that failed. Most kinks are those of zeros in θ."""
+    residuals, spots = screened.residuals, screened.spots
+    block, support = residuals.block, residuals.support
+    if support is None and residuals.kinked.any():
+        support = problem.theta[block.start : block.stop] != 0
+    return Suspect(block, support, None if spots is None else spots.estimate)
 
 
 def locate_from(
     problem: Problem,
     directions: Directions,
-    blocks: Sequence[Block],
+    suspects: Sequence[Suspect],
     *,
     tolerance: float,
     seed: int = 0,
     max_memory: int = MAX_MEMORY,
-) -> dict[str, BlockReport]:
+) -> tuple[dict[str, BlockReport], int]:
     """Return reports of the blocks in which screening found a mistake, with what is wrong in them.
 
     Parameters
@@ -139,7 +158,7 @@ def locate_from(
         The question, with a claimed gradient.
     directions
         A way of measuring slopes, as screening has it open.
-    blocks
+    suspects
         Blocks of the problem in which something is wrong; nothing of what shows that is measured again.
     tolerance
         Relative error of a coordinate that still counts as right.
@@ -150,15 +169,16 @@ def locate_from(
 
     Returns
     -------
-    dict[str, BlockReport]
-        By the names of the blocks. Coordinates that were found are measured one by one, beside a random sample of the
-        block, and judged by the rule of every check; ``checked`` and ``wrong`` count these. Costs 2 to 4 dense
-        directions for each halving of the rows, or a few runs with many rows each where these are cheaper, and about
-        log₂ of the length of a row for what is inside.
+    tuple[dict[str, BlockReport], int]
+        Reports by the names of the blocks, and the forward passes that ``directions`` does not count. Coordinates that
+        were found are measured one by one, beside a random sample of the block, and judged by the rule of every check;
+        ``checked`` and ``wrong`` count these. Costs 2 to 4 dense directions for each halving of the rows, or a few runs
+        with many rows each where these are cheaper, and about log₂ of the length of a row for what is inside.
     """
-    found = search(problem, directions, blocks, tolerance=tolerance, seed=seed, max_memory=max_memory)
+    found = search(problem, directions, suspects, tolerance=tolerance, seed=seed, max_memory=max_memory)
     reports = (_reported(problem, traces, directions.method, tolerance) for traces in found)
-    return {traces.block.name: report for traces, report in zip(found, reports, strict=True)}
+    named = {traces.block.name: report for traces, report in zip(found, reports, strict=True)}
+    return named, sum(traces.extra_passes for traces in found)
 
 
 def _reported(problem: Problem, traces: Traces, method: str, tolerance: float) -> BlockReport:
@@ -170,7 +190,8 @@ def _reported(problem: Problem, traces: Traces, method: str, tolerance: float) -
     claimed, rows = claims(problem, estimate.part, every), Rows.of(estimate, every)
     thresholds, allowed = judgement.rule.thresholds(claimed, rows), judgement.rule.allowed(claimed, rows)
     wrong = judgement.rule.standings(claimed, rows, thresholds, allowed) == Standing.WRONG
-    picture = _Picture(traces, claimed, rows.compared(claimed), wrong)
+    rounding = ROUNDING * float(np.finfo(claimed_dtype(problem, estimate.part)).eps)
+    picture = _Picture(traces, claimed, rows.compared(claimed), wrong, rounding)
     kinks = int((estimate.lower < estimate.upper).sum())
     report = block_report(judgement, measure_power(estimate, judgement, hardest), kinks, CONFIDENCE)
     return dataclasses.replace(report, located=picture.located())
@@ -187,17 +208,22 @@ class _Region:
 
 
 class _Picture:
-    """What was measured in one block, and which of it is wrong: arrays of shape (k,)."""
+    """What was measured in one block, and which of it is wrong: arrays (k,). ``rounding`` is that of claims."""
 
-    def __init__(self, traces: Traces, claimed: Vector, slopes: Vector, wrong: NDArray[np.bool_]) -> None:
+    def __init__(
+        self, traces: Traces, claimed: Vector, slopes: Vector, wrong: NDArray[np.bool_], rounding: float
+    ) -> None:
         self.traces, self.block, self.view = traces, traces.block, traces.view
         self.claimed, self.slopes, self.wrong = claimed, slopes, wrong
-        self.places = traces.places[traces.in_block_order()]
+        order = traces.in_block_order()
+        self.places, self.uncertain = traces.places[order], traces.bound[order] + rounding * np.abs(claimed)
         self.row, self.column = np.divmod(self.places, self.view.columns)
         self.drawn = np.isin(self.places, traces.drawn)
         self.rows, self.columns, self.dense = list(traces.rows), list(traces.columns), traces.dense
         if self.places.size == self.block.size > 1:
             self._look_at_all()
+        elif not (self.dense or traces.scattered):
+            self._join_lines()
 
     def _look_at_all(self) -> None:
         """Find the rows and columns that are wrong in a small block, every coordinate of which was measured."""
@@ -209,6 +235,14 @@ class _Picture:
         self.dense = float(self.wrong.mean()) >= MOSTLY
         if self.dense:
             self.rows, self.columns = [], []
+
+    def _join_lines(self) -> None:
+        """Find the rows and columns that wrong coordinates, found one by one, make up: those that are short."""
+        left = self.wrong & ~np.isin(self.row, self.rows) & ~np.isin(self.column, self.columns)
+        rows = _full(self.row[left], self.view.columns)
+        left &= ~np.isin(self.row, rows)
+        self.rows += rows
+        self.columns += _full(self.column[left], self.view.rows)
 
     def located(self) -> Located:
         regions = self._regions()
@@ -234,8 +268,19 @@ class _Picture:
             regions=tuple(region.name for region in regions),
             share=share,
             complete=self.traces.finished,
-            sentence="; ".join(sentences),
+            sentence="; ".join([*sentences, *self._beside()]),
         )
+
+    def _beside(self) -> Iterator[str]:
+        """Yield what was not searched."""
+        name = self.block.name
+        if self.traces.skipped and not self.dense:
+            yield f"{self.traces.skipped:,} coordinates of {name} that are zero, at kinks, were not searched"
+        if self.traces.kinked and not self.dense:
+            yield (
+                f"directions in {name} meet kinks at θ, which may hide more: check(…, coordinates={{'{name}': 'all'}}) "
+                "looks at each coordinate"
+            )
 
     def _regions(self) -> list[_Region]:
         view, regions = self.view, []
@@ -247,7 +292,11 @@ class _Picture:
             index = [str(i) for i in np.unravel_index(column, view.others)]
             index.insert(view.axis, ":")
             regions.append(self._region(index, self.column == column, view.rows))
-        return regions
+        return [region for region in regions if not self._of_one(region)]
+
+    def _of_one(self, region: _Region) -> bool:
+        """Whether a region is known to hold one wrong coordinate, which says more by itself."""
+        return int(region.inside.sum()) == region.size and int(self.wrong[region.inside].sum()) == 1
 
     def _region(self, index: Sequence[str], inside: NDArray[np.bool_], size: int) -> _Region:
         kinds = ("columns", "rows") if len(index) == 2 else ("slices", "slices")
@@ -294,13 +343,17 @@ class _Picture:
 
     def _scattered(self) -> str:
         traces, name = self.traces, self.block.name
-        lines = "rows" if self.view.axis == 0 else "columns"
+        what, are = "rows" if self.view.axis == 0 else "columns", "hold wrong coordinates"
+        if self.view.columns == 1:
+            what, are = "coordinates", "are wrong"
+        every = traces.scattered == self.view.rows
+        count = "all" if every else f"at least {traces.scattered:,} of"
         wrong = int(self.wrong[self.drawn].sum())
         rest = prove(checked=int(self.drawn.sum()), size=self.block.size, wrong=wrong, confidence=CONFIDENCE)
         most = (rest.at_most + wrong) / self.block.size
         return (
-            f"at least {traces.scattered:,} of {self.view.rows:,} {lines} of {name} hold wrong coordinates, in all at "
-            f"most {most:.2g} of the block ({100 * rest.confidence:g} % confidence)"
+            f"{count} {self.view.rows:,} {what} of {name} {are}, in all at most {most:.2g} of the block "
+            f"({100 * rest.confidence:g} % confidence)"
         )
 
     def _nothing(self) -> str:
@@ -320,22 +373,37 @@ class _Picture:
             if drawn == size:
                 return f"is wrong in {count:,} places"
             return f"is wrong in about {count / drawn:.0%} of its places ({count:,} of {drawn:,} drawn at random)"
-        factor = _factor(self.claimed[here], self.slopes[here])
+        factor = _factor(self.claimed[here], self.slopes[here], self.uncertain[here])
         if factor is None:
             return "is wrong" if size == 1 else "is wrong throughout"
-        if factor == 0:
+        if factor == "0":
             return "is zero and should not be"
-        return f"is wrong by a factor of {factor:.10g}".replace("-", "\N{MINUS SIGN}")
+        return f"is wrong by a factor of {factor}".replace("-", "\N{MINUS SIGN}")
 
 
-def _factor(claimed: Vector, slopes: Vector) -> float | None:
-    """Return the one number by which the claims differ from the slopes, or None."""
+def _full(numbers: NDArray[np.intp], length: int) -> list[int]:
+    """Return the lines of this length that come up often enough to be wrong in most places."""
+    found, counts = np.unique(numbers, return_counts=True)
+    return [] if length == 1 else found[counts >= MOSTLY * length].tolist()
+
+
+def _factor(claimed: Vector, slopes: Vector, uncertain: Vector) -> str | None:
+    """Return the one number by which the claims differ from the slopes, with the digits that are known, or None.
+
+    ``uncertain`` is what rounding may be of each.
+    """
     square = float(slopes @ slopes)
     if not claimed.any():
-        return 0.0
+        return "0"
     if square == 0:
         return None
     factor = float(claimed @ slopes) / square
-    largest = float(np.max(np.abs(claimed)))
-    off = float(np.max(np.abs(claimed - factor * slopes)))
-    return factor if off <= SAME_FACTOR * min(largest, abs(claimed - slopes).max()) else None
+    largest, apart = float(np.max(np.abs(claimed))), float(np.max(np.abs(claimed - slopes)))
+    off = np.abs(claimed - factor * slopes)
+    rounding = np.minimum(uncertain, LITTLE * apart)
+    if (off > np.maximum(SAME_FACTOR * min(largest, apart), rounding)).any():
+        return None
+    known = max(float(off.max()), float(uncertain.max())) / largest
+    digits = math.floor(-math.log10(max(known, 1e-10)))
+    to_differ = 1 + math.ceil(-math.log10(min(1.0, apart / largest)))
+    return f"{factor:.{max(digits, to_differ, FEWEST_DIGITS)}g}"

@@ -9,7 +9,7 @@ have other weights.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,6 +22,8 @@ from fastcheck.verdict import DTYPE_ULPS, SHARP
 
 Places = NDArray[np.intp]
 Matrix = NDArray[np.float64]
+Judged = tuple[Vector, Vector, NDArray[np.bool_]]
+"""Residuals, their bounds, and which directions meet kinks: all (k,)."""
 
 ROUNDING = 8.0
 """Rounding error of a claim, in rounding units of its dtype, relative to its size."""
@@ -44,6 +46,19 @@ class Slopes:
     lower: Vector
     upper: Vector
     bound: Vector
+
+    def outside(self, claimed: Vector) -> Vector:
+        """Return how far claims lie above the interval, or below it, 0 inside."""
+        return np.asarray(claimed - np.clip(claimed, self.lower, self.upper))
+
+    def at(self, rows: NDArray[Any]) -> Slopes:
+        """Return those of some coordinates."""
+        return Slopes(self.central[rows], self.lower[rows], self.upper[rows], self.bound[rows])
+
+    def put(self, rows: NDArray[np.intp], slopes: Slopes) -> None:
+        """Replace those of some coordinates."""
+        for name in ("central", "lower", "upper", "bound"):
+            getattr(self, name)[rows] = getattr(slopes, name)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -68,7 +83,7 @@ class View:
         """Lengths of the axes that make up the columns."""
         return (*self.shape[: self.axis], *self.shape[self.axis + 1 :])
 
-    def moved(self, array: Matrix) -> Matrix:
+    def moved(self, array: NDArray[Any]) -> NDArray[Any]:
         """Return an array of the block's shape with the axis of the rows in front: a view."""
         return np.moveaxis(array, self.axis, 0) if self.shape else array.reshape(1)
 
@@ -94,7 +109,8 @@ class Parts:
 
     Each measurement returns residuals and their bounds, both (k,): a residual beyond its bound means that something is
     wrong by more than the tolerance and rounding allow. The tolerance is that of the claim's dtype, relative to
-    ``typical``, the RMS of slopes, which is 0 until it is set.
+    ``typical``, the RMS of slopes, which is 0 until it is set. Directions may be restricted to a ``support``
+    (block.size,), outside of which they are zero.
     """
 
     def __init__(
@@ -113,27 +129,45 @@ class Parts:
         self.share = max(tolerance, DTYPE_ULPS * self.unit)
         self.entries_at_once = max(1, max_memory // (8 * COPIES))
         self.typical = 0.0
+        self.support: NDArray[np.bool_] | None = None
         self.see(View(block.shape))
 
     def see(self, view: View) -> None:
         """See the block this way from now on; what is known or left out is forgotten."""
         self.view, self.rows, self.columns = view, view.rows, view.columns
         self.claims: Matrix = view.moved(self.claimed).reshape(view.rows, view.columns)
-        self.sizes = np.einsum("ij,ij->i", self.claims, self.claims)
         self.left_out = np.zeros(self.rows, dtype=bool), np.zeros(self.columns, dtype=bool)
         self.known: dict[int, float] = {}
+        self.restrict(self.support)
+
+    def restrict(self, support: NDArray[np.bool_] | None) -> None:
+        """Let directions be zero outside of this part of the block, None for all of it."""
+        self.support, self.sought, self._inside = support, self.claims, None
+        if support is not None:
+            inside = self.view.moved(support.reshape(self.block.shape)).reshape(self.rows, self.columns)
+            self.sought, self._inside = np.where(inside, self.claims, 0.0), inside
+        self.sizes = np.einsum("ij,ij->i", self.sought, self.sought)
+
+    def places_in_row(self, row: int) -> Places:
+        """Return the places of a row, those in the support if there is one."""
+        columns = np.arange(self.columns) if self._inside is None else np.flatnonzero(self._inside[row])
+        return np.asarray(row * self.columns + columns)
 
     def take_out(self, places: Places, errors: Vector) -> None:
         """Take the errors of these coordinates out of what is measured from now on."""
         self.known.update(zip(places.tolist(), errors.tolist(), strict=True))
 
-    def whole(self, turn: int) -> tuple[float, float]:
-        """Return the residual of the block."""
-        residual, bound = self.of_rows([np.arange(self.rows)], turn)
-        return float(residual[0]), float(bound[0])
+    def whole(self, turn: int) -> tuple[float, float, bool]:
+        """Return the residual of the block, its bound, and whether the direction meets kinks."""
+        residual, bound, kinked = self._of_rows([np.arange(self.rows)], turn)
+        return float(residual[0]), float(bound[0]), bool(kinked[0])
 
     def of_rows(self, groups: Sequence[Places], turn: int) -> tuple[Vector, Vector]:
         """Return the residuals of groups of rows, by dense directions."""
+        residuals, bounds, _ = self._of_rows(groups, turn)
+        return residuals, bounds
+
+    def _of_rows(self, groups: Sequence[Places], turn: int) -> Judged:
         a, b = self.weights(turn)
         others = self.view.others
 
@@ -145,28 +179,33 @@ class Parts:
     def of_columns(self, groups: Sequence[Places], turn: int) -> tuple[Vector, Vector]:
         """Return the residuals of groups of columns, by dense directions."""
         a, b = self.weights(turn)
-        claims, others = (a @ self.claims) * b, self.view.others
-        for place, error in self.known.items():
-            i, j = divmod(place, self.columns)
+        claims, others = (a @ self.sought) * b, self.view.others
+        for i, j, error in self._known_errors():
             claims[j] -= a[i] * b[j] * error
 
         def fill(entries: Matrix, group: Places) -> None:
             index: list[Any] = [slice(None), *np.unravel_index(group, others)]
             entries[tuple(index)] = a[:, None] * b[group]
 
-        return self._dense(groups, claims, fill, np.einsum("ij,ij->j", self.claims, self.claims))
+        sizes = np.einsum("ij,ij->j", self.sought, self.sought)
+        residuals, bounds, _ = self._dense(groups, claims, fill, sizes)
+        return residuals, bounds
 
     def of_each_row(self, rows: Places, turn: int) -> tuple[Vector, Vector]:
         """Return the residual of each of these rows, many in one run."""
         _, b = self.weights(turn)
         claims, found = self._row_claims(b)[rows], []
         for start, part in self._parts(rows, self.columns):
-            slopes = self._in_rows(part, np.broadcast_to(b, (part.size, b.size)))
+            entries = np.broadcast_to(b, (part.size, b.size))
+            if self._inside is not None:
+                entries = entries * self._inside[part]
+            slopes = self._in_rows(part, entries)
             found.append(self._judged(slopes, claims[start : start + part.size], self.sizes[part]))
-        return _joined(found)
+        residuals, bounds, _ = _joined(found)
+        return residuals, bounds
 
     def inside_rows(self, groups: Sequence[Places], turn: int) -> tuple[Vector, Vector]:
-        """Return the residuals of groups of places, each of which lies in one row."""
+        """Return the residuals of groups of places, each of which lies in one row, within the support."""
         _, b = self.weights(turn)
         found = []
         for start, part in self._parts(np.arange(len(groups)), self.columns):
@@ -179,7 +218,8 @@ class Parts:
                 own = self.claims[rows[k], inside]
                 claims[k], sizes[k] = own @ b[inside] - self._known_in(group, b), own @ own
             found.append(self._judged(self._in_rows(rows, entries), claims, sizes))
-        return _joined(found)
+        residuals, bounds, _ = _joined(found)
+        return residuals, bounds
 
     def one_by_one(self, places: Places) -> Slopes:
         """Return the slopes of single coordinates."""
@@ -211,11 +251,17 @@ class Parts:
 
     def _row_claims(self, b: Vector) -> Vector:
         """Return g·b of each row, less what is known."""
-        claims = np.asarray(self.claims @ b)
-        for place, error in self.known.items():
-            i, j = divmod(place, self.columns)
+        claims = np.asarray(self.sought @ b)
+        for i, j, error in self._known_errors():
             claims[i] -= b[j] * error
         return claims
+
+    def _known_errors(self) -> Iterator[tuple[int, int, float]]:
+        """Yield row, column and error of what is known, in the support if there is one."""
+        for place, error in self.known.items():
+            i, j = divmod(place, self.columns)
+            if self._inside is None or self._inside[i, j]:
+                yield i, j, error
 
     def _known_in(self, group: Places, b: Vector) -> float:
         """Return what the known errors add to the claim along the columns' weights, in a group of one row."""
@@ -233,25 +279,28 @@ class Parts:
         claims: Vector,
         fill: Callable[[Matrix, Places], None],
         sizes: Vector,
-    ) -> tuple[Vector, Vector]:
+    ) -> Judged:
         found = []
         for start, part in self._parts(np.arange(len(groups)), self.block.size):
             some = groups[start : start + part.size]
             entries = np.zeros((part.size, *self.block.shape))
             for own, group in zip(entries, some, strict=True):
                 fill(self.view.moved(own), group)
+            if self.support is not None:
+                entries *= self.support.reshape(self.block.shape)
             slopes = self.directions.along(self.block, entries.reshape(part.size, -1))
             del entries
             sums = np.array([claims[group].sum() for group in some])
             found.append(self._judged(slopes, sums, np.array([sizes[group].sum() for group in some])))
         return _joined(found)
 
-    def _judged(self, slopes: Directional, claims: Vector, sizes: Vector) -> tuple[Vector, Vector]:
-        """Return residuals and bounds; at a kink the bound covers what lies between both sides."""
+    def _judged(self, slopes: Directional, claims: Vector, sizes: Vector) -> Judged:
+        """Return residuals, bounds, and which meet kinks; there the bound covers what lies between both sides."""
         between = np.where(slopes.kinked, np.abs(slopes.right - slopes.left) / 2, 0.0)
         tolerated = self.share * SHARP * self.typical / 8  # weights of coordinates are at least a quarter
         rounding = HEAVIEST * ROUNDING * self.unit * np.sqrt(sizes)
-        return claims - (slopes.right + slopes.left) / 2, slopes.bound + between + tolerated + rounding
+        bound = slopes.bound + between + tolerated + rounding
+        return claims - (slopes.right + slopes.left) / 2, bound, slopes.kinked
 
     def _parts(self, items: Places, entries: int) -> list[tuple[int, Places]]:
         """Return the items in parts whose directions, of so many entries each, fit in memory; and where they start."""
@@ -259,6 +308,6 @@ class Parts:
         return [(start, items[start : start + size]) for start in range(0, items.size, size)]
 
 
-def _joined(found: Sequence[tuple[Vector, Vector]]) -> tuple[Vector, Vector]:
-    residuals, bounds = zip(*found, strict=True)
-    return np.concatenate(residuals), np.concatenate(bounds)
+def _joined(found: Sequence[Judged]) -> Judged:
+    residuals, bounds, kinked = zip(*found, strict=True)
+    return np.concatenate(residuals), np.concatenate(bounds), np.concatenate(kinked)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import dataclasses
 import inspect
 import math
 import random
@@ -34,6 +35,20 @@ class Meter(Protocol):
     def spend(self, passes: int) -> None:
         """Take note of passes that are about to be made, or raise `BudgetUsedUp`."""
         ...
+
+
+@dataclass(slots=True)
+class Tally:
+    """A meter that counts the passes of work that may come to nothing, and tells the meter before it."""
+
+    before: Meter | None
+    passes: int = 0
+
+    def spend(self, passes: int) -> None:
+        """Count, after the other meter had a chance to refuse."""
+        if self.before is not None:
+            self.before.spend(passes)
+        self.passes += passes
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -80,6 +95,11 @@ class Problem:
     flow: float = 0.0
     steady: bool = True
     measured: dict[Hashable, Any] = field(default_factory=dict)
+
+    def counted(self) -> tuple[Problem, Tally]:
+        """Return the same problem for work that may come to nothing, and what counts the passes made for it."""
+        tally = Tally(self.evaluator.meter)
+        return dataclasses.replace(self, evaluator=dataclasses.replace(self.evaluator, meter=tally)), tally
 
     @contextlib.contextmanager
     def work(self) -> Iterator[Vector]:

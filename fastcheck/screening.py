@@ -153,10 +153,11 @@ def screened_problem(
         problem, execution, method, epsilon=plan.epsilon, seed=plan.seed, max_memory=options.max_memory
     ) as way:
         screened = screen_blocks(problem, way, options, execution)
-        blocks = {one.residuals.block.name: one.report for one in screened}
+        blocks, more = {one.residuals.block.name: one.report for one in screened}, 0
         if look_closer is not None:
-            blocks |= look_closer(problem, way, screened, options)
-        notes, passes, method = way.notes, way.forward_passes, way.method
+            closer, more = look_closer(problem, way, screened, options)
+            blocks |= closer
+        notes, passes, method = way.notes, way.forward_passes + more, way.method
     return Report(
         verdict=worst_verdict(block.verdict for block in blocks.values()),
         difference=Comparison.joined(one.comparison for one in screened).difference,
@@ -171,8 +172,9 @@ def screened_problem(
     )
 
 
-LookCloser = Callable[[Problem, Directions, list[ScreenedBlock], Options], dict[str, BlockReport]]
-"""What may be done with the blocks that screening fails, while its way of measuring slopes is open."""
+LookCloser = Callable[[Problem, Directions, list[ScreenedBlock], Options], tuple[dict[str, BlockReport], int]]
+"""What may be done with the blocks that screening fails, while its way of measuring slopes is open: reports of them,
+and the forward passes that this way does not count."""
 
 
 def _notes(screened: list[ScreenedBlock], blocks: dict[str, BlockReport]) -> Iterator[str]:

@@ -19,9 +19,11 @@ from fastcheck.engines.directions import MAX_MEMORY, Directions
 from fastcheck.group_testing import MOST, Places, Residuals, find_wrong
 from fastcheck.norms import root_mean_square
 from fastcheck.parameters import Block, Vector
-from fastcheck.parts import Parts, View
+from fastcheck.parts import Parts, Slopes, View
 from fastcheck.plan import Part
 from fastcheck.problem import Problem
+from fastcheck.spot_checks import checked
+from fastcheck.verdict import Rows
 
 SAMPLE = {"difference": 64, "plain": 16}
 """Coordinates drawn from a block, or from a row or column that is wrong in most places, by the way of measuring."""
@@ -54,6 +56,19 @@ TURNS = 1000
 """Distance of the weights of one round from those of the next."""
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Suspect:
+    """A block in which something is wrong, and what screening knows of it besides.
+
+    ``support`` (block.size,) is None where its directions meet no kinks; otherwise it flags the coordinates to which
+    they may be restricted, so that they may meet none. ``measured`` are coordinates that were measured one by one.
+    """
+
+    block: Block
+    support: NDArray[np.bool_] | None = None
+    measured: Estimate | None = None
+
+
 @dataclass(slots=True, eq=False)
 class Traces:
     """What was found in one block: coordinates measured one by one, and where most coordinates are wrong.
@@ -61,7 +76,9 @@ class Traces:
     Places are those of the ``view`` of the block as a matrix: ``places`` (k,) were measured, ``drawn`` are those of
     them drawn at random from the whole block. ``rows`` and ``columns`` are wrong in most places, ``dense`` is the
     whole block; ``scattered`` counts the rows known to hold wrong coordinates where they were too many to look into.
-    ``finished``: what is left is right along a random direction.
+    ``finished``: what is left is right along a random direction. ``kinked``: directions in the block meet kinks, which
+    may hide what is smaller; or they do not because they are zero in ``skipped`` coordinates at kinks.
+    ``extra_passes`` are the forward passes that the way of measuring slopes did not count.
     """
 
     block: Block
@@ -77,6 +94,9 @@ class Traces:
     dense: bool = False
     scattered: int = 0
     finished: bool = False
+    kinked: bool = False
+    skipped: int = 0
+    extra_passes: int = 0
 
     def in_block_order(self) -> NDArray[np.intp]:
         """Return the order that sorts ``places`` as they come in the block."""
@@ -100,7 +120,7 @@ class Traces:
 def search(
     problem: Problem,
     directions: Directions,
-    blocks: Sequence[Block],
+    suspects: Sequence[Suspect],
     *,
     tolerance: float,
     seed: int = 0,
@@ -114,7 +134,7 @@ def search(
         The question, with a claimed gradient.
     directions
         A way of measuring slopes, as screening has it open.
-    blocks
+    suspects
         Blocks of the problem in which something is wrong.
     tolerance
         Relative error of a coordinate that still counts as right.
@@ -130,10 +150,11 @@ def search(
         directions for a wrong coordinate among n, or a few runs with many rows each where these are cheaper.
     """
     found = []
-    for block in blocks:
+    for suspect in suspects:
+        block = suspect.block
         claimed = problem.claims[problem.layout.number(block)]
         parts = Parts(claimed, block, directions, tolerance=tolerance, seed=seed, max_memory=max_memory)
-        found.append(_BlockSearch(parts, seed).run())
+        found.append(_BlockSearch(problem, parts, tolerance, seed).run(suspect))
     return found
 
 
@@ -154,16 +175,18 @@ class _Lines:
 class _BlockSearch:
     """The search of one block."""
 
-    def __init__(self, residuals: Parts, seed: int) -> None:
-        self.residuals, self.seed = residuals, seed
+    def __init__(self, problem: Problem, residuals: Parts, tolerance: float, seed: int) -> None:
+        self.problem, self.residuals, self.tolerance, self.seed = problem, residuals, tolerance, seed
         self.block, self.directions = residuals.block, residuals.directions
         self.rng = np.random.default_rng([seed, self.block.start, 1])
         view = residuals.view
         self.traces = Traces(block=self.block, view=view, drawn=self.some(np.arange(self.block.size)))
 
-    def run(self) -> Traces:
+    def run(self, suspect: Suspect) -> Traces:
         traces = self.traces
-        if self.block.size <= FEW[self.directions.method]:
+        if suspect.measured is not None:
+            self.take_over(suspect.measured)
+        if self.block.size - traces.places.size <= FEW[self.directions.method]:
             traces.drawn = np.arange(self.block.size)
             self.measure(traces.drawn)
             traces.finished = True
@@ -172,6 +195,11 @@ class _BlockSearch:
         self.measure(traces.drawn)
         self.residuals.typical = root_mean_square(traces.central)
         self.choose_axis(self.directions.forward_passes - before)
+        if suspect.support is not None:
+            self.avoid_kinks(suspect.support)
+        if traces.kinked and self.share_of_sample() >= SPARSE:
+            traces.dense = True
+            return traces
         for base in range(0, ROUNDS * TURNS, TURNS):
             if base and self.rest_is_right(base):
                 break
@@ -179,6 +207,35 @@ class _BlockSearch:
             if traces.dense or traces.scattered:
                 break
         return traces
+
+    def take_over(self, measured: Estimate) -> None:
+        """Take over coordinates that were measured before.
+
+        Those that are off by plain evaluation may just stand beside kinks: only the worst are measured again.
+        """
+        places = self.traces.view.in_matrix(measured.part.at(slice(0, measured.part.size)))
+        slopes, plain = _slopes(measured)
+        beyond = np.abs(slopes.outside(self.claims_at(places))) - slopes.bound
+        known = ~plain | (beyond <= 0)
+        self.add(places[known], slopes.at(known))
+        worst = np.argsort(-beyond, kind="stable")[: SAMPLE["plain"]]
+        self.measure(np.sort(places[worst[~known[worst]]]))
+
+    def avoid_kinks(self, support: NDArray[np.bool_]) -> None:
+        """Restrict directions to a part of the block, if they meet no kinks then."""
+        traces = self.traces
+        if support.any() and not support.all():
+            self.residuals.restrict(support)
+            *_, traces.kinked = self.residuals.whole(0)
+            if not traces.kinked:
+                zeros = np.flatnonzero(~support)
+                if zeros.size <= FEW[self.directions.method]:
+                    self.measure(traces.view.in_matrix(zeros))
+                else:
+                    traces.skipped = zeros.size
+                return
+            self.residuals.restrict(None)
+        traces.kinked = True
 
     def pays(self, passes: int, lines: int) -> bool:
         """Tell whether measuring each row by itself pays, if so many ``lines`` take so many passes."""
@@ -215,9 +272,10 @@ class _BlockSearch:
         return np.unique(np.linspace(0, self.residuals.rows - 1, PILOT).astype(np.intp))
 
     def rest_is_right(self, turn: int) -> bool:
-        residual, bound = self.residuals.whole(turn)
-        self.traces.finished = abs(residual) <= bound
-        return self.traces.finished
+        residual, bound, kinked = self.residuals.whole(turn)
+        right = abs(residual) <= bound
+        self.traces.finished = right and not (kinked or self.traces.skipped)
+        return right
 
     def round(self, base: int) -> None:
         """Find rows, and what is wrong in them; where that is most of them, columns."""
@@ -290,14 +348,15 @@ class _BlockSearch:
         if width == 1:
             self.measure(rows)
             return
-        sets = [np.arange(row * width, (row + 1) * width) for row in rows]
+        sets = [self.residuals.places_in_row(int(row)) for row in rows]
         found = find_wrong(sets, functools.partial(_turned, self.residuals.inside_rows, base), seed=self.seed)
         chosen = []
-        for row, places, inside in zip(rows, sets, found, strict=True):
+        for row, inside in zip(rows.tolist(), found, strict=True):
             if inside.groups:
-                self.traces.rows.append(int(row))
+                self.traces.rows.append(row)
                 self.residuals.left_out[0][row] = True
-            chosen.append(self.some(places) if inside.groups else inside.wrong)
+            every = np.arange(row * width, (row + 1) * width)
+            chosen.append(self.some(every) if inside.groups else inside.wrong)
         self.measure(np.concatenate([np.empty(0, np.intp), *chosen]))
 
     def describe_columns(self, columns: Places) -> None:
@@ -312,20 +371,50 @@ class _BlockSearch:
         return np.sort(self.rng.choice(places, size=count, replace=False))
 
     def measure(self, places: Places) -> None:
-        """Measure coordinates one by one, and take those that are off out of the residuals."""
-        traces = self.traces
-        new = np.setdiff1d(places, traces.places)
+        """Measure coordinates one by one."""
+        new = np.setdiff1d(places, self.traces.places)
         if not new.size:
             return
         slopes = self.residuals.one_by_one(new)
-        claimed = self.residuals.claims[np.divmod(new, self.residuals.columns)]
-        error = claimed - np.clip(claimed, slopes.lower, slopes.upper)
+        beyond = np.abs(slopes.outside(self.claims_at(new))) > slopes.bound
+        doubtful = np.flatnonzero(beyond & (slopes.lower < slopes.upper))
+        if doubtful.size:  # a coordinate that meets several kinks may have slopes beyond its one-sided ones
+            slopes.put(doubtful, self.between_kinks(new[doubtful]))
+        self.add(new, slopes)
+
+    def between_kinks(self, places: Places) -> Slopes:
+        """Measure coordinates at kinks as every check does: all slopes that a backward pass may find there count."""
+        inside = self.traces.view.in_block(places)
+        order = np.argsort(inside)
+        part = Part(block=self.block, places=inside[order])
+        method, tolerance, seed = self.directions.method, self.tolerance, self.seed
+        _, estimate, passes = checked(
+            self.problem, part, method, tolerance=tolerance, epsilon=None, seed=seed
+        )
+        self.traces.extra_passes += passes
+        slopes, _ = _slopes(estimate)
+        return slopes.at(np.argsort(order))
+
+    def claims_at(self, places: Places) -> Vector:
+        return np.asarray(self.residuals.claims[np.divmod(places, self.residuals.columns)])
+
+    def add(self, new: Places, slopes: Slopes) -> None:
+        """Add coordinates that were measured, and take those that are off out of the residuals."""
+        traces = self.traces
+        error = slopes.outside(self.claims_at(new))
         off = np.abs(error) > slopes.bound
         self.residuals.take_out(new[off], error[off])
         order = np.argsort(np.concatenate([traces.places, new]), kind="stable")
         traces.places = np.concatenate([traces.places, new])[order]
         for name in ("central", "lower", "upper", "bound"):
             setattr(traces, name, np.concatenate([getattr(traces, name), getattr(slopes, name)])[order])
+
+
+def _slopes(estimate: Estimate) -> tuple[Slopes, NDArray[np.bool_]]:
+    """Return the slopes of an estimate, and where they were evaluated plainly."""
+    rows = Rows.of(estimate, slice(0, estimate.part.size))
+    slopes = Slopes(central=rows.numerical, lower=rows.lower, upper=rows.upper, bound=rows.bound)
+    return slopes, np.broadcast_to(rows.plain, rows.bound.shape)
 
 
 def _turned(

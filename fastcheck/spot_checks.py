@@ -33,10 +33,11 @@ class Spots:
     """Some coordinates of one block; arrays of shape (m,).
 
     ``residual`` is how far the claim lies from the slope that is right, which is known to ± ``bound``. ``judgement`` is
-    what `check` says of these coordinates.
+    what `check` says of these coordinates, by their ``estimate``.
     """
 
     judgement: Judgement
+    estimate: Estimate
     claimed: Vector
     slope: Vector
     residual: Vector
@@ -86,28 +87,41 @@ def spot_check(
     if block.size > count:
         rng = np.random.default_rng([seed, number])
         places = np.sort(rng.choice(block.size, count, replace=False))
-    plan = Plan(parts=(Part(block=block, places=places),), epsilon=epsilon, seed=seed)
+    part = Part(block=block, places=places)
+    judgement, estimate, passes = checked(
+        problem, part, method, tolerance=tolerance, epsilon=epsilon, seed=seed
+    )
+    rows = Rows.of(estimate, slice(0, part.size))
+    claimed = np.asarray(claims(problem, judgement.part, slice(0, judgement.part.size)), dtype=float)
+    slope = rows.compared(claimed)
+    return Spots(
+        judgement=judgement,
+        estimate=estimate,
+        claimed=claimed,
+        slope=slope,
+        residual=claimed - slope,
+        bound=rows.bound,
+        forward_passes=passes,
+    )
+
+
+def checked(
+    problem: Problem, part: Part, method: str, *, tolerance: float, epsilon: float | None, seed: int
+) -> tuple[Judgement, Estimate, int]:
+    """Check coordinates of a block as `check` does, and return what they are judged by, and the forward passes."""
+    plan = Plan(parts=(part,), epsilon=epsilon, seed=seed)
     use = functools.partial(_judged, problem, epsilon, tolerance)
     execution = Execution(progress=False)
     try:
         estimates = choose_engine(method).estimate(problem, plan, execution, use)
     except (TracingError, DisagreementError):
         estimates = choose_engine("plain").estimate(problem, plan, execution, use)
-    ((judgement, rows, passes),) = estimates.results
-    claimed = np.asarray(claims(problem, judgement.part, slice(0, judgement.part.size)), dtype=float)
-    slope = rows.compared(claimed)
-    return Spots(
-        judgement=judgement,
-        claimed=claimed,
-        slope=slope,
-        residual=claimed - slope,
-        bound=rows.bound,
-        forward_passes=estimates.forward_passes + passes,
-    )
+    ((judgement, estimate, passes),) = estimates.results
+    return judgement, estimate, estimates.forward_passes + passes
 
 
 def _judged(
     problem: Problem, epsilon: float | None, tolerance: float, first: Estimate
-) -> tuple[Judgement, Rows, int]:
+) -> tuple[Judgement, Estimate, int]:
     estimate, passes, *_ = look_again(problem, epsilon, first, tolerance)
-    return judge(problem, estimate, tolerance), Rows.of(estimate, slice(0, estimate.part.size)), passes
+    return judge(problem, estimate, tolerance), estimate, passes

@@ -143,9 +143,9 @@ class GradientGuard:
         ``"raise"``: a gradient that is wrong ends the training by `GradientMismatchError`. ``"warn"``: it is a
         warning. What could not be decided is a warning in either case.
     **options
-        The keyword arguments of `check`. ``coordinates`` is by default ``"all"`` for up to 10,000 parameters, and a
-        sample of 1,000, a like number from each block, for more. Each step draws another sample: its seed is
-        ``seed`` plus the step.
+        The keyword arguments of `check`. Without a budget ``coordinates`` is by default ``"all"`` for up to 10,000
+        parameters, and a sample of 1,000, a like number from each block, for more. Each step draws another sample: its
+        seed is ``seed`` plus the step.
 
     Attributes
     ----------
@@ -255,7 +255,7 @@ class GradientGuard:
     ) -> None:
         options = dict(self._options)
         options["seed"] = options.get("seed", 0) + step
-        if "coordinates" not in options:
+        if not {"coordinates", "time_budget", "max_forward_passes"} & options.keys():
             options["coordinates"] = affordable(parameters)
         start = time.perf_counter()
         if network is None:
@@ -300,7 +300,7 @@ def affordable(parameters: Any) -> Any:
     if layout.size <= AFFORDABLE:
         return "all"
     share = max(1, SAMPLE // len(layout.blocks))
-    return {block.name: min(share, block.size) for block in layout.blocks}
+    return {block.name: min(share, block.size) for block in layout.blocks if block.size}
 
 
 class _Training:

@@ -84,6 +84,20 @@ class Counted:
         return self.calls * self.seconds
 
 
+@pytest.mark.parametrize("allowed", [72, 96])
+def test_runs_with_a_long_step_in_both_directions_count_twice(allowed):
+    """Over such a step the cost is not linear, and a batch is run again with both signs."""
+    W = np.random.default_rng(0).standard_normal((200, 200)) / 14
+    x = np.random.default_rng(1).standard_normal((200, 5))
+    counted = Counted(lambda p: np.sum(np.abs(np.sin(p @ x))) + np.sum(np.sort(p @ x, axis=0)[:3]))
+    h = W @ x
+    claim = (np.sign(np.sin(h)) * np.cos(h) + (np.argsort(np.argsort(h, axis=0), axis=0) < 3)) @ x.T
+    report = check(counted, W, claim, epsilon=1e-4, max_forward_passes=allowed)
+    assert report.passed
+    assert report.checked
+    assert counted.calls <= allowed
+
+
 def relu_cost(p):
     return float(np.sum(np.maximum(p["W"] @ X + p["b"], 0.0) ** 2 / 2 + np.maximum(p["W"] @ X + p["b"], 0.0)))
 

@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import itertools
 import json
 import pickle
 import threading
@@ -202,6 +203,31 @@ def test_those_of_a_second_look_too():
     cost = Counted(Model(X, Y).loss)
     report = check(cost, THETA, {name: 2 * g for name, g in RIGHT.items()}, method="plain")
     assert report.forward_passes == cost.calls > 2 * report.checked + 11
+
+
+def curved(p):
+    """A cost that no network computes."""
+    h = p["W"] @ np.linspace(-1, 1, 40)
+    return np.sum(np.exp(np.sin(h))) + np.sum(np.abs(np.cos(h)))
+
+
+HIDDEN = {"difference": curved, "plain": lambda p: curved(p) + 0.0 * np.linalg.eigvalsh(p["W"][:3, :3])[0]}
+
+
+@pytest.mark.parametrize("epsilon", [None, 1e-3])
+@pytest.mark.parametrize("used", HIDDEN)
+def test_and_those_on_perturbed_arrays_and_those_that_came_to_nothing(used, epsilon):
+    """`itertools.count` holds what is not put back after runs on perturbed arrays."""
+    counter, cost = itertools.count(), HIDDEN[used]
+
+    def counted(p):
+        next(counter)
+        return cost(p)
+
+    W = np.random.default_rng(0).standard_normal((60, 40))
+    report = check(counted, {"W": W}, {"W": W}, epsilon=epsilon)
+    assert report.method == used
+    assert report.forward_passes == next(counter)
 
 
 def test_and_those_of_check_backprop():

@@ -239,3 +239,18 @@ def test_errors_of_the_check_pass_through_and_the_step_can_be_tried_again():
     assert guard.report.stages == ()
     guard(0, w, 2 * w, lambda w: np.sum(w**2))
     assert guard.report.passed
+
+
+@pytest.mark.parametrize("budget", [{"max_forward_passes": 500}, {"time_budget": 5.0}])
+def test_a_guard_may_have_a_budget(budget):
+    report = run_guarded(GradientGuard(at=(0, 3), **budget), range(5))
+    assert report.passed
+    assert [stage.report.stopped for stage in report.stages] == [None, None]
+
+
+def test_empty_blocks_are_no_obstacle():
+    guard = GradientGuard(at=(0,))
+    parameters = {"W": np.ones((200, 60)), "none": np.zeros((0, 3))}
+    guard(0, parameters, {"W": 2 * parameters["W"], "none": np.zeros((0, 3))}, lambda p: np.sum(p["W"] ** 2))
+    assert guard.report.passed
+    assert guard.report.stages[0].report.blocks["W"].checked == SAMPLE // 2

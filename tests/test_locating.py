@@ -13,9 +13,14 @@ from fastcheck.engines.directions import opened
 from fastcheck.execution import Execution
 from fastcheck.locating import locate_from
 from fastcheck.problem import pose
+from fastcheck.searching import Suspect
 
 SIZES = (40, 40, 30, 5)
 SEEDS = range(3)
+
+
+def suspects(problem):
+    return [Suspect(block) for block in problem.layout.blocks]
 
 
 class Network:
@@ -248,6 +253,28 @@ def test_wrong_coordinates_in_very_many_rows_are_counted_and_some_of_them_named(
     assert {c.index[0] for c in block.worst if c.error > 5e-4} <= set(rows.tolist())
 
 
+def test_short_rows_are_named_as_such():
+    network = Network(0, sizes=(6, 200, 5))
+    gradients = network.gradients()
+    gradients["dW1"][17] *= -1
+    gradients["dW2"][:, 9] *= 3
+    gradients["dW2"][2, 11] *= 3
+    for method in ("auto", "plain"):
+        blocks = network.locate(gradients, method=method).blocks
+        assert blocks["W1"].located.regions == ("W1[17, :]",)
+        assert blocks["W2"].located.regions == ("W2[:, 9]",)
+        assert "row 17 of W1 (6 coordinates) is wrong by a factor of −" in blocks["W1"].located.sentence
+        assert "; W2[2, 11] is wrong by a factor of " in blocks["W2"].located.sentence
+
+
+def test_a_vector_has_coordinates_and_no_rows():
+    theta = np.random.default_rng(0).standard_normal(2000)
+    claim = 2 * theta
+    claim[::3] *= 1.5
+    located = fastcheck.locate(lambda p: np.sum(p**2), theta, claim).blocks["theta"].located
+    assert "of 2,000 coordinates of theta are wrong, in all at most" in located.sentence
+
+
 # Shapes
 
 
@@ -349,7 +376,7 @@ def test_kinks_beside_a_wrong_coordinate():
     gradient[40, 7] *= 1.5
     problem = pose(lambda p: np.sum(np.abs(p)), theta, gradient)
     with opened(problem, Execution(), "difference") as directions:
-        report = locate_from(problem, directions, problem.layout.blocks, tolerance=1e-7)["theta"]
+        report = locate_from(problem, directions, suspects(problem), tolerance=1e-7)[0]["theta"]
     assert report.wrong == 1
     assert report.worst[0].index == (40, 7)
 
@@ -401,7 +428,7 @@ def test_without_suspicious_blocks_nothing_is_measured():
     problem = pose(network.cost, network.parameters, network.gradients())
     with opened(problem, Execution(), "difference") as directions:
         before = directions.forward_passes
-        assert locate_from(problem, directions, [], tolerance=1e-7) == {}
+        assert locate_from(problem, directions, [], tolerance=1e-7) == ({}, 0)
         assert directions.forward_passes == before
 
 
@@ -421,7 +448,7 @@ def test_a_suspicion_that_is_not_confirmed_is_said_to_be_none():
     network = Network(0)
     problem = pose(network.cost, network.parameters, network.gradients())
     with opened(problem, Execution(), "difference") as directions:
-        reports = locate_from(problem, directions, [problem.layout.blocks[0]], tolerance=1e-7)
+        reports, _ = locate_from(problem, directions, suspects(problem)[:1], tolerance=1e-7)
     located = reports["W1"].located
     assert (located.how, located.share, located.complete) == ("nothing", 0.0, True)
     assert (
@@ -475,11 +502,11 @@ def test_memory_stays_below_the_limit():
     gradients = network.gradients()
     gradients["dW1"][17, 5] *= 2
     problem = pose(network.cost, network.parameters, gradients)
-    blocks, limit = problem.layout.blocks[:1], 4 * 2**20
+    blocks, limit = suspects(problem)[:1], 4 * 2**20
     with opened(problem, Execution(), "difference", max_memory=limit) as directions:
         locate_from(problem, directions, blocks, tolerance=1e-7)  # what is kept from one run to the next
         tracemalloc.start()
-        report = locate_from(problem, directions, blocks, tolerance=1e-7, max_memory=limit)["W1"]
+        report = locate_from(problem, directions, blocks, tolerance=1e-7, max_memory=limit)[0]["W1"]
         peak = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
     assert report.wrong == 1

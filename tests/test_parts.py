@@ -77,7 +77,7 @@ def test_residuals_are_weighted_sums_of_errors(wrong, axis, method):
             residuals, bounds = found
             assert (np.abs(residuals - truth) <= bounds).all()
             assert (bounds < 1e-5).all()
-        whole, bound = parts.whole(3)
+        whole, bound, _ = parts.whole(3)
         assert whole == pytest.approx(weighted.sum(), abs=bound)
 
 
@@ -149,5 +149,5 @@ def test_a_right_claim_is_within_its_bound_whatever_is_measured():
         for turn in range(5):
             residuals, bounds = parts.of_each_row(np.arange(parts.rows), turn)
             assert (np.abs(residuals) <= bounds).all()
-            residual, bound = parts.whole(turn)
+            residual, bound, _ = parts.whole(turn)
             assert abs(residual) <= bound < 1e-8

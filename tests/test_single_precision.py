@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from benchmarks.bounds.measure import lowered
-from fastcheck import Verdict, check
+from fastcheck import Verdict, check, locate, screen
 from fastcheck.engines import Bound, choose_engine
 from fastcheck.execution import Execution
 from fastcheck.plan import make_plan
@@ -138,3 +138,51 @@ def test_claims_are_held_to_their_own_precision(family, dtype, method):
     off = 1 + 400 * float(np.finfo(dtype).eps)
     wrong = {name: (g * dtype(off)).astype(dtype) for name, g in right.items()}
     assert check(cost, network.parameters, wrong, method=method).verdict is Verdict.FAIL
+
+
+# --- along directions --------------------------------------------------------------------------------------
+
+
+def single(seed, dtype, size=30):
+    """A network that computes in single or half precision: cost, parameters, and its gradient, all but exact."""
+    rng = np.random.default_rng(seed)
+    X, Y = rng.standard_normal((size, 20)).astype(dtype), rng.standard_normal((4, 20)).astype(dtype)
+    p = {"W": rng.standard_normal((40, size)) / np.sqrt(size), "V": rng.standard_normal((4, 40)) / 6}
+    if seed % 3 == 2:
+        p["W"] /= 100
+
+    def cost(p):
+        return np.mean((p["V"].astype(dtype) @ np.tanh(p["W"].astype(dtype) @ X) - Y) ** 2)
+
+    W, V = (block.astype(dtype).astype(float) for block in p.values())
+    H = np.tanh(W @ X)
+    d = 2 * (V @ H - Y) / Y.size
+    return cost, p, {"W": ((V.T @ d) * (1 - H**2)) @ X.T.astype(float), "V": d @ H.T}
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float16])
+def test_a_longer_step_shows_mistakes_and_no_others(dtype):
+    found = []
+    for seed in range(20):
+        cost, p, right = single(seed, dtype)
+        assert screen(cost, p, right, seed=seed).verdict is Verdict.INCONCLUSIVE
+        found.append(screen(cost, p, right | {"V": 2 * right["V"]}, seed=seed).verdict)
+    assert Verdict.PASS not in found
+    assert dtype == np.float16 or found.count(Verdict.FAIL) >= 19
+
+
+def test_factors_are_stated_with_the_digits_that_are_known():
+    W = np.random.default_rng(0).standard_normal((40, 30))
+
+    def cost(p):
+        return np.sum(np.sin(p["W"]))
+
+    for factor, said in [(1.05, "1.05"), (-1.0, "−1"), (1.0078125, "1.0078125")]:
+        for claimed in (factor * np.cos(W), (factor * np.cos(W)).astype(np.float32)):
+            for method in ("difference", "plain"):
+                report = locate(cost, {"W": W}, {"W": claimed}, method=method)
+                stated = report.blocks["W"].located.sentence.removeprefix(
+                    "W (1,200 coordinates) is wrong by a factor of "
+                )
+                assert said.startswith(stated[:5])
+                assert float(stated.replace("−", "-")) == pytest.approx(factor, rel=1e-5)

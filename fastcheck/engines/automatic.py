@@ -27,22 +27,22 @@ class AutomaticEngine:
         """Return the estimates of the engine that could do it; their notes say why, if it was plain."""
         if batched_costs(problem):
             return PlainEngine().estimate(problem, plan, execution, use)
+        attempt, tally = problem.counted()
         notes: tuple[str, ...] = ()
-        recognition = known_network(problem)
+        recognition = known_network(attempt)
         if recognition is not None:
             try:
-                return estimate(recognition, problem, plan, execution, use)
+                return estimate(recognition, attempt, plan, execution, use)
             except DisagreementError as error:
                 notes = (f"the kernels for multilayer perceptrons were not used. {error}",)
-        estimates = self._general(problem, plan, execution, use)
-        return dataclasses.replace(estimates, notes=(*notes, *estimates.notes))
-
-    def _general(
-        self, problem: Problem, plan: Plan, execution: Execution, use: Callable[[Estimate], T]
-    ) -> Estimates[T]:
+        spent = tally.passes
         try:
-            return DifferenceEngine().estimate(problem, plan, execution, use)
+            estimates = DifferenceEngine().estimate(attempt, plan, execution, use)
         except (TracingError, DisagreementError) as error:
-            reason = reason_for(error)
-        estimates = PlainEngine().estimate(problem, plan, execution, use)
-        return dataclasses.replace(estimates, notes=(reason, *estimates.notes))
+            spent, notes = tally.passes, (*notes, reason_for(error))
+            estimates = PlainEngine().estimate(problem, plan, execution, use)
+        return dataclasses.replace(
+            estimates,
+            notes=(*notes, *estimates.notes),
+            forward_passes=estimates.forward_passes + spent,
+        )

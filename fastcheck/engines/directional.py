@@ -11,9 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastcheck.engines.kinks import Convention, Line
-from fastcheck.engines.noise import SAFETY, noise_of_lines
+from fastcheck.engines.noise import COARSE, SAFETY, noise_of_lines
 from fastcheck.engines.plain import STEP
 from fastcheck.errors import EvaluationError
+from fastcheck.norms import root_mean_square
 from fastcheck.parameters import Block, Vector
 from fastcheck.problem import Problem
 
@@ -26,6 +27,8 @@ RUNGS = 6
 KINK = 16.0
 """One-sided slopes that differ by this many times their uncertainty do so because of a kink."""
 
+COARSE_SAFETY = 2 * SAFETY
+"""Margin over the noise of a cost in single or half precision: its values are few, and its errors alike."""
 
 Where = slice | NDArray[np.intp]
 """Coordinates of θ."""
@@ -151,25 +154,26 @@ class PlainDirections:
         self, block: Block, chosen: Sequence[Where], entries: NDArray[np.float64], shrink: float
     ) -> Directional:
         spent = self.forward_passes
-        noise = SAFETY * max(self.noise, float(np.spacing(abs(self.problem.value))))
+        longest, safety = self._start(block)
+        step = (self.epsilon or longest) / shrink
+        noise = safety * max(self.noise, float(np.spacing(abs(self.problem.value))))
         work = self.problem.theta.copy()  # after the noise, which takes a copy, too
         found = []
         for where, direction in zip(chosen, entries, strict=True):
             along = functools.partial(self._sides, block, work, where, direction)
-            found.append(self._slopes(along, noise, shrink))
+            found.append(self._slopes(along, step, noise))
         right, left, bound, kinked = (np.array(column) for column in zip(*found, strict=True))
         passes = self.forward_passes - spent
         return Directional(right, left, bound, kinked.astype(bool), passes, bound)
 
     def _slopes(
-        self, sides_with: Callable[[float], tuple[float, float]], noise: float, shrink: float
+        self, sides_with: Callable[[float], tuple[float, float]], step: float, noise: float
     ) -> tuple[float, float, float, bool]:
         """Return the slopes to the right and left with their bound, and whether they differ.
 
         Steps shrink until rounding is larger than what the next step changes: curvature, and kinks on the way. A share
         of the one-sided slopes that is proportional to the step is curvature; what is left then is a kink at θ.
         """
-        step = (self.epsilon or STEP) / shrink
         rung, sides = sides_with(step), None
         best = (math.inf, 0.0)
         for _ in range(RUNGS):
@@ -189,6 +193,17 @@ class PlainDirections:
             step, rung = step / SHRINK, finer
         uncertain, central = best
         return central, central, uncertain, False
+
+    def _start(self, block: Block) -> tuple[float, float]:
+        """Return the step to begin with and the margin over the noise: both larger where J is of single precision.
+
+        Such a step must not be long beside what the block holds.
+        """
+        noise, size = self.noise, abs(self.problem.value)
+        if not noise > COARSE * size > 0:
+            return STEP, SAFETY
+        typical = root_mean_square(self.problem.theta[block.start : block.stop]) or 1.0
+        return max(STEP, min(math.cbrt(noise / size), typical / SHRINK)), COARSE_SAFETY
 
     def _sides(
         self, block: Block, work: Vector, where: Where, direction: Vector, step: float

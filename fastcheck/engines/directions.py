@@ -142,8 +142,11 @@ def opened(
         return
     with contextlib.ExitStack() as stack:
         directions = _Switching(plain, strict=method == "difference")
+        attempt, tally = problem.counted()
         with directions.switching():
-            directions.exact = stack.enter_context(followed(problem, execution, plain, seed, max_memory))
+            directions.exact = stack.enter_context(followed(attempt, execution, plain, seed, max_memory))
+        if directions.exact is None:
+            directions.spent = tally.passes
         yield directions
 
 
@@ -169,8 +172,7 @@ def reason_for(error: TracingError | DisagreementError) -> str:
     if error.what == "memory":
         return f"evaluated plainly: {error.why}"
     place = f"line {error.lineno} of {Path(error.filename).name}: {error.source}"
-    what = error.why if error.what in error.source else f"{error.what}: {error.why}"
-    return f"evaluated plainly. Difference propagation stopped at {place} ({what})"
+    return f"evaluated plainly. Difference propagation stopped at {place} ({error.what}: {error.why})"
 
 
 class _Switching:

@@ -24,24 +24,29 @@ def call_ufunc(ufunc: np.ufunc, method: str, inputs: tuple[Any, ...], keywords: 
     if method != "__call__":
         rule = UFUNC_METHODS.get((ufunc, method))
         if rule is None:
-            return call_plain(getattr(ufunc, method), f"np.{ufunc.__name__}.{method}", inputs, keywords)
+            return call_plain(getattr(ufunc, method), f"{name_of(ufunc)}.{method}", inputs, keywords)
         return with_output(rule, inputs, keywords)
     rule = UFUNCS.get(ufunc)
     if rule is None:
-        return call_plain(ufunc, f"np.{ufunc.__name__}", inputs, keywords)
+        return call_plain(ufunc, name_of(ufunc), inputs, keywords)
     if not keywords:
         return rule(*inputs)
     output = keywords.pop("out", None)
     mask = keywords.pop("where", True)
     if not check_dtype(keywords) or keywords:
-        raise TracingError(f"np.{ufunc.__name__}", f"the arguments {sorted(keywords)} are not supported.")
+        raise TracingError(name_of(ufunc), f"the arguments {sorted(keywords)} are not supported.")
     result = rule(*inputs)
     target = output[0] if isinstance(output, tuple) else output
     if mask is not True:
         if target is None:
-            raise TracingError(f"np.{ufunc.__name__}", "where= without out= leaves entries undefined.")
+            raise TracingError(name_of(ufunc), "where= without out= leaves entries undefined.")
         result = np.where(mask, result, target)
     return result if target is None else write(target, result, ufunc.__name__)
+
+
+def name_of(ufunc: np.ufunc) -> str:
+    """Return the name of a ufunc, NumPy's or another library's."""
+    return f"np.{ufunc.__name__}" if getattr(np, ufunc.__name__, None) is ufunc else ufunc.__name__
 
 
 def call_function(function: Any, arguments: tuple[Any, ...], keywords: dict[str, Any]) -> Any:

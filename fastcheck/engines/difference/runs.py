@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import functools
+import threading
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import pairwise
@@ -72,7 +73,7 @@ class Runner:
         self.memory = Memory(min(Memory.LIMIT, execution.max_memory // 8))
         self.limit = min(LARGEST, execution.max_memory // ELEMENT)
         self.at_once = max(FEW, min(AT_ONCE, execution.max_memory // KEPT))
-        self.passes = 0
+        self.passes, self.counting = 0, threading.Lock()
         self.experience = Experience(starts=0.0, member_work=np.inf, largest=np.inf)
 
     @property
@@ -121,9 +122,9 @@ class Runner:
         counts = [len(rows) for _, rows in places]
         which = np.repeat([self._number(part) for part, _ in places], counts)
         flat = np.concatenate([part.at(rows) for part, rows in places])
-        self._spend(1)
+        build = self.problem.layout.assemble
         with one_blas_thread(), naming_the_line():
-            swept = sweep(self.cost, self.problem.layout.assemble, self._leaves(theta), which, flat, step)
+            swept = sweep(self.cost, build, self._leaves(theta), which, flat, step, begin=self._begin)
         self.put_back()
         k = flat.size
         self.experience = Experience(
@@ -149,7 +150,7 @@ class Runner:
         beside θ has products of its own to remember, in ``memory``.
         """
         leaves = self._leaves(self.problem.theta if theta is None else theta)
-        self._spend(1)
+        self._begin()
         try:
             with one_blas_thread(), naming_the_line():
                 traced = run(
@@ -172,10 +173,11 @@ class Runner:
             self._confirm(np.array([traced.value]))
         return traced
 
-    def _spend(self, runs: int) -> None:
-        """Count runs that begin, or raise `BudgetUsedUp` if a budget does not allow them."""
-        self.problem.evaluator.spend(runs)
-        self.passes += runs
+    def _begin(self) -> None:
+        """Count a run that begins, in any thread, or raise `BudgetUsedUp` if a budget does not allow it."""
+        with self.counting:
+            self.problem.evaluator.spend(1)
+            self.passes += 1
 
     def put_back(self) -> None:
         """Put back what the first run stored, and see to it that it will be after every run.
@@ -254,14 +256,9 @@ class Runner:
         advance: Callable[[int], None],
     ) -> Slopes:
         def mapped(function: Callable[[Any], Swept], batches: Iterable[Any]) -> list[Swept]:
-            def metered(chunk: Any) -> Swept:
-                self.problem.evaluator.spend(1)
-                return function(chunk)
-
             chunks = list(batches)
-            self.passes += len(chunks)
             return self.execution.map(
-                metered,
+                function,
                 chunks,
                 sizes=[len(chunk) for chunk in chunks],
                 seconds=BATCH_SECONDS * len(chunks),
@@ -281,6 +278,7 @@ class Runner:
                 memory=self.memory,
                 experience=self.experience,
                 limit=self.limit,
+                begin=self._begin,
                 mapped=mapped,
             )
         self._confirm(swept.values)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import linecache
 import sys
 import threading
@@ -24,8 +25,12 @@ OPERATION_COST = 16_000
 LARGEST = 4_000_000
 """The most elements one array of differences may hold: 32 MB; a rule makes a few such arrays at once."""
 
-INTERNAL = tuple(str(Path(path).parent) for path in (__file__, np.__file__) if path is not None)
-"""Folders whose frames are never the user's code."""
+_SCIPY = importlib.util.find_spec("scipy")  # found, not imported
+
+INTERNAL = tuple(
+    str(Path(path).parent) for path in (__file__, np.__file__, _SCIPY.origin if _SCIPY else None) if path
+)
+"""Folders whose frames are never the user's code: this one, NumPy's and SciPy's."""
 
 
 class TracingError(FastcheckError):

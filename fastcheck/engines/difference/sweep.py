@@ -58,7 +58,7 @@ class Coordinates:
     """What is perturbed, by ±``step``: n entries, the ``flat_indices`` of the leaves number ``which``; both (n,).
 
     ``memory`` holds products kept from one batch to the next, ``limit`` is how many elements the largest array of
-    differences may have.
+    differences may have; ``begin`` is called before each run of the cost.
     """
 
     cost: Cost
@@ -69,9 +69,12 @@ class Coordinates:
     step: float
     memory: Memory
     limit: int = LARGEST
+    begin: Callable[[], None] | None = None
 
     def trace(self, batch: Indices, signs: tuple[int, ...], *, compiled: bool = False) -> Traced:
         """Trace some of them: all with the first sign, then all with the next."""
+        if self.begin is not None:
+            self.begin()
         steps = np.repeat([self.step * sign for sign in signs], len(batch))
         which, flat = np.tile(self.which[batch], len(signs)), np.tile(self.flat_indices[batch], len(signs))
         common = (self.cost, self.build, self.leaves)
@@ -131,12 +134,15 @@ def sweep(
     memory: Memory | None = None,
     experience: Experience | None = None,
     limit: int = LARGEST,
+    begin: Callable[[], None] | None = None,
     mapped: Callable[[Callable[[Indices], Swept], Iterable[Indices]], Iterable[Swept]] = map,
 ) -> Swept:
     """Return the differences of these coordinates, at ±step.
 
     They are of one leaf, or few: with one leaf for each, they share little, and are run as one batch. The batches do
-    not depend on ``mapped``, which may be the ``map`` of a pool of threads: neither do the results.
+    not depend on ``mapped``, which may be the ``map`` of a pool of threads: neither do the results. ``begin`` is called
+    before each run of the cost: those of batches, those that tell how to cut them, and those made again with both signs
+    or in halves.
     """
     flat = np.asarray(flat_indices, dtype=np.intp)
     coordinates = Coordinates(
@@ -148,6 +154,7 @@ def sweep(
         step=step,
         memory=Memory() if memory is None else memory,
         limit=limit,
+        begin=begin,
     )
     with substituted(cost):
         plan = batches(coordinates, experience)

@@ -7,6 +7,7 @@ import types
 
 import numpy as np
 import pytest
+from scipy import sparse, special
 
 from fastcheck import check, numerical_gradient
 
@@ -186,3 +187,30 @@ def test_a_check_inside_a_cost():
         return np.sum(p**2) * np.sum(inner)
 
     assert check(cost, W[:5], 24 * W[:5], tolerance=1e-5).passed
+
+
+def in_a_sparse_product(p):
+    return np.sum((sparse.eye(60) @ p) ** 2)
+
+
+def in_a_function_of_scipy(p):
+    return np.sum(np.exp(p / 9)) + np.sum(special.gammaln(p**2 + 1))
+
+
+@pytest.mark.parametrize(
+    ("cost", "slope", "what"),
+    [
+        (in_a_sparse_product, 2 * W, "(scipy.sparse._base.__matmul__: it asks for the plain memory"),
+        (
+            in_a_function_of_scipy,
+            np.exp(W / 9) / 9 + 2 * W * special.digamma(W**2 + 1),
+            "(gammaln: difference propagation has no rule for it",
+        ),
+    ],
+)
+def test_the_note_names_the_users_line_and_the_function(cost, slope, what):
+    report = check(cost, W, slope)
+    assert (report.passed, report.method) == (True, "plain")
+    line = cost.__code__.co_firstlineno + 1
+    assert f"stopped at line {line} of test_safety.py: return np.sum(" in report.notes[0]
+    assert what in report.notes[0]
