@@ -1,0 +1,82 @@
+"""Straight lines through the parameters: J along them, and the largest jump that it makes there."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from fastcheck.norms import pieces
+from fastcheck.parameters import Vector
+from fastcheck.problem import Problem
+
+POINTS = 9
+"""Evaluations along a line: enough for differences of order 3 to 6 with at least three entries each."""
+
+REMARKABLE = 8.0
+"""Differences above this many times the noise are not noise of that size."""
+
+CORNERS = 4
+"""Points in a row that show a jump, the second and third on its two sides."""
+
+
+def equidistant(spacing: float) -> Vector:
+    """Return the places t = 0, spacing, 2·spacing, … of the points along a line, (9,)."""
+    return np.asarray(spacing * np.arange(POINTS), dtype=np.float64)
+
+
+class Line:
+    """The points θ + t·d for one of a row of fixed random directions d, normal with deviation max(1, |θ|)."""
+
+    def __init__(self, problem: Problem, number: int) -> None:
+        self.problem, self.passes = problem, 0
+        theta = problem.theta
+        self._direction = np.random.default_rng(number).standard_normal(theta.size)
+        for some in pieces(theta.size):
+            self._direction[some] *= np.maximum(1.0, np.abs(theta[some]))
+        self._point = np.empty_like(theta)
+
+    def costs(self, places: Vector) -> Vector:
+        """Return J at these t, both (k,); k forward passes."""
+        return np.array([self._cost(float(t)) for t in places])
+
+    def _cost(self, t: float) -> float:
+        theta = self.problem.theta
+        for some in pieces(theta.size):
+            np.multiply(self._direction[some], t, out=self._point[some])
+            self._point[some] += theta[some]
+        self.passes += 1
+        return self.problem.evaluator(self._point)
+
+
+def largest_jump(line: Line, spacing: float, finest: float, noise: float) -> float:
+    """Return the largest jump that J seems to make along a line; 0 if none is found.
+
+    Rounding need not show between points that are close: where σ(z) is within 1e-10 of 1, the computed 1 − σ(z) stands
+    still until z has changed by 1e-6, and jumps then, by 1e-6 of its size. A step of plain evaluation sees that or
+    misses it. So J is evaluated at points ``spacing`` apart, and between those where it is least smooth at half the
+    distance, and so on down to ``finest``. At a jump two second differences in a row have opposite signs, and the
+    smaller one is its height however close the points are; those of kinks and curvature shrink, until ``noise``, the
+    deviation σ of J as far as known, is all that is left. Costs 9 forward passes, and 3 for each time of halving.
+    """
+    places = equidistant(spacing)
+    costs = line.costs(places)
+    while True:
+        bends = np.diff(costs, 2)
+        opposite = np.sign(bends[:-1]) * np.sign(bends[1:]) < 0
+        heights = np.where(opposite, np.minimum(np.abs(bends[:-1]), np.abs(bends[1:])), 0.0)
+        rough = np.abs(np.diff(bends)) / 2
+        height = float(heights.max())
+        if spacing <= finest or max(height, float(rough.max())) <= REMARKABLE * noise:
+            return height if height > REMARKABLE * noise else 0.0
+        first = int(np.argmax(heights if height > REMARKABLE * noise else rough))
+        some = slice(first, first + CORNERS)
+        places, costs = _halved(line, places[some], costs[some])
+        spacing /= 2
+
+
+def _halved(line: Line, places: Vector, costs: Vector) -> tuple[Vector, Vector]:
+    """Return equidistant places and the costs there with the points in the middle between them added."""
+    between = (places[:-1] + places[1:]) / 2
+    finer, known = np.empty(2 * places.size - 1), np.empty(2 * places.size - 1)
+    finer[::2], finer[1::2] = places, between
+    known[::2], known[1::2] = costs, line.costs(between)
+    return finer, known

@@ -1,0 +1,80 @@
+"""Jumps of the cost along lines: told from kinks, curvature and noise."""
+
+import numpy as np
+import pytest
+
+from fastcheck.engines.lines import POINTS, Line, largest_jump
+from fastcheck.engines.noise import noise_of_jumps
+from fastcheck.problem import pose
+
+SPACING, FINEST, NOISE = 2.0**-10, 2.0**-30, 1e-16
+THETA = np.linspace(-0.5, 0.5, 12)
+
+
+def line_of(cost, number=0):
+    return Line(pose(cost, THETA), number)
+
+
+def jump_of(cost, number=0, noise=NOISE):
+    return largest_jump(line_of(cost, number), SPACING, FINEST, noise)
+
+
+def smooth(x):
+    return np.sum(np.exp(x) * x[::-1])
+
+
+def kinked(x):
+    return smooth(x) + np.sum(np.abs(x[None] - np.linspace(-0.6, 0.6, 500)[:, None])) / 500
+
+
+def stairs(x, width, height):
+    return height * np.floor(np.sum(x) / width)
+
+
+@pytest.mark.parametrize("number", range(5))
+@pytest.mark.parametrize("ground", [smooth, kinked])
+@pytest.mark.parametrize("width", [1e-7, 1e-5, 1e-3])
+def test_the_height_of_a_stair_is_found(ground, width, number):
+    height = width / 3
+    found = jump_of(lambda x: ground(x) + stairs(x, width, height), number)
+    assert found == pytest.approx(height, rel=0.1)
+
+
+@pytest.mark.parametrize("number", range(20))
+@pytest.mark.parametrize("cost", [smooth, kinked])
+def test_kinks_and_curvature_are_no_jumps(cost, number):
+    assert jump_of(cost, number, noise=1e-14) < 1e-8
+
+
+def test_noise_that_is_known_is_no_jump():
+    sigma = 1e-9
+
+    def noisy(x):
+        bits = np.frombuffer(np.ascontiguousarray(x).tobytes(), np.uint32)
+        return smooth(x) + sigma * np.random.default_rng(bits).standard_normal()
+
+    assert max(jump_of(noisy, number, noise=sigma) for number in range(10)) == 0
+    assert min(jump_of(noisy, number, noise=sigma / 100) for number in range(10)) > sigma / 10
+
+
+def test_what_it_costs():
+    straight = line_of(lambda x: 3 * x[0])
+    largest_jump(straight, SPACING, FINEST, 1e-14)
+    assert straight.passes == POINTS
+    bent = line_of(smooth)
+    largest_jump(bent, SPACING, FINEST, NOISE)
+    assert POINTS + 3 <= bent.passes <= POINTS + 3 * 20
+    problem = pose(lambda x: smooth(x) + stairs(x, 1e-6, 1e-6), THETA)
+    level, passes = noise_of_jumps(problem, NOISE, FINEST)
+    assert level == pytest.approx(1e-6 / np.sqrt(12), rel=0.1)
+    assert passes == 2 * (POINTS + 3 * 20)
+    assert noise_of_jumps(problem, NOISE, FINEST) == (level, 0)
+
+
+def test_where_a_cost_is_not_defined_nothing_is_found():
+    def cost(x):
+        return smooth(x) + stairs(x, 1e-6, 1e-6) if np.abs(x - THETA).max() < 1e-4 else np.nan
+
+    level, passes = noise_of_jumps(pose(cost, THETA), NOISE, FINEST)
+    assert level == 0
+    assert passes > 0
