@@ -50,6 +50,27 @@ def test_at_small_steps_noise_is_all_there_is(scenario):
         assert estimates.bound.max() < 1e3 * error.max()
 
 
+@pytest.mark.parametrize("engine", ["plain", "reference"])
+def test_a_coordinate_without_kinks_does_not_pay_for_the_kinks_of_others(engine):
+    rng = np.random.default_rng(0)
+    x, epsilon = rng.uniform(0.5, 1.5, 200), 1e-2
+    kinks = np.zeros(200)
+    kinks[::7] = x[::7] + epsilon * rng.uniform(-0.95, 0.95, kinks[::7].size)
+
+    def cost(p):
+        return np.sum(np.maximum(p["x"] - kinks, 0) * 0.1 + np.exp(p["x"]))
+
+    truth = 0.1 * (x > kinks) + np.exp(x)
+    problem = pose(cost, {"x": x})
+    plan = make_plan(problem.layout, problem.theta, "all", epsilon, 0)
+    estimates = joined.estimated(choose_engine(engine), problem, plan)
+    error, bound = np.abs(estimates.numerical - truth), estimates.bound + estimates.truncation
+    assert np.all(error <= bound)
+    straddled = np.arange(200) % 7 == 0
+    assert np.median(error[straddled]) > 1e-2
+    assert np.median(bound[~straddled] / error[~straddled]) < 100
+
+
 def test_the_default_step_is_a_power_of_two_in_proportion():
     values = np.array([0.0, 1e-30, 1.0, 1.5, -3.0, 1e6])
     steps = default_steps(values, None)
