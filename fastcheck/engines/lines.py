@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 
@@ -20,31 +21,60 @@ CORNERS = 4
 """Points in a row that show a jump, the second and third on its two sides."""
 
 
+DOUBLE = np.dtype(np.float64)
+
+
 def equidistant(spacing: float) -> Vector:
     """Return the places t = 0, spacing, 2·spacing, … of the points along a line, (9,)."""
     return np.asarray(spacing * np.arange(POINTS), dtype=np.float64)
 
 
-class Line:
-    """The points θ + t·d for one of a row of fixed random directions d, normal with deviation max(1, |θ|)."""
+def rounded_to(dtype: np.dtype[Any], values: Vector) -> Vector:
+    """Return the nearest numbers of this dtype, as float64, same shape."""
+    if dtype == DOUBLE:
+        return values
+    with np.errstate(over="ignore", under="ignore"):
+        return values.astype(dtype).astype(np.float64)
 
-    def __init__(self, problem: Problem, number: int) -> None:
+
+class Line:
+    """The points θ + t·d for one of a row of fixed random directions d, normal with deviation max(1, |θ|).
+
+    Given a narrower dtype and the distance of the points, d is multiplied by that and changed so that for t = 0, 1, … 8
+    all points consist of numbers of this dtype; θ is rounded to it.
+    """
+
+    def __init__(
+        self, problem: Problem, number: int, held: tuple[np.dtype[Any], float] | None = None
+    ) -> None:
         self.problem, self.passes = problem, 0
-        theta = problem.theta
-        self._direction = np.random.default_rng(number).standard_normal(theta.size)
-        for some in pieces(theta.size):
-            self._direction[some] *= np.maximum(1.0, np.abs(theta[some]))
-        self._point = np.empty_like(theta)
+        self._theta = problem.theta
+        self._direction = np.random.default_rng(number).standard_normal(problem.theta.size)
+        for some in pieces(problem.theta.size):
+            self._direction[some] *= np.maximum(1.0, np.abs(problem.theta[some]))
+        if held is not None:
+            self._hold(*held)
+        self._point = np.empty_like(problem.theta)
+
+    def _hold(self, dtype: np.dtype[Any], spacing: float) -> None:
+        """Make θ numbers of the dtype, and d multiples of their last place as long as the points are such numbers."""
+        self._theta = rounded_to(dtype, self.problem.theta)
+        place = 2 * np.spacing(np.maximum(1, np.abs(self._theta)).astype(dtype)).astype(np.float64)
+        self._direction = np.rint(spacing * self._direction / place) * place
+        for t in range(1, POINTS):
+            ends = self._theta + t * self._direction
+            self._direction[rounded_to(dtype, ends) != ends] = 0.0
 
     def costs(self, places: Vector) -> Vector:
         """Return J at these t, both (k,); k forward passes."""
-        return np.array([self._cost(float(t)) for t in places])
+        return np.array([self.cost(float(t)) for t in places])
 
-    def _cost(self, t: float) -> float:
-        theta = self.problem.theta
-        for some in pieces(theta.size):
+    def cost(self, t: float, dtype: np.dtype[Any] = DOUBLE) -> float:
+        """Return J at this t, with all parameters rounded to a dtype."""
+        for some in pieces(self._theta.size):
             np.multiply(self._direction[some], t, out=self._point[some])
-            self._point[some] += theta[some]
+            self._point[some] += self._theta[some]
+            self._point[some] = rounded_to(dtype, self._point[some])
         self.passes += 1
         return self.problem.evaluator(self._point)
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from fastcheck.engines.lines import POINTS as POINTS
-from fastcheck.engines.lines import Line, equidistant, largest_jump
+from fastcheck.engines.lines import Line, equidistant, largest_jump, rounded_to
 from fastcheck.errors import EvaluationError
 from fastcheck.norms import root_mean_square
 from fastcheck.parameters import Vector
@@ -23,6 +25,15 @@ DOUBLE = float(np.finfo(np.float64).eps)
 
 COARSER = ((2.0**-20, float(np.finfo(np.float32).eps)), (2.0**-10, float(np.finfo(np.float16).eps)))
 """Larger distances, for costs in single or half precision, which stand still at the first, and the ε of these."""
+
+DTYPES = {float(np.finfo(dtype).eps): np.dtype(dtype) for dtype in (np.float64, np.float32, np.float16)}
+"""From the ε of an arithmetic to its numbers."""
+
+SLIGHT = 1 / 8
+"""Steps that rounding of the parameters changes by less are known well enough."""
+
+LESS = 1 / 8
+"""Noise below this share of that where all parameters change is taken to be the noise without their rounding."""
 
 COARSE = 2.0**-36
 """Noise above this share of J is no longer that of double precision, if the cost stands still besides."""
@@ -69,10 +80,12 @@ def noise_level(problem: Problem, line: int = 0) -> float:
 class CostNoise:
     """The rounding noise σ of J, and ε of the arithmetic that J is computed in, as far as both show.
 
-    ``passes`` are the forward passes that this cost.
+    ``level`` is σ where all parameters change, ``arithmetic`` σ between parameters that this precision can hold: less
+    if J rounds its parameters and then computes in double precision. ``passes`` are the forward passes that this cost.
     """
 
     level: float
+    arithmetic: float
     precision: float
     passes: int
 
@@ -81,9 +94,20 @@ class CostNoise:
         """Whether the cost computes in single or half precision, or rounds its parameters to it."""
         return self.precision > DOUBLE
 
-    def step_error(self, values: Vector, steps: Vector) -> Vector:
-        """Return the relative error of steps from these parameters, if the cost rounds them; 0 in double precision."""
-        return np.abs(values) * (self.precision / steps) if self.single_precision else np.zeros_like(steps)
+    def held(self, values: Vector) -> Vector:
+        """Return the nearest parameters that the cost's precision can hold, float64 (k,)."""
+        return rounded_to(DTYPES[self.precision], values)
+
+    def bound(self, above: Vector, below: Vector, slopes: Vector) -> Vector:
+        """Return what rounding does to the ``slopes``, central differences between these parameters; all (k,).
+
+        If the cost rounds the parameters, by how much is known. If that is much of the step, σ where all of them are
+        rounded tells what it may do.
+        """
+        steps = (above - below) / 2
+        moved = (np.abs(self.held(above) - above) + np.abs(self.held(below) - below)) / steps
+        noise = np.where(moved <= SLIGHT, self.arithmetic, self.level)
+        return rounding_bound(noise, steps) + moved * np.abs(slopes)
 
 
 def noise_of_lines(problem: Problem, lines: int = LINES) -> tuple[float, int]:
@@ -146,9 +170,12 @@ def _measured_noise(problem: Problem) -> CostNoise:
     passes += probed
     for spacing, epsilon in COARSER:
         still = rounded or np.mean(np.diff(lines) == 0) > STILL
-        rounded = False
         if not still or not np.any(lines):
             break  # zeros tell nothing about their precision
+        if DTYPES[epsilon] == np.float16:
+            passes += 2
+            if not _is_half(problem, lines):
+                break
         try:
             lines = [costs_along(problem, line, spacing) for line in range(LINES)]
         except (EvaluationError, ArithmeticError, ValueError, Warning):
@@ -160,8 +187,42 @@ def _measured_noise(problem: Problem) -> CostNoise:
         if level > COARSE * abs(problem.value):
             precision = epsilon
     jumps, searched = noise_of_jumps(problem, level, finest)
-    passes, level = passes + searched, max(level, jumps)
-    return CostNoise(level=level, precision=precision, passes=passes)
+    passes, arithmetic = passes + searched, max(level, jumps)
+    if precision > DOUBLE:
+        held, searched = _noise_between_held(problem, DTYPES[precision], finest)
+        passes += searched
+        if held < LESS * level:
+            arithmetic = held  # and the jumps are those of rounded parameters
+    level = max(level, jumps)
+    return CostNoise(level=level, arithmetic=arithmetic, precision=precision, passes=passes)
+
+
+def _noise_between_held(problem: Problem, dtype: np.dtype[Any], spacing: float) -> tuple[float, int]:
+    """Return the median of σ along lines of numbers of this dtype, and the forward passes this took.
+
+    The median, as one of them may cross a kink.
+    """
+    levels, passes = [], 0
+    for number in range(LINES):
+        line = Line(problem, number, (dtype, spacing))
+        levels.append(level_of(line.costs(equidistant(1.0))))
+        passes += line.passes
+    return float(np.median(levels)), passes
+
+
+def _is_half(problem: Problem, lines: Sequence[Vector]) -> bool:
+    """Tell whether the costs along lines are numbers of half precision, or parameters beside θ are rounded to it.
+
+    Two forward passes.
+    """
+    half = np.dtype(np.float16)
+    if np.array_equal(rounded_to(half, np.array(lines)), lines):
+        return True
+    line = Line(problem, 0)
+    try:
+        return line.cost(LONG) == line.cost(LONG, half)
+    except (EvaluationError, ArithmeticError, ValueError, Warning):
+        return False  # so far from θ the cost is not defined
 
 
 def _rounds_parameters(problem: Problem) -> tuple[bool, int]:
@@ -208,7 +269,7 @@ def level_of(costs: Vector) -> float:
     return max(*levels, _last_place(costs) / 2)
 
 
-def rounding_bound(noise: float, step: Vector | float) -> Vector:
+def rounding_bound(noise: Vector | float, step: Vector | float) -> Vector:
     """Return the bound on the error that noise σ leaves in a central difference with step h, SAFETY · σ/h."""
     return np.asarray(SAFETY * noise / step)
 

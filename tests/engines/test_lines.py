@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from fastcheck.engines.lines import POINTS, Line, largest_jump
+from fastcheck.engines.lines import POINTS, Line, equidistant, largest_jump
 from fastcheck.engines.noise import LONG, noise_of_jumps
 from fastcheck.problem import pose
 
@@ -88,3 +88,20 @@ def test_where_a_cost_is_not_defined_nothing_is_found():
     level, passes = noise_of_jumps(pose(cost, THETA), NOISE, FINEST)
     assert level == 0
     assert passes > 0
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float16])
+@pytest.mark.parametrize("theta", [THETA, THETA.astype(np.float16), 1e3 * THETA, np.zeros(12)])
+def test_points_that_a_narrow_dtype_can_hold(dtype, theta):
+    seen = []
+    problem = pose(lambda x: seen.append(x.copy()) or 0.0, np.asarray(theta, float))
+    seen.clear()
+    spacing = 8 * float(np.finfo(dtype).eps)
+    Line(problem, 0, (np.dtype(dtype), spacing)).costs(equidistant(1.0))
+    points = np.array(seen)
+    assert np.array_equal(points, points.astype(dtype).astype(float))
+    steps = np.diff(points, axis=0)
+    assert np.array_equal(steps, np.broadcast_to(steps[0], steps.shape))
+    moving = np.abs(steps[0]) / np.maximum(1, np.abs(theta))
+    assert np.mean(moving > spacing / 8) > 0.5
+    assert moving.max() < 4 * spacing

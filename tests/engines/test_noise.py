@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 from scenarios import relu_network
 
-from fastcheck.engines.noise import POINTS, noise_level, rounding_bound
+from benchmarks.bounds.measure import lowered
+from fastcheck.engines.noise import POINTS, CostNoise, measured_noise, noise_level, rounding_bound
 from fastcheck.norms import root_mean_square
 from fastcheck.problem import pose
 
@@ -77,6 +78,41 @@ def test_it_costs_nine_forward_passes():
 def test_it_repeats():
     cost = noisy(1e-9)
     assert level(cost, np.ones(4)) == level(cost, np.ones(4))
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("family", ["course", "wide", "tanh", "dropout"])
+def test_rounded_parameters_are_told_from_arithmetic_in_single_precision(family, seed):
+    def measured(precision):
+        cost, network = lowered(family, seed, precision)
+        return measured_noise(pose(cost, network.parameters))
+
+    double = measured("float64")
+    assert not double.single_precision
+    assert double.arithmetic == double.level
+    rounding = measured("float32 and float64")
+    assert rounding.precision == np.finfo(np.float32).eps
+    if family == "wide":
+        assert rounding.level > 1e6 * double.level
+        assert rounding.arithmetic < 10 * double.level
+    inside = measured("computed in float32")
+    assert inside.precision == np.finfo(np.float32).eps
+    assert inside.arithmetic > inside.level / 8
+    assert measured("computed in float16").precision == np.finfo(np.float16).eps
+
+
+def test_the_bound_counts_what_rounding_does_to_the_step():
+    noise = CostNoise(level=1e-6, arithmetic=1e-12, precision=float(np.finfo(np.float32).eps), passes=0)
+    single = float(np.float32(0.1))
+    above, below = (
+        np.array([single + 2.0**-10, 0.1 + 1e-5, 0.1 + 1e-9]),
+        np.array([single - 2.0**-10, 0.1 - 1e-5, 0.1 - 1e-9]),
+    )
+    bound = noise.bound(above, below, np.ones(3))
+    assert bound[0] == pytest.approx(rounding_bound(1e-12, 2.0**-10))
+    taken = np.float32(above[1]).astype(float) - np.float32(below[1]).astype(float)
+    assert abs(taken / 2e-5 - 1) < bound[1] < 1e-2
+    assert bound[2] > rounding_bound(1e-6, 1e-9)
 
 
 def test_the_bound_of_a_central_difference():

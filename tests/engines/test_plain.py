@@ -71,6 +71,41 @@ def test_a_coordinate_without_kinks_does_not_pay_for_the_kinks_of_others(engine)
     assert np.median(bound[~straddled] / error[~straddled]) < 100
 
 
+@pytest.mark.parametrize("batched", [False, True])
+def test_costs_that_round_their_parameters_get_some_that_need_no_rounding(batched):
+    rng = np.random.default_rng(0)
+    x, seen = rng.standard_normal(60), []
+
+    def one(p):
+        seen.append(p["x"].copy())
+        return np.sum(np.sin(p["x"].astype(np.float32).astype(float)))
+
+    class Batched:
+        def __call__(self, p):
+            return one(p)
+
+        def costs(self, thetas):
+            return np.array([one({"x": theta}) for theta in thetas])
+
+    _, _, estimates = estimated(Batched() if batched else one, {"x": x})
+    error, bound = np.abs(estimates.numerical - np.cos(x)), estimates.bound + estimates.truncation
+    assert np.all(error <= bound)
+    assert error.max() < 1e-6
+    changed = [(point[i], x[i]) for point in seen[-120:] for i in np.flatnonzero(point != x)]
+    assert changed
+    assert all(value == np.float32(value) for value, _ in changed)
+
+
+@pytest.mark.parametrize("epsilon", [1e-3, 1e-7, 1e-10])
+def test_and_the_bound_holds_at_steps_too_small_for_that(epsilon):
+    x = np.random.default_rng(0).standard_normal(60)
+    _, _, estimates = estimated(
+        lambda x: np.sum(np.sin(x.astype(np.float32).astype(float))), x, epsilon=epsilon
+    )
+    error = np.abs(estimates.numerical - np.cos(x))
+    assert np.all(error <= estimates.bound + estimates.truncation)
+
+
 def test_the_default_step_is_a_power_of_two_in_proportion():
     values = np.array([0.0, 1e-30, 1.0, 1.5, -3.0, 1e6])
     steps = default_steps(values, None)
