@@ -17,6 +17,9 @@ POINTS = 9
 REMARKABLE = 8.0
 """Differences above this many times the noise are not noise of that size."""
 
+SMOOTH = 3.0
+"""Where differences of high order show no σ above this many times the noise, J is a polynomial but for the noise."""
+
 CORNERS = 4
 """Points in a row that show a jump, the second and third on its two sides."""
 
@@ -96,8 +99,9 @@ def largest_jump(line: Line, spacing: float, finest: float, noise: float) -> flo
         bends = np.diff(costs, 2)
         opposite = np.sign(bends[:-1]) * np.sign(bends[1:]) < 0
         heights = np.where(opposite, np.minimum(np.abs(bends[:-1]), np.abs(bends[1:])), 0.0)
+        noise = max(noise, float(np.spacing(np.abs(costs).max())))
         jumps = heights > REMARKABLE * noise
-        if spacing <= finest or _remainder(costs) <= REMARKABLE * noise:
+        if spacing <= finest or _remainder(costs) <= SMOOTH * noise:
             return float(heights[jumps].max(initial=0.0))
         first = int(np.argmax(heights if jumps.any() else np.abs(np.diff(bends))))
         some = slice(first, first + CORNERS)

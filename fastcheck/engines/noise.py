@@ -56,8 +56,8 @@ LINES = 3
 LONG = 2.0**-11
 """First distance of points between which J may jump, in units of max(1, |θ|): lines as long as the largest steps."""
 
-LONG_LINES = 2
-"""Such lines: one hides a jump behind kinks once in twenty times."""
+LONG_LINES = 2, 5
+"""Such lines, and as many where J jumps: one may hide a jump behind kinks, or find one that is not the largest."""
 
 SAFETY = 4.0
 """Bounds are this many standard deviations: (δ₊ − δ₋)/2h has 0.7 σ/h; 4 σ/h is exceeded once in 1e7."""
@@ -81,7 +81,8 @@ class CostNoise:
     """The rounding noise σ of J, and ε of the arithmetic that J is computed in, as far as both show.
 
     ``level`` is σ where all parameters change, ``arithmetic`` σ between parameters that this precision can hold: less
-    if J rounds its parameters and then computes in double precision. ``passes`` are the forward passes that this cost.
+    if J rounds its parameters and then computes in double precision, and only if θ consists of such numbers: otherwise
+    the slopes at θ are not those that J shows. ``passes`` are the forward passes that this cost.
     """
 
     level: float
@@ -120,27 +121,27 @@ def noise_of_jumps(problem: Problem, noise: float, finest: float) -> tuple[float
     """Return the σ of a rounding that shows as jumps of J along long lines, and the forward passes this took.
 
     Rounding to multiples of q makes jumps of q, and has a standard deviation of q/√12. ``noise`` is the σ that is known
-    already, between points that are ``finest`` apart. 9 forward passes for a smooth J, up to 132 where it has kinks or
-    jumps, none if this is known, too.
+    already, between points that are ``finest`` apart. 18 forward passes for a smooth J, up to 132 where it has kinks,
+    up to 330 where it jumps, none if this is known, too.
     """
     known: float | None = problem.measured.get((largest_jump, finest))
     if known is not None:
         return known, 0
     height, passes = 0.0, 0
-    for number in range(LONG_LINES):
+    for number in range(LONG_LINES[1]):
+        if number == LONG_LINES[0] and not height:
+            break
         line = Line(problem, number)
         # So far from θ the cost may not be defined.
         with contextlib.suppress(EvaluationError, ArithmeticError, ValueError, Warning):
             height = max(height, largest_jump(line, LONG, finest, noise))
         passes += line.passes
-        if line.passes == POINTS:
-            break  # J is as smooth as a polynomial there
     problem.measured[largest_jump, finest] = level = height / math.sqrt(12)
     return level, passes
 
 
 def careful_noise(problem: Problem) -> tuple[float, int]:
-    """Return σ of short lines and of the jumps along long ones, and the forward passes this took: 36 to 159.
+    """Return σ of short lines and of the jumps along long ones, and the forward passes this took: 45 to 357.
 
     What is known already takes none.
     """
@@ -150,7 +151,7 @@ def careful_noise(problem: Problem) -> tuple[float, int]:
 
 
 def measured_noise(problem: Problem) -> CostNoise:
-    """Return the noise of J, the largest that several lines show; 48 forward passes for a smooth J, up to 237.
+    """Return the noise of J, the largest that several lines show; 57 forward passes for a smooth J, or more.
 
     A cost that computes in single precision, or that rounds its parameters to it, hardly moves when they change by
     1e-9: then the lines are measured again with a larger spacing. What is known already takes no forward passes.
@@ -188,8 +189,9 @@ def _measured_noise(problem: Problem) -> CostNoise:
             precision = epsilon
     jumps, searched = noise_of_jumps(problem, level, finest)
     passes, arithmetic = passes + searched, max(level, jumps)
-    if precision > DOUBLE:
-        held, searched = _noise_between_held(problem, DTYPES[precision], finest)
+    dtype = DTYPES[precision]
+    if precision > DOUBLE and np.array_equal(rounded_to(dtype, problem.theta), problem.theta):
+        held, searched = _noise_between_held(problem, dtype, finest)
         passes += searched
         if held < LESS * level:
             arithmetic = held  # and the jumps are those of rounded parameters

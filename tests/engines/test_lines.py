@@ -58,7 +58,7 @@ def test_noise_that_is_known_is_no_jump():
 
 
 def test_what_it_costs():
-    """Where J is as smooth as a polynomial, the points of one line; and never more than halving them to the end."""
+    """Where J is as smooth as a polynomial, the points of two lines; and never more than halving them to the end."""
     most, passes = POINTS + 3 * 19, {}
     for name, cost in {
         "smooth": smooth,
@@ -76,9 +76,9 @@ def test_what_it_costs():
         level, passes[name] = noise_of_jumps(problem, 1e-14, FINEST)
         assert passes[name] == len(calls)
         assert noise_of_jumps(problem, 1e-14, FINEST) == (level, 0)
-    assert passes["smooth"] == POINTS
-    assert POINTS < passes["kinked"] <= 2 * most
-    assert passes["rounded"] == 2 * most
+    assert passes["smooth"] == 2 * POINTS
+    assert 2 * POINTS < passes["kinked"] <= 2 * most
+    assert passes["rounded"] == 5 * most
 
 
 def test_where_a_cost_is_not_defined_nothing_is_found():

@@ -74,7 +74,7 @@ def test_a_coordinate_without_kinks_does_not_pay_for_the_kinks_of_others(engine)
 @pytest.mark.parametrize("batched", [False, True])
 def test_costs_that_round_their_parameters_get_some_that_need_no_rounding(batched):
     rng = np.random.default_rng(0)
-    x, seen = rng.standard_normal(60), []
+    x, seen = rng.standard_normal(60).astype(np.float32).astype(float), []
 
     def one(p):
         seen.append(p["x"].copy())
@@ -97,8 +97,9 @@ def test_costs_that_round_their_parameters_get_some_that_need_no_rounding(batche
 
 
 @pytest.mark.parametrize("epsilon", [1e-3, 1e-7, 1e-10])
-def test_and_the_bound_holds_at_steps_too_small_for_that(epsilon):
-    x = np.random.default_rng(0).standard_normal(60)
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_and_the_bound_holds_at_steps_too_small_for_that(epsilon, dtype):
+    x = np.random.default_rng(0).standard_normal(60).astype(dtype).astype(float)
     _, _, estimates = estimated(
         lambda x: np.sum(np.sin(x.astype(np.float32).astype(float))), x, epsilon=epsilon
     )
