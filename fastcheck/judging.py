@@ -55,9 +55,10 @@ def judged_block(
 def _with_a_careful_bound(problem: Problem, estimate: Estimate, typical: float) -> tuple[Estimate, int]:
     """Return the estimate with the noise of J measured with more care, and the forward passes this took.
 
-    Plain evaluation has done so.
+    Plain evaluation, which bounds its truncation, has done so. Engines that do not run the user's formulas have no
+    noise.
     """
-    if estimate.plain.size:
+    if estimate.truncation is not None or not estimate.noise:
         return estimate, 0
     bound, passes = carefully(problem, estimate.bound, typical)
     return dataclasses.replace(estimate, bound=bound), passes

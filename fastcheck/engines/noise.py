@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import math
 from collections.abc import Sequence
@@ -131,13 +130,19 @@ def noise_of_jumps(problem: Problem, noise: float, finest: float) -> tuple[float
     for number in range(LONG_LINES[1]):
         if number == LONG_LINES[0] and not height:
             break
-        line = Line(problem, number)
-        # So far from θ the cost may not be defined.
-        with contextlib.suppress(EvaluationError, ArithmeticError, ValueError, Warning):
-            height = max(height, largest_jump(line, LONG, finest, noise))
-        passes += line.passes
+        found, spent = _jump_along(problem, number, finest, noise)
+        height, passes = max(height, found), passes + spent
     problem.measured[largest_jump, finest] = level = height / math.sqrt(12)
     return level, passes
+
+
+def _jump_along(problem: Problem, number: int, finest: float, noise: float) -> tuple[float, int]:
+    """Return the largest jump along one line, 0 where J is not defined so far from θ, and the forward passes."""
+    line = Line(problem, number)
+    try:
+        return largest_jump(line, LONG, finest, noise), line.passes
+    except (EvaluationError, ArithmeticError, ValueError, Warning):
+        return 0.0, line.passes
 
 
 def careful_noise(problem: Problem) -> tuple[float, int]:
