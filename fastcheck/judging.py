@@ -7,14 +7,19 @@ from typing import NamedTuple
 
 import numpy as np
 
-from fastcheck.engines import Estimate
+from fastcheck.engines import Bound, Estimate
 from fastcheck.engines.kinks import KinkPlace
+from fastcheck.engines.slopes import carefully
+from fastcheck.errors import BudgetUsedUp
 from fastcheck.norms import Comparison
 from fastcheck.power import measure_power
 from fastcheck.problem import Problem
 from fastcheck.report.result import BlockReport, block_report
 from fastcheck.second_look import look_again
-from fastcheck.verdict import Verdict, claims, judge
+from fastcheck.verdict import FEW, Judgement, Verdict, claims, judge
+
+SLIGHT = 2.0**-6
+"""Errors above this share of the RMS of a block are not those of rounding that only jumps show."""
 
 KINKS_NAMED = 3
 """Places of kinks that a report names."""
@@ -36,6 +41,9 @@ def judged_block(
     """Judge a block by the engine's estimate, or by a second look at it."""
     estimate, passes, notes, cut = look_again(problem, epsilon, first, tolerance)
     judgement = judge(problem, estimate, tolerance)
+    if judgement.wrong and judgement.worst[0].error <= SLIGHT * judgement.rule.typical:
+        estimate, more, late = _with_a_careful_bound(problem, estimate, judgement)
+        judgement, passes, cut = judge(problem, estimate, tolerance), passes + more, cut or late
     claimed = claims(problem, estimate.part, np.array([judgement.hardest, judgement.easiest]))
     power = measure_power(estimate, judgement, claimed)
     kinks = (
@@ -45,6 +53,27 @@ def judged_block(
     if cut and report.verdict is Verdict.INCONCLUSIVE:
         report = dataclasses.replace(report, cause=cut)
     return JudgedBlock(estimate.part.block.name, report, judgement.comparison, passes, notes)
+
+
+def _with_a_careful_bound(
+    problem: Problem, estimate: Estimate, judgement: Judgement
+) -> tuple[Estimate, int, str | None]:
+    """Return the estimate with the noise of J measured with more care, and the forward passes this took.
+
+    Plain evaluation, which bounds its truncation, has done so. Engines that do not run the user's formulas have no
+    noise. Where a budget ends the measurement, the sentence that says so comes third, and errors up to the largest are
+    within the bound.
+    """
+    if estimate.truncation is not None or not estimate.noise:
+        return estimate, 0, None
+    try:
+        bound, passes = carefully(problem, estimate.bound, judgement.rule.typical)
+    except BudgetUsedUp as reason:
+        unknown = judgement.worst[0].error + 2 * FEW * judgement.rule.relative * judgement.rule.typical
+        bound = Bound(estimate.bound.relative, estimate.bound.absolute + unknown)
+        cut = f"the noise of the cost, which may explain errors in {judgement.part.block.name}, is not known, as {reason}."
+        return dataclasses.replace(estimate, bound=bound), 0, cut
+    return dataclasses.replace(estimate, bound=bound), passes, None
 
 
 def kink_notes(coordinates: int, places: tuple[KinkPlace, ...]) -> tuple[str, ...]:

@@ -12,6 +12,7 @@ influence (a dead unit) are recognised by a large step.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from itertools import islice, pairwise
@@ -24,7 +25,7 @@ from fastcheck.engines import Bound, Estimate, T
 from fastcheck.engines.kinks import Kinks
 from fastcheck.engines.noise import rounding_bound
 from fastcheck.engines.plain import STEP, default_steps, explained
-from fastcheck.errors import BudgetUsedUp
+from fastcheck.errors import BudgetUsedUp, EvaluationError
 from fastcheck.plan import Coordinates
 from fastcheck.problem import Problem
 from fastcheck.verdict import FEW, Rows, Rule, Standing, claims
@@ -233,9 +234,10 @@ class _Look:
     def _prove_silent(self, row: int) -> None:
         """Prove of a claim of exactly zero, where ĝ is zero too, that the cost does not depend on it."""
         for step in LARGE_STEPS:
-            if self._costs_at_theta(int(self.coordinates[row]), step) == (self.problem.value,) * 2:
-                self.bound[row] = 0.0
-                return
+            with contextlib.suppress(EvaluationError):  # so far from θ the cost may not be defined
+                if self._costs_at_theta(int(self.coordinates[row]), step) == (self.problem.value,) * 2:
+                    self.bound[row] = 0.0
+                    return
 
     def _measure(self, row: int) -> None:
         i, allowed = int(self.coordinates[row]), float(self.allowed[row])
@@ -342,15 +344,14 @@ class _Look:
 
     def _costs(self, i: int, step: float, center: NDArray[np.float64]) -> tuple[float, float]:
         """Return the costs at the center, minus and plus the step."""
+        costs = []
         with explained(self.problem.layout, i, step):
-            theta = center.copy()
-            theta[i] = center[i] + step
-            plus = self.problem.evaluator(theta)
-            theta = center.copy()
-            theta[i] = center[i] - step
-            minus = self.problem.evaluator(theta)
-        self.passes += 2
-        return minus, plus
+            for end in (center[i] - step, center[i] + step):
+                theta = center.copy()
+                theta[i] = end
+                self.passes += 1
+                costs.append(self.problem.evaluator(theta))
+        return costs[0], costs[1]
 
 
 def extrapolated(slopes: Sequence[Value]) -> list[Value]:

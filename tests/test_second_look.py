@@ -99,6 +99,14 @@ def test_a_coordinate_without_influence_is_proved_silent():
     assert calls == 2
 
 
+def test_silence_is_proved_where_the_cost_is_not_defined_far_away():
+    def cost(v):
+        return 1 + v[1] ** 2 if abs(v[0]) < 0.5 else np.nan
+
+    _, after, _ = looked_at(cost, [0.0, 0.0], [0.0, 0.0])
+    assert after.bound[0] == 0
+
+
 def test_influence_that_only_a_larger_step_shows_is_not_called_silent():
     def cost(v):
         return 1.7 + 1e-18 * v[0] + 1e-10 * max(v[0] - 1e-4, 0)

@@ -27,9 +27,9 @@ The rows *computed in* are costs that cast their parameters and data, and that d
 small ε changes nothing that the cost could see: the numerical gradient is 0 or noise, its error as large as the
 gradient, and the bound, noise divided by ε, says truly that ε tells nothing.
 
-Not reached: in plain evaluation and the loop at ε = 0.01 the ratio is far above 1,000, because a block in which some
-coordinates straddle kinks gives the largest of their bounds to all (the family *wide* has most of the coordinates).
-The same happens at the engine's own, larger step for costs that compute in float32.
+Not reached: a ratio of 1,000 where the step is too small for the precision in which the cost computes: ε of 1e-10 in
+float32, and of 1e-4 and less in float16, the loop's own step of 1e-5 included. Plain evaluation chooses larger steps.
+How its bounds were found, and what they cannot see: [decision 11](../decisions/0011-bounds-of-plain-evaluation.md).
 """
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 
 from fastcheck.engines import Estimate, Estimates, T
-from fastcheck.engines.noise import measured_noise, rounding_bound
+from fastcheck.engines.noise import measured_noise
 from fastcheck.engines.plain import explained, plainly
 from fastcheck.engines.reference import central_differences
 from fastcheck.engines.steps import Slopes, truncation_bounds
@@ -41,8 +41,8 @@ class ReferenceEngine:
             return _loop(problem, float(steps[0]), coordinates, _nobody)
 
         steps, values = np.full(coordinates.shape, epsilon), problem.theta[coordinates]
-        step_error = np.spacing(np.abs(values) + epsilon) / epsilon + noise.step_error(values, steps)
-        rounding = rounding_bound(noise.level, steps) + step_error * np.abs(slopes[0])
+        step_error = np.spacing(np.abs(values) + epsilon) / epsilon
+        rounding = noise.bound(values + steps, values - steps, slopes[0]) + step_error * np.abs(slopes[0])
         truncation = truncation_bounds(plan.rows, coordinates, steps, slopes, rounding, measure)
         return Estimates(
             method=self.name,

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from fastcheck.engines.lines import POINTS as POINTS
+from fastcheck.engines.lines import Line, equidistant, largest_jump, rounded_to
 from fastcheck.errors import EvaluationError
 from fastcheck.norms import root_mean_square
 from fastcheck.parameters import Vector
 from fastcheck.problem import Problem
-
-POINTS = 9
-"""Evaluations along the line: enough for differences of order 3 to 6 with at least three entries each."""
 
 SPACING = 2.0**-30
 """Distance of the points, relative to max(1, |θ|): third differences of a smooth cost vanish beside 1e-16."""
@@ -24,6 +24,15 @@ DOUBLE = float(np.finfo(np.float64).eps)
 
 COARSER = ((2.0**-20, float(np.finfo(np.float32).eps)), (2.0**-10, float(np.finfo(np.float16).eps)))
 """Larger distances, for costs in single or half precision, which stand still at the first, and the ε of these."""
+
+DTYPES = {float(np.finfo(dtype).eps): np.dtype(dtype) for dtype in (np.float64, np.float32, np.float16)}
+"""From the ε of an arithmetic to its numbers."""
+
+SLIGHT = 1 / 8
+"""Steps that rounding of the parameters changes by less are known well enough."""
+
+LESS = 1 / 8
+"""Noise below this share of that where all parameters change is taken to be the noise without their rounding."""
 
 COARSE = 2.0**-36
 """Noise above this share of J is no longer that of double precision, if the cost stands still besides."""
@@ -43,8 +52,11 @@ PREDICTED = 16.0
 LINES = 3
 """Lines along which σ is measured: one may show a tenth of it."""
 
-MOVED = 2**17
-"""Parameters that a line moves at most: more of them take longer than many a forward pass, and round no differently."""
+LONG = 2.0**-11
+"""First distance of points between which J may jump, in units of max(1, |θ|): lines as long as the largest steps."""
+
+LONG_LINES = 2, 5
+"""Such lines, and as many where J jumps: one may hide a jump behind kinks, or find one that is not the largest."""
 
 SAFETY = 4.0
 """Bounds are this many standard deviations: (δ₊ − δ₋)/2h has 0.7 σ/h; 4 σ/h is exceeded once in 1e7."""
@@ -68,10 +80,13 @@ def noise_level(problem: Problem, line: int = 0) -> float:
 class CostNoise:
     """The rounding noise σ of J, and ε of the arithmetic that J is computed in, as far as both show.
 
-    ``passes`` are the forward passes that this cost.
+    ``level`` is σ where all parameters change, ``arithmetic`` σ between parameters that this precision can hold: less
+    if J rounds its parameters and then computes in double precision, and only if θ consists of such numbers: otherwise
+    the slopes at θ are not those that J shows. ``passes`` are the forward passes that this cost.
     """
 
     level: float
+    arithmetic: float
     precision: float
     passes: int
 
@@ -80,9 +95,20 @@ class CostNoise:
         """Whether the cost computes in single or half precision, or rounds its parameters to it."""
         return self.precision > DOUBLE
 
-    def step_error(self, values: Vector, steps: Vector) -> Vector:
-        """Return the relative error of steps from these parameters, if the cost rounds them; 0 in double precision."""
-        return np.abs(values) * (self.precision / steps) if self.single_precision else np.zeros_like(steps)
+    def held(self, values: Vector) -> Vector:
+        """Return the nearest parameters that the cost's precision can hold, float64 (k,)."""
+        return rounded_to(DTYPES[self.precision], values)
+
+    def bound(self, above: Vector, below: Vector, slopes: Vector) -> Vector:
+        """Return what rounding does to the ``slopes``, central differences between these parameters; all (k,).
+
+        If the cost rounds the parameters, by how much is known. If that is much of the step, σ where all of them are
+        rounded tells what it may do.
+        """
+        steps = (above - below) / 2
+        moved = (np.abs(self.held(above) - above) + np.abs(self.held(below) - below)) / steps
+        noise = np.where(moved <= SLIGHT, self.arithmetic, self.level)
+        return rounding_bound(noise, steps) + moved * np.abs(slopes)
 
 
 def noise_of_lines(problem: Problem, lines: int = LINES) -> tuple[float, int]:
@@ -91,8 +117,47 @@ def noise_of_lines(problem: Problem, lines: int = LINES) -> tuple[float, int]:
     return max(noise_level(problem, line) for line in range(lines)), passes
 
 
+def noise_of_jumps(problem: Problem, noise: float, finest: float) -> tuple[float, int]:
+    """Return the σ of a rounding that shows as jumps of J along long lines, and the forward passes this took.
+
+    Rounding to multiples of q makes jumps of q, and has a standard deviation of q/√12. ``noise`` is the σ that is known
+    already, between points that are ``finest`` apart. 18 forward passes for a smooth J, up to 132 where it has kinks,
+    up to 330 where it jumps, none if this is known, too.
+    """
+    known: float | None = problem.measured.get((largest_jump, finest))
+    if known is not None:
+        return known, 0
+    height, passes = 0.0, 0
+    for number in range(LONG_LINES[1]):
+        if number == LONG_LINES[0] and not height:
+            break
+        found, spent = _jump_along(problem, number, finest, noise)
+        height, passes = max(height, found), passes + spent
+    problem.measured[largest_jump, finest] = level = height / math.sqrt(12)
+    return level, passes
+
+
+def _jump_along(problem: Problem, number: int, finest: float, noise: float) -> tuple[float, int]:
+    """Return the largest jump along one line, 0 where J is not defined so far from θ, and the forward passes."""
+    line = Line(problem, number)
+    try:
+        return largest_jump(line, LONG, finest, noise), line.passes
+    except (EvaluationError, ArithmeticError, ValueError, Warning):
+        return 0.0, line.passes
+
+
+def careful_noise(problem: Problem) -> tuple[float, int]:
+    """Return σ of short lines and of the jumps along long ones, and the forward passes this took: 45 to 357.
+
+    What is known already takes none.
+    """
+    level, passes = noise_of_lines(problem)
+    jumps, searched = noise_of_jumps(problem, level, SPACING)
+    return max(level, jumps), passes + searched
+
+
 def measured_noise(problem: Problem) -> CostNoise:
-    """Return the noise of J, the largest that several lines show; up to 51 forward passes, rarely up to 105.
+    """Return the noise of J, the largest that several lines show; 57 forward passes for a smooth J, or more.
 
     A cost that computes in single precision, or that rounds its parameters to it, hardly moves when they change by
     1e-9: then the lines are measured again with a larger spacing. What is known already takes no forward passes.
@@ -105,34 +170,75 @@ def measured_noise(problem: Problem) -> CostNoise:
 
 
 def noise_to_come(problem: Problem) -> int:
-    """Return the forward passes that `measured_noise` takes, usually: 0 if it is known, 51 if nothing is."""
+    """Return the forward passes that `measured_noise` takes of a smooth cost: 0 if it is known, 57 if nothing is."""
     if CostNoise in problem.measured:
         return 0
     lines = sum(POINTS for line in range(LINES) if (line, SPACING) not in problem.measured)
-    return lines + 2 * min(PROBES, problem.theta.size)
+    return lines + min(PROBES, 2 * problem.theta.size) + LONG_LINES[0] * POINTS
 
 
 def _measured_noise(problem: Problem) -> CostNoise:
     level, passes = noise_of_lines(problem)
     lines, precision = [costs_along(problem, line, SPACING) for line in range(LINES)], DOUBLE
+    finest = SPACING
     rounded, probed = _rounds_parameters(problem)
     passes += probed
     for spacing, epsilon in COARSER:
         still = rounded or np.mean(np.diff(lines) == 0) > STILL
-        rounded = False
         if not still or not np.any(lines):
             break  # zeros tell nothing about their precision
+        if DTYPES[epsilon] == np.float16:
+            passes += 2
+            if not _is_half(problem, lines):
+                break
         try:
             lines = [costs_along(problem, line, spacing) for line in range(LINES)]
         except (EvaluationError, ArithmeticError, ValueError, Warning):
             break  # so far from θ the cost is not defined
-        passes += LINES * POINTS
+        passes, finest = passes + LINES * POINTS, spacing
         # The median, as single points of lines this long may lie beyond a kink.
         wide = float(np.median(np.abs(np.diff(lines, 3)))) / (NORMAL_MEDIAN * math.sqrt(20))
         level = max(level, wide)
         if level > COARSE * abs(problem.value):
             precision = epsilon
-    return CostNoise(level=level, precision=precision, passes=passes)
+    jumps, searched = noise_of_jumps(problem, level, finest)
+    passes, arithmetic = passes + searched, max(level, jumps)
+    dtype = DTYPES[precision]
+    if precision > DOUBLE and np.array_equal(rounded_to(dtype, problem.theta), problem.theta):
+        held, searched = _noise_between_held(problem, dtype, finest)
+        passes += searched
+        if held < LESS * level:
+            arithmetic = held  # and the jumps are those of rounded parameters
+    level = max(level, jumps)
+    return CostNoise(level=level, arithmetic=arithmetic, precision=precision, passes=passes)
+
+
+def _noise_between_held(problem: Problem, dtype: np.dtype[Any], spacing: float) -> tuple[float, int]:
+    """Return the median of σ along lines of numbers of this dtype, and the forward passes this took.
+
+    The median, as one of them may cross a kink.
+    """
+    levels, passes = [], 0
+    for number in range(LINES):
+        line = Line(problem, number, (dtype, spacing))
+        levels.append(level_of(line.costs(equidistant(1.0))))
+        passes += line.passes
+    return float(np.median(levels)), passes
+
+
+def _is_half(problem: Problem, lines: Sequence[Vector]) -> bool:
+    """Tell whether the costs along lines are numbers of half precision, or parameters beside θ are rounded to it.
+
+    Two forward passes.
+    """
+    half = np.dtype(np.float16)
+    if np.array_equal(rounded_to(half, np.array(lines)), lines):
+        return True
+    line = Line(problem, 0)
+    try:
+        return line.cost(LONG) == line.cost(LONG, half)
+    except (EvaluationError, ArithmeticError, ValueError, Warning):
+        return False  # so far from θ the cost is not defined
 
 
 def _rounds_parameters(problem: Problem) -> tuple[bool, int]:
@@ -141,7 +247,7 @@ def _rounds_parameters(problem: Problem) -> tuple[bool, int]:
     Along a line through all parameters some of many always move.
     """
     theta, least = problem.theta, PREDICTED * float(np.spacing(abs(problem.value)))
-    moved, still, few = 0, 0, np.unique(np.linspace(0, theta.size - 1, PROBES).astype(np.intp))
+    moved, still, passes, few = 0, 0, 0, np.unique(np.linspace(0, theta.size - 1, PROBES).astype(np.intp))
     for i in few:
         changes, steps = [], (2.0**-10 * max(1.0, abs(theta[i])), SPACING * abs(theta[i]))
         for step in steps:
@@ -151,10 +257,13 @@ def _rounds_parameters(problem: Problem) -> tuple[bool, int]:
                 changes.append(abs(problem.evaluator(beside) - problem.value))
             except (EvaluationError, ArithmeticError, ValueError, Warning):
                 changes.append(0.0)
+        passes += len(steps)
         if changes[0] * steps[1] / steps[0] > least:
             moved += 1
             still += changes[1] == 0
-    return moved >= PROBES // 3 and still > moved / 2, 2 * few.size
+        if moved - still >= few.size - passes // len(steps) + still:
+            break  # whatever the others do
+    return moved >= PROBES // 3 and still > moved / 2, passes
 
 
 def costs_along(problem: Problem, line: int, spacing: float) -> Vector:
@@ -162,27 +271,8 @@ def costs_along(problem: Problem, line: int, spacing: float) -> Vector:
     known: Vector | None = problem.measured.get((line, spacing))
     if known is not None:
         return known
-    theta, rng, costs = problem.theta, np.random.default_rng(line), []
-    moved = _moved(theta.size, rng)
-    start = theta[moved].copy()
-    direction = rng.standard_normal(start.size) * spacing * np.maximum(1.0, np.abs(start))
-    with problem.work() as point:
-        try:
-            for k in range(POINTS):
-                point[moved] = start + k * direction
-                costs.append(problem.evaluator(point))
-        finally:
-            point[moved] = start
-    problem.measured[line, spacing] = known = np.array(costs)
+    problem.measured[line, spacing] = known = Line(problem, line).costs(equidistant(spacing))
     return known
-
-
-def _moved(size: int, rng: np.random.Generator) -> slice | NDArray[np.intp]:
-    """Return the parameters that a line moves: all, or of very many one in each of as many equal ranges."""
-    if size <= MOVED:
-        return slice(None)
-    ends = np.linspace(0, size, MOVED + 1).astype(np.intp)
-    return np.asarray(rng.integers(ends[:-1], ends[1:]))
 
 
 def level_of(costs: Vector) -> float:
@@ -195,7 +285,7 @@ def level_of(costs: Vector) -> float:
     return max(*levels, _last_place(costs) / 2)
 
 
-def rounding_bound(noise: float, step: Vector | float) -> Vector:
+def rounding_bound(noise: Vector | float, step: Vector | float) -> Vector:
     """Return the bound on the error that noise σ leaves in a central difference with step h, SAFETY · σ/h."""
     return np.asarray(SAFETY * noise / step)
 

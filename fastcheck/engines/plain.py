@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from fastcheck.engines import Bound, Estimate, Estimates, T
-from fastcheck.engines.noise import CostNoise, measured_noise, rounding_bound
+from fastcheck.engines.noise import CostNoise, measured_noise
 from fastcheck.engines.steps import STEP as STEP
 from fastcheck.engines.steps import Measure, Slopes, chosen_steps, truncation_bounds
 from fastcheck.errors import EvaluationError
@@ -49,17 +49,17 @@ class PlainEngine:
         except Exception:
             evaluations.slopes(coordinates, steps)  # raises the same and names the coordinate, if one does it
             raise
+        evaluations.noise = noise
 
         def measure(coordinates: Coordinates, steps: Vector) -> Slopes:
             return evaluations.slopes(coordinates, steps, advance=_nobody)
 
         if plan.epsilon is None:
             units = default_steps(problem.theta, None) / STEP
-            chosen = _steps(problem, [part.block for part in plan.parts], units, noise.level, measure)
+            chosen = _steps(problem, [part.block for part in plan.parts], units, noise.arithmetic, measure)
             steps = np.repeat(chosen, [part.size for part in plan.parts]) * units[coordinates]
         slopes = evaluations.slopes(coordinates, steps)
-        rounding = rounding_bound(noise.level, steps)
-        rounding += noise.step_error(problem.theta[coordinates], steps) * np.abs(slopes[0])
+        rounding = evaluations.rounding(noise, coordinates, steps, slopes)
         truncation = truncation_bounds(plan.rows, coordinates, steps, slopes, rounding, measure)
         return Estimates(
             method=self.name,
@@ -110,13 +110,17 @@ def differences(problem: Problem, coordinates: Coordinates, steps: Vector, execu
 
 
 class Evaluations:
-    """Evaluates J beside θ, in batches if the cost offers them, and counts its forward passes."""
+    """Evaluates J beside θ, in batches if the cost offers them, and counts its forward passes.
+
+    Once its ``noise`` is known, a cost that rounds its parameters is given such that need no rounding.
+    """
 
     def __init__(self, problem: Problem, execution: Execution) -> None:
         if not getattr(problem.evaluator.cost, "threads", True):
             execution = execution.without_threads()
         self.problem, self.execution = problem, execution
         self.costs, self.value, self.passes = batched_costs(problem), problem.value, 0
+        self.noise: CostNoise | None = None
         if self.costs is not None:
             self.value = _verify_batched(problem, self.costs)
             self.passes = 3
@@ -129,30 +133,51 @@ class Evaluations:
         ``advance`` is told of the coordinates done; None starts a progress of its own.
         """
         problem = self.problem
-        work: Callable[[tuple[Coordinates, Vector]], Vector]
+        work: Callable[[tuple[Coordinates, Vector, Vector]], Vector]
         if self.costs is None:
             work, backend = _Pairs(problem.evaluator, problem.theta), "processes"
             size = -(-coordinates.size // TASKS)
         else:
             work, backend = _BatchedPairs(problem.evaluator, self.costs, problem.theta), "threads"
             size = max(1, min(128, BATCH_BYTES // (16 * problem.theta.size)))
-        cuts = range(0, coordinates.size, size)
-        chunks = [(coordinates[i : i + size], steps[i : i + size]) for i in cuts]
+        values, above, below = self._ends(coordinates, steps)
+        cuts = [slice(i, i + size) for i in range(0, coordinates.size, size)]
+        chunks = [(coordinates[some], above[some], below[some]) for some in cuts]
         kind: Backend = "processes" if backend == "processes" else "threads"
         pairs = self.execution.map(
             work,
             chunks,
-            sizes=[chunk.size for chunk, _ in chunks],
+            sizes=[chunk.size for chunk, _, _ in chunks],
             seconds=2 * coordinates.size * problem.seconds,
             backend=kind,
             advance=advance,
         )
         self.passes += 2 * coordinates.size
         plus, minus = np.concatenate(pairs).T
-        values = problem.theta[coordinates]
-        above, below = (values + steps) - values, values - (values - steps)
-        bend = np.abs((plus - self.value) / above - (self.value - minus) / below)
-        return (plus - minus) / ((values + steps) - (values - steps)), bend
+        bend = np.abs((plus - self.value) / (above - values) - (self.value - minus) / (values - below))
+        return (plus - minus) / (above - below), bend
+
+    def rounding(self, noise: CostNoise, coordinates: Coordinates, steps: Vector, slopes: Slopes) -> Vector:
+        """Return a bound on what rounding does to the central differences with these steps, (k,)."""
+        _, above, below = self._ends(coordinates, steps)
+        values, (central, bend) = self.problem.theta[coordinates], slopes
+        uneven = np.abs((above - values) - (values - below)) / (above - below)
+        return noise.bound(above, below, central) + 2 * uneven * bend
+
+    def _ends(self, coordinates: Coordinates, steps: Vector) -> tuple[Vector, Vector, Vector]:
+        """Return the parameters as the cost sees them, and those to the right and left of them, (k,) each."""
+        values = self.problem.theta[coordinates]
+        above, below = values + steps, values - steps
+        if self.noise is None or not self.noise.single_precision:
+            return values, above, below
+        center, right, left = (self.noise.held(ends) for ends in (values, above, below))
+        near = np.maximum(right - above, below - left) <= steps / 2
+        near &= np.minimum(right - center, center - left) >= steps / 2
+        return (
+            np.where(near, center, values),
+            np.where(near, right, above),
+            np.where(near, left, below),
+        )
 
 
 def batched_costs(problem: Problem) -> Callable[[Vector], Any] | None:
@@ -180,14 +205,14 @@ class _Pairs:
     evaluator: Evaluator
     theta: Vector
 
-    def __call__(self, chunk: tuple[Coordinates, Vector]) -> Vector:
+    def __call__(self, chunk: tuple[Coordinates, Vector, Vector]) -> Vector:
         work = self.theta.copy()
         pairs = np.empty((len(chunk[0]), 2))
-        for pair, i, step in zip(pairs, *chunk, strict=True):
-            with explained(self.evaluator.layout, int(i), step):
-                work[i] = self.theta[i] + step
+        for pair, i, above, below in zip(pairs, *chunk, strict=True):
+            with explained(self.evaluator.layout, int(i), above - self.theta[i]):
+                work[i] = above
                 pair[0] = self.evaluator(work)
-                work[i] = self.theta[i] - step
+                work[i] = below
                 pair[1] = self.evaluator(work)
             work[i] = self.theta[i]
         check_unchanged(self.evaluator.layout, self.theta, work, "cost")
@@ -202,17 +227,18 @@ class _BatchedPairs:
     costs: Callable[[Vector], Any]
     theta: Vector
 
-    def __call__(self, chunk: tuple[Coordinates, Vector]) -> Vector:
-        coordinates, steps = chunk
+    def __call__(self, chunk: tuple[Coordinates, Vector, Vector]) -> Vector:
+        coordinates, above, below = chunk
         self.evaluator.spend(2 * len(coordinates))
         thetas = np.repeat(self.theta[None], 2 * len(coordinates), axis=0)
         rows = np.arange(len(coordinates))
-        thetas[2 * rows, coordinates] += steps
-        thetas[2 * rows + 1, coordinates] -= steps
+        thetas[2 * rows, coordinates] = above
+        thetas[2 * rows + 1, coordinates] = below
         pairs = _read_costs(self.costs(thetas), len(thetas)).reshape(-1, 2)
         if not np.isfinite(pairs).all():
             row, side = np.argwhere(~np.isfinite(pairs))[0]
-            with explained(self.evaluator.layout, int(coordinates[row]), steps[row]):
+            step = above[row] - self.theta[coordinates[row]]
+            with explained(self.evaluator.layout, int(coordinates[row]), step):
                 raise EvaluationError(f"costs: expected finite numbers, got {pairs[row, side]}.")
         return pairs
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from fastcheck.engines.noise import SAFETY
 from fastcheck.engines.slopes import picked_rows
@@ -40,6 +41,18 @@ OUTLIER = 8.0
 
 WIDE = 2.0**-10
 """Steps above this straddle so many kinks that every coordinate is measured with half of it, too."""
+
+KINK = 1 / 16
+"""Where the bend, with half the step, is by more than this share of it not half of what it was, there is a kink."""
+
+TRACE = 1 / 256
+"""Where it is so by this share, there may be several kinks, of which each hides the others."""
+
+HIDDEN = 2.0
+"""Bound on the truncation error over the jump of a kink that noise may hide."""
+
+MOSTLY = 0.5
+"""Where fewer coordinates of a block show kinks, the others are taken to have none."""
 
 Slopes = tuple[Vector, Vector]
 """Central differences (k,), and by how much the slopes to the right and to the left of θ differ: the bend (k,)."""
@@ -92,31 +105,43 @@ def truncation_bounds(
 
     A few rows of each block are measured with half the step, and so are those with an unusual bend: the bend is h·J''
     where J is smooth, and the jump of the slope where θ ± h straddle a kink. Where one of the few shows a kink, or
-    steps are wide, the whole block is measured. ``rounding`` is the bound on the error from noise. Costs 2 forward
-    passes for each row measured: 16 for a block, and at most as many as ``slopes``.
+    steps are wide, the whole block is measured; if kinks are rare there, rows without any do not get the bounds of rows
+    with them. ``rounding`` is the bound on the error from noise. Costs 2 forward passes for each row measured: 16 for a
+    block, and at most as many as ``slopes``.
     """
     central, bend = slopes
     picked, size = [rows.start + picked_rows(rows.stop - rows.start) for rows in blocks], np.abs(central)
-    error, kinked = np.zeros_like(central), np.zeros(central.shape, dtype=bool)
+    error, jumps = np.zeros_like(central), np.zeros_like(central)
     ratio = _unusual(blocks, picked, bend, rounding)
 
     def halve_steps(rows: Coordinates) -> None:
         half, half_bend = measure(coordinates[rows], steps[rows] / 2)
-        jump = np.abs(half_bend - bend[rows] / 2)  # a smooth bend is in proportion to the step
-        kinked[rows] = jump > np.maximum(4 * rounding[rows], bend[rows] / 16)
-        apart = 4 / 3 * np.abs(half - central[rows])
-        error[rows] = MARGIN * np.where(kinked[rows], np.maximum(jump, apart), apart)
+        jumps[rows] = jump = np.abs(half_bend - bend[rows] / 2)  # a smooth bend is in proportion to the step
+        likely = np.where(above(KINK, rows), MARGIN, np.where(jump > KINK * bend[rows], HIDDEN, 0.0))
+        error[rows] = np.maximum(likely * jump, MARGIN * 4 / 3 * np.abs(half - central[rows]))
+
+    def above(share: float, rows: Coordinates) -> NDArray[np.bool_]:
+        return np.asarray(jumps[rows] > np.maximum(4 * rounding[rows], share * bend[rows]))
 
     few, unusual = np.concatenate(picked), ratio > OUTLIER
     halve_steps(np.union1d(few, np.flatnonzero(unusual)))
     for rows, part in zip(blocks, picked, strict=True):
-        largest = float(size[part].max())
-        more = np.maximum(np.square(ratio[rows]), size[rows] / largest if largest else 0.0)
-        usual = error[part].max() * np.maximum(more, 1.0)
-        rest = np.setdiff1d(rows.start + np.flatnonzero(~unusual[rows]), part)
-        if rest.size and (kinked[part].any() or steps[rows].max() > WIDE):
+        everything = np.arange(rows.start, rows.stop)
+        rest = np.setdiff1d(everything[~unusual[rows]], part)
+        classes = [everything]
+        if rest.size and (above(KINK, part).any() or steps[rows].max() > WIDE):
             halve_steps(rest)
-        error[rows] = np.where(unusual[rows], error[rows], np.maximum(error[rows], usual))
+            kinked = above(TRACE, everything)
+            if kinked.mean() < MOSTLY:
+                classes = [everything[kinked], everything[~kinked]]
+                # Between the slopes of the two sides lies that at θ, unless J bends both ways.
+                error[classes[0]] = np.maximum(error[classes[0]], bend[classes[0]] / 2)
+        for those in classes:
+            examples = np.intersect1d(part, those)
+            usual, largest = error[examples].max(initial=0.0), size[examples].max(initial=0.0)
+            more = np.maximum(np.square(ratio[those]), size[those] / largest if largest else 0.0)
+            least = np.where(unusual[those], 0.0, usual * np.maximum(more, 1.0))
+            error[those] = np.maximum(error[those], least)
     return error
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 
 from fastcheck.engines import DisagreementError
-from fastcheck.engines.noise import noise_of_lines, rounding_bound
+from fastcheck.engines.noise import careful_noise, rounding_bound
 from fastcheck.errors import EvaluationError
 from fastcheck.parameters import Vector
 from fastcheck.plan import Coordinates
@@ -26,7 +26,7 @@ def confirmed(verify: Callable[[float], int], problem: Problem, noise: float) ->
     try:
         return noise, 2 * verify(noise)
     except DisagreementError:
-        carefully, passes = noise_of_lines(problem)
+        carefully, passes = careful_noise(problem)
         noise = max(noise, carefully)
         return noise, passes + 2 * verify(noise)
 

@@ -1,12 +1,13 @@
-import contextlib
 import dataclasses
 
 import numpy as np
 import pytest
 from scenarios import relu_network
 
+from benchmarks.bounds.measure import lowered
 from fastcheck.engines.noise import (
     POINTS,
+    CostNoise,
     measured_noise,
     noise_level,
     noise_of_lines,
@@ -62,7 +63,7 @@ def test_lines_that_move_few_of_many_parameters_show_the_same_noise(monkeypatch)
     cost, parameters, _ = relu_network((300, 100, 10, 1), 8, seed=2)
     few, all_of_them = [], []
     for moved, found in [(2**12, few), (2**30, all_of_them)]:
-        monkeypatch.setattr("fastcheck.engines.noise.MOVED", moved)
+        monkeypatch.setattr("fastcheck.engines.lines.MOVED", moved)
         problem = pose(cost, parameters)
         before = problem.theta.copy()
         found += [noise_level(problem, line) for line in range(20)]
@@ -72,7 +73,7 @@ def test_lines_that_move_few_of_many_parameters_show_the_same_noise(monkeypatch)
 
 
 def test_lines_move_one_parameter_in_each_range(monkeypatch):
-    monkeypatch.setattr("fastcheck.engines.noise.MOVED", 4)
+    monkeypatch.setattr("fastcheck.engines.lines.MOVED", 4)
     seen = []
 
     def cost(p):
@@ -85,23 +86,6 @@ def test_lines_move_one_parameter_in_each_range(monkeypatch):
     assert last.size == 4
     assert [i * 4 // 10 for i in (last + 0.5)] == [0, 1, 2, 3]
     assert all(set(np.flatnonzero(p != theta)) <= set(last) for p in seen)
-
-
-def test_a_pure_cost_gets_its_parameters_back(monkeypatch):
-    class Pure:
-        pure = True
-
-        def __call__(self, p):
-            if p[0] > 3:
-                raise ValueError("no further")
-            return np.sum(p)
-
-    problem = pose(Pure(), np.array([3.0, -1.0]))
-    for line in range(4):
-        with contextlib.suppress(ValueError):
-            noise_level(problem, line)
-        assert problem.theta.tolist() == [3.0, -1.0]
-        assert not problem.theta.flags.writeable
 
 
 @pytest.mark.parametrize("value", [1.5, 0.1, 1e30])
@@ -139,22 +123,57 @@ def test_what_is_known_of_the_noise_is_not_measured_again():
 
     problem = pose(cost, np.linspace(0, 1, 50))
     del calls[:]
-    assert noise_to_come(problem) == 3 * POINTS + 24
+    assert noise_to_come(problem) == 3 * POINTS + 30
     assert noise_level(problem) == noise_level(problem)
     assert len(calls) == POINTS
     assert noise_of_lines(problem)[1] == 2 * POINTS == len(calls) - POINTS
     assert noise_of_lines(problem)[1] == 0
-    assert noise_to_come(problem) == 24
+    assert noise_to_come(problem) == 30
     first = measured_noise(problem)
-    assert first.passes == 24 == len(calls) - 3 * POINTS
+    assert first.passes == 30 == len(calls) - 3 * POINTS
     assert measured_noise(problem) == dataclasses.replace(first, passes=0)
     assert noise_to_come(problem) == 0
-    assert len(calls) == 3 * POINTS + 24
+    assert len(calls) == 3 * POINTS + 30
 
 
 def test_it_repeats():
     cost = noisy(1e-9)
     assert level(cost, np.ones(4)) == level(cost, np.ones(4))
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("family", ["course", "wide", "tanh", "dropout"])
+def test_rounded_parameters_are_told_from_arithmetic_in_single_precision(family, seed):
+    def measured(precision):
+        cost, network = lowered(family, seed, precision)
+        return measured_noise(pose(cost, network.parameters))
+
+    double = measured("float64")
+    assert not double.single_precision
+    assert double.arithmetic == double.level
+    rounding = measured("float32 and float64")
+    assert rounding.precision == np.finfo(np.float32).eps
+    if family == "wide":
+        assert rounding.level > 1e6 * double.level
+        assert rounding.arithmetic < 10 * double.level
+    inside = measured("computed in float32")
+    assert inside.precision == np.finfo(np.float32).eps
+    assert inside.arithmetic > inside.level / 8
+    assert measured("computed in float16").precision == np.finfo(np.float16).eps
+
+
+def test_the_bound_counts_what_rounding_does_to_the_step():
+    noise = CostNoise(level=1e-6, arithmetic=1e-12, precision=float(np.finfo(np.float32).eps), passes=0)
+    single = float(np.float32(0.1))
+    above, below = (
+        np.array([single + 2.0**-10, 0.1 + 1e-5, 0.1 + 1e-9]),
+        np.array([single - 2.0**-10, 0.1 - 1e-5, 0.1 - 1e-9]),
+    )
+    bound = noise.bound(above, below, np.ones(3))
+    assert bound[0] == pytest.approx(rounding_bound(1e-12, 2.0**-10))
+    taken = np.float32(above[1]).astype(float) - np.float32(below[1]).astype(float)
+    assert abs(taken / 2e-5 - 1) < bound[1] < 1e-2
+    assert bound[2] > rounding_bound(1e-6, 1e-9)
 
 
 def test_the_bound_of_a_central_difference():

@@ -50,6 +50,63 @@ def test_at_small_steps_noise_is_all_there_is(scenario):
         assert estimates.bound.max() < 1e3 * error.max()
 
 
+@pytest.mark.parametrize("engine", ["plain", "reference"])
+def test_a_coordinate_without_kinks_does_not_pay_for_the_kinks_of_others(engine):
+    rng = np.random.default_rng(0)
+    x, epsilon = rng.uniform(0.5, 1.5, 200), 1e-2
+    kinks = np.zeros(200)
+    kinks[::7] = x[::7] + epsilon * rng.uniform(-0.95, 0.95, kinks[::7].size)
+
+    def cost(p):
+        return np.sum(np.maximum(p["x"] - kinks, 0) * 0.1 + np.exp(p["x"]))
+
+    truth = 0.1 * (x > kinks) + np.exp(x)
+    problem = pose(cost, {"x": x})
+    plan = make_plan(problem.layout, problem.theta, "all", epsilon, 0)
+    estimates = joined.estimated(choose_engine(engine), problem, plan)
+    error, bound = np.abs(estimates.numerical - truth), estimates.bound + estimates.truncation
+    assert np.all(error <= bound)
+    straddled = np.arange(200) % 7 == 0
+    assert np.median(error[straddled]) > 1e-2
+    assert np.median(bound[~straddled] / error[~straddled]) < 100
+
+
+@pytest.mark.parametrize("batched", [False, True])
+def test_costs_that_round_their_parameters_get_some_that_need_no_rounding(batched):
+    rng = np.random.default_rng(0)
+    x, seen = rng.standard_normal(60).astype(np.float32).astype(float), []
+
+    def one(p):
+        seen.append(p["x"].copy())
+        return np.sum(np.sin(p["x"].astype(np.float32).astype(float)))
+
+    class Batched:
+        def __call__(self, p):
+            return one(p)
+
+        def costs(self, thetas):
+            return np.array([one({"x": theta}) for theta in thetas])
+
+    _, _, estimates = estimated(Batched() if batched else one, {"x": x})
+    error, bound = np.abs(estimates.numerical - np.cos(x)), estimates.bound + estimates.truncation
+    assert np.all(error <= bound)
+    assert error.max() < 1e-6
+    changed = [(point[i], x[i]) for point in seen[-120:] for i in np.flatnonzero(point != x)]
+    assert changed
+    assert all(value == np.float32(value) for value, _ in changed)
+
+
+@pytest.mark.parametrize("epsilon", [1e-3, 1e-7, 1e-10])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_and_the_bound_holds_at_steps_too_small_for_that(epsilon, dtype):
+    x = np.random.default_rng(0).standard_normal(60).astype(dtype).astype(float)
+    _, _, estimates = estimated(
+        lambda x: np.sum(np.sin(x.astype(np.float32).astype(float))), x, epsilon=epsilon
+    )
+    error = np.abs(estimates.numerical - np.cos(x))
+    assert np.all(error <= estimates.bound + estimates.truncation)
+
+
 def test_the_default_step_is_a_power_of_two_in_proportion():
     values = np.array([0.0, 1e-30, 1.0, 1.5, -3.0, 1e6])
     steps = default_steps(values, None)

@@ -25,7 +25,7 @@ from fastcheck.engines.difference.state import LARGEST, BatchTooLargeError, Memo
 from fastcheck.engines.difference.trace import Flags, Traced
 from fastcheck.engines.directional import Directional, Halfway, PlainDirections, Settled
 from fastcheck.engines.kinks import Convention, in_the_middle
-from fastcheck.engines.noise import noise_of_lines
+from fastcheck.engines.noise import careful_noise
 from fastcheck.engines.plain import STEP as PLAIN_STEP
 from fastcheck.engines.slopes import ROUNDING, UNDERFLOW, Slopes, jittered, unusable
 from fastcheck.engines.verification import confirm_end, evaluated_beside
@@ -231,7 +231,7 @@ class DifferenceDirections:
         try:
             confirm_end(problem, "all blocks", cost, found, self.runner.noise)
         except DisagreementError:
-            noise, passes = noise_of_lines(problem)
+            noise, passes = careful_noise(problem)
             self.runner.noise = max(self.runner.noise, noise)
             self.forward_passes += passes
             confirm_end(problem, "all blocks", cost, found, self.runner.noise)

@@ -1,0 +1,136 @@
+"""Straight lines through the parameters: J along them, and the largest jump that it makes there."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastcheck.norms import root_mean_square
+from fastcheck.parameters import Vector
+from fastcheck.problem import Problem
+
+POINTS = 9
+"""Evaluations along a line: enough for differences of order 3 to 6 with at least three entries each."""
+
+REMARKABLE = 8.0
+"""Differences above this many times the noise are not noise of that size."""
+
+SMOOTH = 3.0
+"""Where differences of high order show no σ above this many times the noise, J is a polynomial but for the noise."""
+
+CORNERS = 4
+"""Points in a row that show a jump, the second and third on its two sides."""
+
+MOVED = 2**17
+"""Parameters that a line moves at most: more of them take longer than many a forward pass, and round no differently."""
+
+DOUBLE = np.dtype(np.float64)
+
+
+def equidistant(spacing: float) -> Vector:
+    """Return the places t = 0, spacing, 2·spacing, … of the points along a line, (9,)."""
+    return np.asarray(spacing * np.arange(POINTS), dtype=np.float64)
+
+
+def rounded_to(dtype: np.dtype[Any], values: Vector) -> Vector:
+    """Return the nearest numbers of this dtype, as float64, same shape."""
+    if dtype == DOUBLE:
+        return values
+    with np.errstate(over="ignore", under="ignore"):
+        return values.astype(dtype).astype(np.float64)
+
+
+class Line:
+    """The points θ + t·d for one of a row of fixed random directions d, normal with deviation max(1, |θ|).
+
+    Of very many parameters only `MOVED` are moved. Given a narrower dtype and the distance of the points, d is
+    multiplied by that and changed so that for t = 0, 1, … 8 all points consist of numbers of this dtype; θ is rounded
+    to it.
+    """
+
+    def __init__(
+        self, problem: Problem, number: int, held: tuple[np.dtype[Any], float] | None = None
+    ) -> None:
+        self.problem, self.passes = problem, 0
+        rng = np.random.default_rng(number)
+        self._moved = _moved(problem.theta.size, rng)
+        self._point = problem.theta.copy() if held is None else rounded_to(held[0], problem.theta)
+        self._start = self._point[self._moved].copy()
+        self._direction = rng.standard_normal(self._start.size)
+        self._direction *= np.maximum(1.0, np.abs(problem.theta[self._moved]))
+        if held is not None:
+            self._hold(*held)
+
+    def _hold(self, dtype: np.dtype[Any], spacing: float) -> None:
+        """Make d multiples of the last place of θ, as long as the points are numbers of the dtype."""
+        place = 2 * np.spacing(np.maximum(1, np.abs(self._start)).astype(dtype)).astype(np.float64)
+        self._direction = np.rint(spacing * self._direction / place) * place
+        for t in range(1, POINTS):
+            ends = self._start + t * self._direction
+            self._direction[rounded_to(dtype, ends) != ends] = 0.0
+
+    def costs(self, places: Vector) -> Vector:
+        """Return J at these t, both (k,); k forward passes."""
+        return np.array([self.cost(float(t)) for t in places])
+
+    def cost(self, t: float, dtype: np.dtype[Any] = DOUBLE) -> float:
+        """Return J at this t, with all parameters rounded to a dtype."""
+        self._point[self._moved] = self._start + t * self._direction
+        self.passes += 1
+        return self.problem.evaluator(rounded_to(dtype, self._point))
+
+
+def _moved(size: int, rng: np.random.Generator) -> slice | NDArray[np.intp]:
+    """Return the parameters that a line moves: all, or of very many one in each of as many equal ranges."""
+    if size <= MOVED:
+        return slice(None)
+    ends = np.linspace(0, size, MOVED + 1).astype(np.intp)
+    return np.asarray(rng.integers(ends[:-1], ends[1:]))
+
+
+def largest_jump(line: Line, spacing: float, finest: float, noise: float) -> float:
+    """Return the largest jump that J seems to make along a line; 0 if none is found.
+
+    Rounding need not show between points that are close: where σ(z) is within 1e-10 of 1, the computed 1 − σ(z) stands
+    still until z has changed by 1e-6, and jumps then, by 1e-6 of its size. A step of plain evaluation sees that or
+    misses it. So J is evaluated at points ``spacing`` apart, and between those where it is least smooth at half the
+    distance, and so on down to ``finest``. At a jump two second differences in a row have opposite signs, and the
+    smaller one is its height however close the points are; those of kinks and curvature shrink, until ``noise``, the
+    deviation σ of J as far as known, is all that is left. Costs 9 forward passes where J is smooth, and 3 for each time
+    of halving where it is not.
+    """
+    places = equidistant(spacing)
+    costs = line.costs(places)
+    while True:
+        bends = np.diff(costs, 2)
+        opposite = np.sign(bends[:-1]) * np.sign(bends[1:]) < 0
+        heights = np.where(opposite, np.minimum(np.abs(bends[:-1]), np.abs(bends[1:])), 0.0)
+        noise = max(noise, float(np.spacing(np.abs(costs).max())))
+        jumps = heights > REMARKABLE * noise
+        if spacing <= finest or _remainder(costs) <= SMOOTH * noise:
+            return float(heights[jumps].max(initial=0.0))
+        first = int(np.argmax(heights if jumps.any() else np.abs(np.diff(bends))))
+        some = slice(first, first + CORNERS)
+        places, costs = _halved(line, places[some], costs[some])
+        spacing /= 2
+
+
+def _remainder(costs: Vector) -> float:
+    """Return the σ of what no polynomial of low degree explains, by differences of the three highest orders."""
+    table, levels = np.diff(costs, costs.size - 4), []
+    for order in range(costs.size - 3, costs.size):
+        table = np.diff(table)
+        levels.append(root_mean_square(table) / math.sqrt(math.comb(2 * order, order)))
+    return max(levels)
+
+
+def _halved(line: Line, places: Vector, costs: Vector) -> tuple[Vector, Vector]:
+    """Return equidistant places and the costs there with the points in the middle between them added."""
+    between = (places[:-1] + places[1:]) / 2
+    finer, known = np.empty(2 * places.size - 1), np.empty(2 * places.size - 1)
+    finer[::2], finer[1::2] = places, between
+    known[::2], known[1::2] = costs, line.costs(between)
+    return finer, known

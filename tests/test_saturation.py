@@ -1,0 +1,70 @@
+"""Right gradients of networks with one sample of which the output is sure, and wrong.
+
+There log(1 − A) is rounded to multiples of ulp(1) / (1 − A), and 1 − A stands still until z has changed enough for the
+next one: over short steps the sample seems to have no slope at all.
+"""
+
+import numpy as np
+import pytest
+from scenarios import sigmoid
+
+import fastcheck
+
+METHODS = ["auto", "plain", "reference"]
+
+
+def sure_network(rest, seed=0):
+    """A logistic network of 20 samples, whose first one has the label 0 and an output of 1 − ``rest``."""
+    rng = np.random.default_rng(seed)
+    X, Y = rng.standard_normal((6, 20)), (rng.random((1, 20)) < 0.5) * 1.0
+    W1, b1 = rng.standard_normal((8, 6)) * 0.6, rng.standard_normal((8, 1)) * 0.1
+    A1 = np.maximum(W1 @ X + b1, 0)
+    first = int(np.argmax(np.sum(A1, axis=0)))
+    W2 = rng.standard_normal((1, 8))
+    W2 = W2 + A1[:, first] * ((-np.log(rest) - W2 @ A1[:, first]) / np.sum(A1[:, first] ** 2))
+    Y[0, first] = 0.0
+
+    def forward(p):
+        Z1 = p["W1"] @ X + p["b1"]
+        return Z1, np.maximum(Z1, 0), sigmoid(p["W2"] @ np.maximum(Z1, 0) + p["b2"])
+
+    def cost(p):
+        A2 = forward(p)[2]
+        return -np.sum(Y * np.log(A2) + (1 - Y) * np.log(1 - A2)) / 20
+
+    def backward(p):
+        Z1, A1, A2 = forward(p)
+        dZ2 = (A2 - Y) / 20
+        dZ1 = p["W2"].T @ dZ2 * (Z1 > 0)
+        biases = {"b1": dZ1.sum(axis=1, keepdims=True), "b2": dZ2.sum(axis=1, keepdims=True)}
+        return {"W1": dZ1 @ X.T, "W2": dZ2 @ A1.T} | biases
+
+    return cost, {"W1": W1, "b1": b1, "W2": W2, "b2": np.zeros((1, 1))}, backward
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("rest", [1e-4, 1e-8, 1e-9, 1e-10, 1e-12, 1e-13])
+@pytest.mark.parametrize("method", METHODS)
+def test_a_right_gradient_does_not_fail(method, rest, seed):
+    cost, parameters, backward = sure_network(rest, seed)
+    report = fastcheck.check(cost, parameters, backward, method=method)
+    assert report.verdict in ("pass", "inconclusive")
+    if rest == 1e-4 and method != "reference":
+        assert report.verdict == "pass"
+
+
+@pytest.mark.parametrize("rest", [1e-9, 1e-10])
+@pytest.mark.parametrize("method", METHODS)
+def test_a_wrong_one_does(method, rest):
+    cost, parameters, backward = sure_network(rest)
+    wrong = {name: 2 * gradient for name, gradient in backward(parameters).items()}
+    assert fastcheck.check(cost, parameters, wrong, method=method).verdict == "fail"
+
+
+def test_difference_propagation_still_finds_a_small_mistake():
+    cost, parameters, backward = sure_network(1e-9)
+    wrong = backward(parameters)
+    wrong["W1"] *= 1 + 1e-4
+    report = fastcheck.check(cost, parameters, wrong)
+    assert report.method == "difference"
+    assert report.blocks["W1"].verdict == "fail"
