@@ -28,7 +28,7 @@ import numpy as np
 
 from fastcheck.engines import Bound, Estimate, Estimates, choose_engine
 from fastcheck.engines.kinks import KinkPlace, Kinks
-from fastcheck.engines.noise import noise_to_come
+from fastcheck.engines.noise import measured_noise, noise_to_come
 from fastcheck.errors import BudgetUsedUp, InvalidProblemError
 from fastcheck.execution import Execution
 from fastcheck.judging import JudgedBlock
@@ -216,6 +216,8 @@ def gather(
     inner = dataclasses.replace(execution, progress=False)
     with execution.tracking(sum(sizes)) as advance, budget.watched():
         order = PrefixOrder(sizes, seed)
+        if expected in SUBTRACTING and budget.fits(problem.seconds, 1.0) >= least(problem, len(blocks), expected):
+            measured_noise(problem)  # takes more where J has kinks; the first batch is planned by what is left
         while done < sum(sizes):
             count = min(_next_batch(problem, budget, last, expected, len(blocks)), sum(sizes) - done)
             if count < 1:

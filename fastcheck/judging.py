@@ -71,7 +71,8 @@ def _with_a_careful_bound(
     except BudgetUsedUp as reason:
         unknown = judgement.worst[0].error + 2 * FEW * judgement.rule.relative * judgement.rule.typical
         bound = Bound(estimate.bound.relative, estimate.bound.absolute + unknown)
-        cut = f"the noise of the cost, which may explain errors in {judgement.part.block.name}, is not known, as {reason}."
+        name = judgement.part.block.name
+        cut = f"the noise of the cost, which may explain errors in {name}, is not known, as {reason}."
         return dataclasses.replace(estimate, bound=bound), 0, cut
     return dataclasses.replace(estimate, bound=bound), passes, None
 

@@ -349,8 +349,12 @@ class _Look:
             for end in (center[i] - step, center[i] + step):
                 theta = center.copy()
                 theta[i] = end
+                try:
+                    costs.append(self.problem.evaluator(theta))
+                except EvaluationError:
+                    self.passes += 1
+                    raise
                 self.passes += 1
-                costs.append(self.problem.evaluator(theta))
         return costs[0], costs[1]
 
 
