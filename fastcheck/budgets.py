@@ -26,7 +26,9 @@ from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
-from fastcheck.engines import Bound, Estimate, Estimates, choose_engine
+from fastcheck.engines import Bound, DisagreementError, Estimate, Estimates, choose_engine
+from fastcheck.engines.difference.state import TracingError
+from fastcheck.engines.directions import reason_for
 from fastcheck.engines.kinks import KinkPlace, Kinks
 from fastcheck.engines.noise import measured_noise, noise_to_come
 from fastcheck.errors import BudgetUsedUp, InvalidProblemError
@@ -224,7 +226,7 @@ def gather(
                 break
             begun, before = time.perf_counter(), budget.spent
             plan = _plan(blocks, starts, order.take(count), epsilon, seed)
-            estimates = choose_engine(found.method).estimate(problem, plan, inner, _kept)
+            estimates = _estimated(problem, plan, inner, method, found)
             # More were made where an engine gave up, fewer where workers made them, or kernels.
             budget.settle(before, max(estimates.forward_passes, budget.spent - before))
             measured = budget.spent
@@ -240,6 +242,19 @@ def gather(
             advance(count)
     found.complete = done == sum(sizes)
     return found
+
+
+def _estimated(
+    problem: Problem, plan: Plan, execution: Execution, method: str, found: Gathered
+) -> Estimates[Estimate]:
+    """Return the estimates of the next batch by the engine that did the first, and by another where it gives up."""
+    try:
+        return choose_engine(found.method).estimate(problem, plan, execution, _kept)
+    except (TracingError, DisagreementError) as error:
+        if found.method == method:
+            raise
+        found.notes = (*found.notes, reason_for(error))
+    return choose_engine("plain").estimate(problem, plan, execution, _kept)
 
 
 def least(problem: Problem, blocks: int, method: str) -> int:
@@ -344,7 +359,11 @@ def _kept(estimate: Estimate) -> Estimate:
 def _note(found: Gathered, estimates: Estimates[Any]) -> None:
     found.method = estimates.method
     found.notes = tuple(dict.fromkeys([*found.notes, *estimates.notes]))
-    found.kinks = tuple(dict.fromkeys([*found.kinks, *estimates.kinks]))
+    places: dict[Any, KinkPlace] = {}
+    for place in (*found.kinks, *estimates.kinks):  # each batch meets some of the kinks of an operation
+        key = (place.function, place.filename, place.lineno, place.shape)
+        places[key] = max(places.get(key, place), place, key=lambda one: one.count)
+    found.kinks = tuple(places.values())
 
 
 def _is_number(value: Any) -> bool:

@@ -9,6 +9,7 @@ import pytest
 
 from fastcheck import InvalidProblemError, Verdict, check, screen
 from fastcheck.budgets import Budget
+from fastcheck.engines import DisagreementError
 from fastcheck.errors import BudgetUsedUp
 
 rng = np.random.default_rng(0)
@@ -476,3 +477,25 @@ def test_what_is_left_of_a_budget():
     assert budget.fits(1.0, 20) == 0
     assert Budget.read(None, None) is None
     assert Budget.read(1e9, None).fits(1.0, 1e12) > 1e8
+
+
+def test_an_engine_that_gives_up_in_a_later_batch_is_replaced():
+    theta = np.zeros((70, 80))
+
+    def cancelling(b):
+        return np.sum(np.sin(b) - b)
+
+    report = check(cancelling, theta, np.zeros((70, 80)), max_forward_passes=400)
+    assert report.verdict is not Verdict.FAIL
+    assert any("does not confirm the fast engine" in note for note in report.notes)
+    with pytest.raises(DisagreementError):
+        check(cancelling, theta, np.zeros((70, 80)), max_forward_passes=400, method="difference")
+
+
+def test_kinks_are_named_once_for_all_batches():
+    theta, rng = np.zeros((40, 50)), np.random.default_rng(0)
+    claim = rng.uniform(-1, 1, theta.shape)
+    report = check(lambda p: np.sum(np.abs(p)), theta, claim, max_forward_passes=300)
+    assert report.passed
+    (note,) = report.notes
+    assert note.count("absolute in line") == 1

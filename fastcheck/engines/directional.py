@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastcheck.engines.kinks import Convention, Line
-from fastcheck.engines.noise import COARSE, SAFETY, noise_of_lines
+from fastcheck.engines.noise import COARSE, SAFETY, measured_noise, noise_of_lines
 from fastcheck.engines.plain import STEP
 from fastcheck.errors import EvaluationError
 from fastcheck.norms import root_mean_square
@@ -200,10 +200,16 @@ class PlainDirections:
         Such a step must not be long beside what the block holds.
         """
         noise, size = self.noise, abs(self.problem.value)
-        if not noise > COARSE * size > 0:
+        if not noise > COARSE * size > 0 or not self._single_precision():
             return STEP, SAFETY
         typical = root_mean_square(self.problem.theta[block.start : block.stop]) or 1.0
         return max(STEP, min(math.cbrt(noise / size), typical / SHRINK)), COARSE_SAFETY
+
+    def _single_precision(self) -> bool:
+        """Whether it is the precision of J, and not a sum near zero, that makes its noise large."""
+        found = measured_noise(self.problem)
+        self.forward_passes += found.passes
+        return found.single_precision
 
     def _sides(
         self, block: Block, work: Vector, where: Where, direction: Vector, step: float

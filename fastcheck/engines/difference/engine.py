@@ -26,12 +26,17 @@ from fastcheck.engines.slopes import (
 )
 from fastcheck.engines.verification import confirmed
 from fastcheck.execution import Execution
+from fastcheck.norms import root_mean_square
 from fastcheck.plan import Part, Plan
 from fastcheck.problem import Problem
 
 _PLAIN_NOTE = (
     "{:,} coordinates were evaluated plainly: a step in them sends the cost another way, or overflows."
 )
+
+FAINT, FINER = 2.0**-40, 4.0
+"""Slopes of a block below this share of the largest claim are measured with a step finer by this factor, too: those
+of a smooth function whose slope is zero are the truncation error, which shrinks with the step."""
 
 
 class DifferenceEngine:
@@ -77,6 +82,11 @@ def _estimate(runner: Runner, plan: Plan, use: Callable[[Estimate], T], spent: i
             for k, *found in zip(group, *runs, strict=True):
                 best = to_judge_by(found, plan.epsilon)
                 bound = bound_of(best, picked[k], beside[k], runner.relative_noise)
+                if _faint(problem, best):
+                    finer, bound = _with_finer_step(
+                        runner, parts[k], best, bound, epsilons[found.index(best)]
+                    )
+                    found, best = [finer if one is best else one for one in found], finer
                 evidence[k] = Evidence.of(directions[k], found[0], bound)
                 estimate = _estimate_of(runner, parts[k], found, best, bound, plan.epsilon)
                 plain += estimate.plain.size
@@ -95,6 +105,29 @@ def _estimate(runner: Runner, plan: Plan, use: Callable[[Estimate], T], spent: i
         notes=(_PLAIN_NOTE.format(plain),) if plain else (),
         kinks=runner.kink_places(),
     )
+
+
+def _faint(problem: Problem, slopes: Slopes) -> bool:
+    """Whether the slopes of a block may be what a finite step makes of a gradient of zero, such as that of b³ at 0."""
+    typical, scale = root_mean_square(slopes.central), max(problem.flow, abs(problem.value))
+    all_zero = bool(problem.claims) and problem.flow == 0
+    return 0 < typical <= FAINT * scale or (all_zero and typical > 0)
+
+
+def _with_finer_step(
+    runner: Runner, part: Part, slopes: Slopes, bound: Bound, step: float
+) -> tuple[Slopes, Bound]:
+    """Return slopes and bound with truncation seen: those that shrink with the step are known to be small, no more."""
+    finer = runner.slopes([part], step / FINER, lambda _: None)[0]
+    size = np.abs(slopes.central)
+    shrinks = ~finer.unsupported & ~slopes.unsupported & (2 * np.abs(finer.central) <= size)
+    if not shrinks.any():
+        return slopes, bound
+    right, left = (
+        np.where(shrinks, *pair) for pair in ((finer.right, slopes.right), (finer.left, slopes.left))
+    )
+    absolute = bound.absolute + np.where(shrinks, size, 0.0)
+    return Slopes(right, left, slopes.kinked, slopes.unsupported), Bound(bound.relative, absolute)
 
 
 def _estimate_of(

@@ -9,7 +9,7 @@ import mpmath
 import numpy as np
 import pytest
 
-from fastcheck import check, check_backprop, course, numerical_gradient
+from fastcheck import check, check_backprop, course, locate, numerical_gradient, screen
 from fastcheck.bench import Network
 from fastcheck.engines import DisagreementError
 from fastcheck.engines.difference import engine as engine_module
@@ -348,3 +348,49 @@ def test_a_cost_too_small_for_a_tiny_step_is_evaluated_plainly(scale):
     assert report.method == "plain"
     assert report.verdict != "fail"
     assert "underflow" in report.notes[0]
+
+
+# --- gradients of zero -----------------------------------------------------------------------------------------
+
+ANGLES = np.linspace(-1, 2, 4)
+
+FLAT = {
+    "b³": lambda b: np.sum(b**3),
+    "b·b·b": lambda b: np.sum(b * b * b),
+    "tanh³ b": lambda b: np.sum(np.tanh(b) ** 3),
+    "b|b|": lambda b: np.sum(b * np.abs(b)),
+    "(Σb)³": lambda b: np.sum(b) ** 3,
+}
+
+
+@pytest.mark.parametrize("shape", [(3,), (70, 80)])
+@pytest.mark.parametrize("alone", [False, True])
+@pytest.mark.parametrize("flat", FLAT)
+def test_a_slope_of_zero_is_told_from_what_a_finite_step_makes_of_it(flat, alone, shape):
+    theta = {"b": np.zeros(shape)} if alone else {"w": ANGLES, "b": np.zeros(shape)}
+    right = {"b": np.zeros(shape)} if alone else {"w": np.cos(ANGLES), "b": np.zeros(shape)}
+
+    def cost(p):
+        return FLAT[flat](p["b"]) + (0.0 if alone else np.sum(np.sin(p["w"])))
+
+    for function in (check, screen, locate):
+        assert function(cost, theta, right).passed
+        for size in (1.0, 1e-12):
+            wrong = right | {"b": np.zeros(shape)}
+            wrong["b"].flat[1] = size
+            assert function(cost, theta, wrong).blocks["b"].verdict == "fail"
+    assert check(cost, theta, right, epsilon=1e-8).passed
+
+
+@pytest.mark.parametrize("scale", [1e-15, 1e-40])
+def test_faint_gradients_are_judged_as_sharply(scale):
+    theta = {"w": ANGLES, "b": np.random.default_rng(0).standard_normal((70, 80))}
+    right = {"w": np.cos(ANGLES), "b": scale * np.exp(theta["b"])}
+
+    def cost(p):
+        return np.sum(np.sin(p["w"])) + scale * np.sum(np.exp(p["b"]))
+
+    for function in (check, screen):
+        assert function(cost, theta, right).passed
+        assert not function(cost, theta, right | {"b": 1.000001 * right["b"]}).passed
+        assert not function(cost, theta, right | {"b": 0 * right["b"]}).passed
