@@ -218,8 +218,11 @@ def gather(
     inner = dataclasses.replace(execution, progress=False)
     with execution.tracking(sum(sizes)) as advance, budget.watched():
         order = PrefixOrder(sizes, seed)
-        if expected in SUBTRACTING and budget.fits(problem.seconds, 1.0) >= least(problem, len(blocks), expected):
-            measured_noise(problem)  # takes more where J has kinks; the first batch is planned by what is left
+        first = least(problem, len(blocks), expected)
+        if expected in SUBTRACTING and budget.fits(problem.seconds, 1.0) >= first:
+            measured_noise(
+                problem
+            )  # more passes where J has kinks: the first batch is planned by what is left
         while done < sum(sizes):
             count = min(_next_batch(problem, budget, last, expected, len(blocks)), sum(sizes) - done)
             if count < 1:
