@@ -479,17 +479,18 @@ def test_what_is_left_of_a_budget():
     assert Budget.read(1e9, None).fits(1.0, 1e12) > 1e8
 
 
-def test_an_engine_that_gives_up_in_a_later_batch_is_replaced():
+@pytest.mark.parametrize("allowed", [150, 200, 300])
+def test_an_engine_that_gives_up_in_a_later_batch_is_replaced(allowed):
     theta = np.zeros((70, 80))
 
     def cancelling(b):
         return np.sum(np.sin(b) - b)
 
-    report = check(cancelling, theta, np.zeros((70, 80)), max_forward_passes=400)
+    report = check(cancelling, theta, np.zeros((70, 80)), max_forward_passes=allowed)
     assert report.verdict is not Verdict.FAIL
     assert any("does not confirm the fast engine" in note for note in report.notes)
     with pytest.raises(DisagreementError):
-        check(cancelling, theta, np.zeros((70, 80)), max_forward_passes=400, method="difference")
+        check(cancelling, theta, np.zeros((70, 80)), max_forward_passes=allowed, method="difference")
 
 
 def test_kinks_are_named_once_for_all_batches():
