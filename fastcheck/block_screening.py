@@ -17,9 +17,11 @@ from fastcheck.at_kinks import AtKinks, measure_at_kinks
 from fastcheck.conventions import beside_conventions
 from fastcheck.engines.directional import PlainDirections
 from fastcheck.engines.directions import Directions
-from fastcheck.engines.noise import COARSE
+from fastcheck.engines.noise import COARSE, careful_noise, noise_of_lines
 from fastcheck.engines.plain import STEP as PLAIN_STEP
+from fastcheck.engines.slopes import unseen_rounding
 from fastcheck.errors import BudgetUsedUp
+from fastcheck.judging import SLIGHT
 from fastcheck.norms import Comparison, largest, norm
 from fastcheck.parameters import Block
 from fastcheck.power import BEYOND, Power
@@ -344,7 +346,14 @@ class BlockScreening:
         )
 
     def _confirmed(self, residuals: Residuals, *notes: str) -> Finding:
-        """Return a failure, if plain evaluation along one direction finds the same slope."""
+        """Return a failure, if rounding does not explain it and plain evaluation finds the same slope."""
+        if self._unseen_rounding_explains(residuals):
+            return Finding(
+                Verdict.INCONCLUSIVE,
+                f"{Cause.ROUNDING}: the cost jumps beside θ, which may explain ‖g - ∇J‖ in {self.block.name}, of about "
+                f"{residuals.error:.1e}: a difference such as 1 - σ(z) loses all of its digits where σ(z) is near 1. "
+                "Rewrite such terms (a loss of logits instead of probabilities), or check at other parameters.",
+            )
         if not self.exact:
             return Finding(Verdict.FAIL, None, notes)
         plain = PlainDirections(self.problem)
@@ -362,6 +371,21 @@ class BlockScreening:
             f"along a random direction in {self.block.name} difference propagation finds the slope "
             f"{residuals.slope[0]:.12g}, and plain evaluation {again.slope[0]:.12g} ± {again.bound[0]:.1e}",
         )
+
+    def _unseen_rounding_explains(self, residuals: Residuals) -> bool:
+        """Whether rounding that shows as jumps of J only, along long lines, explains the residuals."""
+        allowed = residuals.bound
+        if self.exact:
+            if residuals.error > SLIGHT * residuals.gradient:
+                return False
+            share, passes = unseen_rounding(self.problem, residuals.error / residuals.gradient)
+            allowed = allowed + share * residuals.gradient
+        else:
+            known, passes = noise_of_lines(self.problem)
+            level, more = careful_noise(self.problem)
+            allowed, passes = allowed * max(1.0, level / known), passes + more
+        self.extra_passes += passes
+        return replace(residuals, bound=allowed).explained
 
     def _comparison(self, residuals: Residuals) -> Comparison:
         return Comparison(claimed=self.length, numerical=residuals.gradient, error=residuals.error)

@@ -9,7 +9,7 @@ import numpy as np
 
 from fastcheck.engines import Bound, Estimate
 from fastcheck.engines.kinks import KinkPlace
-from fastcheck.engines.slopes import carefully
+from fastcheck.engines.slopes import unseen_rounding
 from fastcheck.errors import BudgetUsedUp
 from fastcheck.norms import Comparison
 from fastcheck.power import measure_power
@@ -35,46 +35,68 @@ class JudgedBlock(NamedTuple):
     notes: tuple[str, ...]
 
 
+class Judged(NamedTuple):
+    """A judgement and what it rests on. ``cut`` says why a closer look is not complete, None if it is."""
+
+    estimate: Estimate
+    judgement: Judgement
+    forward_passes: int
+    notes: tuple[str, ...]
+    cut: str | None
+
+
 def judged_block(
     problem: Problem, epsilon: float | None, tolerance: float, confidence: float, first: Estimate
 ) -> JudgedBlock:
-    """Judge a block by the engine's estimate, or by a second look at it."""
-    estimate, passes, notes, cut = look_again(problem, epsilon, first, tolerance)
-    judgement = judge(problem, estimate, tolerance)
-    if judgement.wrong and judgement.worst[0].error <= SLIGHT * judgement.rule.typical:
-        estimate, more, late = _with_a_careful_bound(problem, estimate, judgement)
-        judgement, passes, cut = judge(problem, estimate, tolerance), passes + more, cut or late
+    """Judge a block by the engine's estimate, or by closer looks at it, and report it."""
+    found = judged(problem, epsilon, tolerance, first)
+    estimate, judgement = found.estimate, found.judgement
     claimed = claims(problem, estimate.part, np.array([judgement.hardest, judgement.easiest]))
     power = measure_power(estimate, judgement, claimed)
     kinks = (
         int(np.count_nonzero(estimate.lower < estimate.upper)) if estimate.upper is not estimate.lower else 0
     )
     report = block_report(judgement, power, kinks, confidence)
-    if cut and report.verdict is Verdict.INCONCLUSIVE:
-        report = dataclasses.replace(report, cause=cut)
-    return JudgedBlock(estimate.part.block.name, report, judgement.comparison, passes, notes)
+    if found.cut and report.verdict is Verdict.INCONCLUSIVE:
+        report = dataclasses.replace(report, cause=found.cut)
+    name = estimate.part.block.name
+    return JudgedBlock(name, report, judgement.comparison, found.forward_passes, found.notes)
 
 
-def _with_a_careful_bound(
+def judged(problem: Problem, epsilon: float | None, tolerance: float, first: Estimate) -> Judged:
+    """Judge a block by the engine's estimate, by a second look at it, and by a careful look at the noise of J."""
+    estimate, passes, notes, cut = look_again(problem, epsilon, first, tolerance)
+    judgement = judge(problem, estimate, tolerance)
+    if judgement.wrong and judgement.worst[0].error <= SLIGHT * judgement.rule.typical:
+        bound, more, late = _careful_bound(problem, estimate, judgement)
+        if bound is not estimate.bound:
+            estimate = dataclasses.replace(estimate, bound=bound)
+            judgement = judge(problem, estimate, tolerance)
+        passes, cut = passes + more, cut or late
+    return Judged(estimate, judgement, passes, notes, cut)
+
+
+def _careful_bound(
     problem: Problem, estimate: Estimate, judgement: Judgement
-) -> tuple[Estimate, int, str | None]:
-    """Return the estimate with the noise of J measured with more care, and the forward passes this took.
+) -> tuple[Bound, int, str | None]:
+    """Return the bound with rounding that shows in J only, and the forward passes this took.
 
-    Plain evaluation, which bounds its truncation, has done so. Engines that do not run the user's formulas have no
-    noise. Where a budget ends the measurement, the sentence that says so comes third, and errors up to the largest are
-    within the bound.
+    Plain evaluation, which bounds its truncation, has counted it; engines that do not run the user's formulas have
+    none. Where a budget ends the measurement, the sentence that says so comes third, and the bound is above all errors.
     """
+    bound, typical, error = estimate.bound, judgement.rule.typical, judgement.worst[0].error
     if estimate.truncation is not None or not estimate.noise:
-        return estimate, 0, None
+        return bound, 0, None
     try:
-        bound, passes = carefully(problem, estimate.bound, judgement.rule.typical)
+        share, passes = unseen_rounding(problem, error / typical)
     except BudgetUsedUp as reason:
-        unknown = judgement.worst[0].error + 2 * FEW * judgement.rule.relative * judgement.rule.typical
-        bound = Bound(estimate.bound.relative, estimate.bound.absolute + unknown)
+        unknown = error + 2 * FEW * judgement.rule.relative * typical
         name = judgement.part.block.name
         cut = f"the noise of the cost, which may explain errors in {name}, is not known, as {reason}."
-        return dataclasses.replace(estimate, bound=bound), 0, cut
-    return dataclasses.replace(estimate, bound=bound), passes, None
+        return Bound(bound.relative, bound.absolute + unknown), 0, cut
+    if share:
+        bound = Bound(max(bound.relative, share), bound.absolute + share * typical)
+    return bound, passes, None
 
 
 def kink_notes(coordinates: int, places: tuple[KinkPlace, ...]) -> tuple[str, ...]:

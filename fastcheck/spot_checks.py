@@ -11,12 +11,12 @@ import numpy as np
 from fastcheck.engines import DisagreementError, Estimate, choose_engine
 from fastcheck.engines.difference.state import TracingError
 from fastcheck.execution import Execution
+from fastcheck.judging import judged
 from fastcheck.norms import norm
 from fastcheck.parameters import Vector
 from fastcheck.plan import Part, Plan
 from fastcheck.problem import Problem
-from fastcheck.second_look import look_again
-from fastcheck.verdict import Judgement, Rows, claims, judge
+from fastcheck.verdict import Judgement, Rows, claims
 
 COUNT = 32
 """Coordinates of a block that are checked."""
@@ -110,18 +110,11 @@ def checked(
 ) -> tuple[Judgement, Estimate, int]:
     """Check coordinates of a block as `check` does, and return what they are judged by, and the forward passes."""
     plan = Plan(parts=(part,), epsilon=epsilon, seed=seed)
-    use = functools.partial(_judged, problem, epsilon, tolerance)
+    use = functools.partial(judged, problem, epsilon, tolerance)
     execution = Execution(progress=False)
     try:
         estimates = choose_engine(method).estimate(problem, plan, execution, use)
     except (TracingError, DisagreementError):
         estimates = choose_engine("plain").estimate(problem, plan, execution, use)
-    ((judgement, estimate, passes),) = estimates.results
-    return judgement, estimate, estimates.forward_passes + passes
-
-
-def _judged(
-    problem: Problem, epsilon: float | None, tolerance: float, first: Estimate
-) -> tuple[Judgement, Estimate, int]:
-    estimate, passes, *_ = look_again(problem, epsilon, first, tolerance)
-    return judge(problem, estimate, tolerance), estimate, passes
+    (found,) = estimates.results
+    return found.judgement, found.estimate, estimates.forward_passes + found.forward_passes

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from fastcheck.engines.lines import POINTS as POINTS
-from fastcheck.engines.lines import Line, equidistant, largest_jump, rounded_to
+from fastcheck.engines.lines import REMARKABLE, Line, equidistant, largest_jump, rounded_to
 from fastcheck.errors import EvaluationError
 from fastcheck.norms import root_mean_square
 from fastcheck.parameters import Vector
@@ -117,23 +117,25 @@ def noise_of_lines(problem: Problem, lines: int = LINES) -> tuple[float, int]:
     return max(noise_level(problem, line) for line in range(lines)), passes
 
 
-def noise_of_jumps(problem: Problem, noise: float, finest: float) -> tuple[float, int]:
+def noise_of_jumps(problem: Problem, noise: float, finest: float, least: float = 0.0) -> tuple[float, int]:
     """Return the σ of a rounding that shows as jumps of J along long lines, and the forward passes this took.
 
     Rounding to multiples of q makes jumps of q, and has a standard deviation of q/√12. ``noise`` is the σ that is known
-    already, between points that are ``finest`` apart. 18 forward passes for a smooth J, up to 132 where it has kinks,
-    up to 330 where it jumps, none if this is known, too.
+    already, between points that are ``finest`` apart; jumps of a σ below ``least`` are not looked for. 18 forward
+    passes for a smooth J, up to 132 where it has kinks, up to 330 where it jumps, none if this is known, too.
     """
-    known: float | None = problem.measured.get((largest_jump, finest))
-    if known is not None:
-        return known, 0
+    noise = max(noise, least / REMARKABLE)
+    known: tuple[float, float] | None = problem.measured.get((largest_jump, finest))
+    if known is not None and (known[0] <= noise or known[1]):
+        return known[1], 0
     height, passes = 0.0, 0
     for number in range(LONG_LINES[1]):
         if number == LONG_LINES[0] and not height:
             break
         found, spent = _jump_along(problem, number, finest, noise)
         height, passes = max(height, found), passes + spent
-    problem.measured[largest_jump, finest] = level = height / math.sqrt(12)
+    level = height / math.sqrt(12)
+    problem.measured[largest_jump, finest] = noise, level
     return level, passes
 
 
@@ -146,13 +148,13 @@ def _jump_along(problem: Problem, number: int, finest: float, noise: float) -> t
         return 0.0, line.passes
 
 
-def careful_noise(problem: Problem) -> tuple[float, int]:
+def careful_noise(problem: Problem, least: float = 0.0) -> tuple[float, int]:
     """Return σ of short lines and of the jumps along long ones, and the forward passes this took: 45 to 357.
 
-    What is known already takes none.
+    Jumps of a σ below ``least`` are not looked for. What is known already takes no passes.
     """
     level, passes = noise_of_lines(problem)
-    jumps, searched = noise_of_jumps(problem, level, SPACING)
+    jumps, searched = noise_of_jumps(problem, level, SPACING, least)
     return max(level, jumps), passes + searched
 
 

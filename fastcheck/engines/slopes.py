@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -36,6 +36,11 @@ MARGIN = 4.0
 COST_MARGIN = 128.0
 """Relative rounding error of ĝ over that of J. Jittering θ leaves 1 − σ(z) as it is where σ(z) is near 1, and all its
 rounding error with it; in J that error shows."""
+
+EPSILON = float(np.finfo(np.float64).eps)
+
+AMPLIFIED = "amplified"
+"""What `Problem.measured` knows by this name: how much sums and differences of the cost amplify relative errors."""
 
 CANCELLED = 2.0**-40
 """Larger relative rounding errors of J come from a J that is near zero by chance, and tell nothing about ĝ."""
@@ -130,20 +135,23 @@ def block_bound(typical: float, seen: float, cost_noise: float) -> Bound:
     return Bound(min(1.0, absolute / typical) if typical else share, absolute)
 
 
-def carefully(problem: Problem, bound: Bound, typical: float) -> tuple[Bound, int]:
-    """Return a bound that counts rounding which shows in J only, and the forward passes this took: 54 to 366.
+def unseen_rounding(problem: Problem, error: float) -> tuple[float, int]:
+    """Return the relative error of slopes by rounding that shows in J only, and the forward passes: 0, or 54 to 366.
 
-    Where 1 − σ(z) is 1e-9, a slope through it is known to 1e-7 of its size, and neither jittered parameters nor a
-    short line of costs tell. ``typical`` is the RMS of ĝ. Costs are compared with the largest along a long line, as J
-    itself may be near zero by chance.
+    Where 1 − σ(z) is 1e-9, a slope through it is known to 1e-7 of its size, and neither jittered parameters nor a short
+    line of costs tell. Less than would explain a relative ``error`` is not looked for, and nothing if no difference of
+    two numbers lost as many digits. Costs are compared with the largest along a long line, as J itself may be near zero
+    by chance; 0 where J is not defined there.
     """
-    noise, passes = careful_noise(problem)
-    passes += 0 if (0, LONG) in problem.measured else POINTS
-    with contextlib.suppress(EvaluationError, ArithmeticError, ValueError, Warning):
+    if COST_MARGIN * EPSILON * problem.measured.get(AMPLIFIED, math.inf) < error:
+        return 0.0, 0
+    passes = 0 if (0, LONG) in problem.measured else POINTS
+    try:
         largest = float(np.max(np.abs(costs_along(problem, 0, LONG))))
-        share = COST_MARGIN * noise / largest if largest else 0.0
-        bound = Bound(max(bound.relative, min(1.0, share)), bound.absolute + share * typical)
-    return bound, passes
+    except (EvaluationError, ArithmeticError, ValueError, Warning):
+        return 0.0, passes
+    noise, searched = careful_noise(problem, error * largest / COST_MARGIN)
+    return (min(1.0, COST_MARGIN * noise / largest) if largest else 0.0), passes + searched
 
 
 def unusable(difference: Vector) -> NDArray[np.bool_]:

@@ -27,7 +27,7 @@ from fastcheck.engines.directional import Directional, Halfway, PlainDirections,
 from fastcheck.engines.kinks import Convention, in_the_middle
 from fastcheck.engines.noise import careful_noise
 from fastcheck.engines.plain import STEP as PLAIN_STEP
-from fastcheck.engines.slopes import ROUNDING, UNDERFLOW, Slopes, jittered, unusable
+from fastcheck.engines.slopes import AMPLIFIED, ROUNDING, UNDERFLOW, Slopes, jittered, unusable
 from fastcheck.engines.verification import confirm_end, evaluated_beside
 from fastcheck.execution import Execution, one_blas_thread
 from fastcheck.normal import normal_numbers
@@ -227,6 +227,7 @@ class DifferenceDirections:
         self._work_of_a_pass = max(1, traced.member_work)
         if traced.unsupported.any():
             return
+        problem.measured[AMPLIFIED] = traced.amplified
         found = float(traced.difference[0])
         try:
             confirm_end(problem, "all blocks", cost, found, self.runner.noise)
