@@ -233,9 +233,12 @@ def check_unchanged(layout: Layout, before: Vector, after: Vector, who: str) -> 
     changed = np.flatnonzero(before != after)
     if changed.size:
         i = int(changed[0])
+        was, became = f"{before[i]:.6g}", f"{after[i]:.6g}"
+        if was == became:
+            was, became = f"{before[i]:.17g}", f"{after[i]:.17g}"
         raise EvaluationError(
             f"{who}: it changes its parameters in place: {layout.coordinate_name(i)} was "
-            f"{before[i]:.6g} before the call and {after[i]:.6g} after it. Work on a copy, or write "
+            f"{was} before the call and {became} after it. Work on a copy, or write "
             "W = W - … instead of W -= …."
         )
 

@@ -224,8 +224,9 @@ class _Look:
             # More than the verdict overlooks in a few coordinates.
             self.bound[wrong] += np.maximum(apart, 2 * FEW * self.allowed[wrong])
             if wrong.size:
-                count = "1 coordinate" if wrong.size == 1 else f"{wrong.size:,} coordinates"
-                name = f"{count} of {name} that may be wrong, such as {self._name(int(wrong[0]))},"
+                one = self._name(int(wrong[0]))
+                many = f"{wrong.size:,} coordinates of {name} that may be wrong, such as {one},"
+                name = f"{one}, which may be wrong," if wrong.size == 1 else many
         return (
             f"a second look at {name} is not complete, as {reason}: it tells mistakes from kinks, truncation and "
             "noise. fastcheck.check(…, coordinates=…) takes it at the coordinates you name."

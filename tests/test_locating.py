@@ -275,6 +275,20 @@ def test_a_vector_has_coordinates_and_no_rows():
     assert "of 2,000 coordinates of theta are wrong, in all at most" in located.sentence
 
 
+@pytest.mark.parametrize("method", ["auto", "plain"])
+@pytest.mark.parametrize("name", ["1, :, :, :", ":, 1, :, :", ":, :, 0, :", ":, :, :, 4"])
+def test_slices_along_any_axis_of_a_small_block(name, method):
+    theta = np.random.default_rng(0).standard_normal((3, 3, 2, 5))
+    claim = np.cos(theta)
+    index = tuple(slice(None) if part == ":" else int(part) for part in name.split(", "))
+    claim[index] *= -1
+    located = (
+        fastcheck.locate(lambda p: np.sum(np.sin(p)), theta, claim, method=method).blocks["theta"].located
+    )
+    assert located.regions == (f"theta[{name}]",)
+    assert located.sentence.endswith(" is wrong by a factor of −1")
+
+
 # Shapes
 
 

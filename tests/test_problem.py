@@ -156,3 +156,12 @@ def test_the_changed_coordinate_is_named():
         EvaluationError, match=r"cost: .* in place: w\[1\] was 2 before the call and 2\.5 after"
     ):
         check_unchanged(problem.layout, problem.theta, after, "cost")
+
+
+def test_a_change_in_the_last_digits_is_shown():
+    def cost(p):
+        p += 1e-16
+        return float(np.sum(p))
+
+    with pytest.raises(EvaluationError, match=r"was 0\.10000000000000001 before the call"):
+        pose(cost, np.full(3, 0.1))
