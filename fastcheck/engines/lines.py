@@ -110,7 +110,9 @@ def largest_jump(line: Line, spacing: float, finest: float, noise: float) -> flo
         heights = np.where(opposite, np.minimum(np.abs(bends[:-1]), np.abs(bends[1:])), 0.0)
         noise = max(noise, float(np.spacing(np.abs(costs).max())))
         jumps = heights > REMARKABLE * noise
-        if spacing <= finest or _remainder(costs) <= SMOOTH * noise:
+        if _remainder(costs) <= SMOOTH * noise:
+            return 0.0  # signs change where a smooth J has an inflection
+        if spacing <= finest:
             return float(heights[jumps].max(initial=0.0))
         first = int(np.argmax(heights if jumps.any() else np.abs(np.diff(bends))))
         some = slice(first, first + CORNERS)

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastcheck.engines import Bound
-from fastcheck.engines.noise import LONG, POINTS, careful_noise, costs_along
+from fastcheck.engines.noise import LONG, POINTS, SPACING, costs_along, noise_of_jumps, noise_of_lines
 from fastcheck.errors import EvaluationError
 from fastcheck.norms import pieces, root_mean_square
 from fastcheck.parameters import Vector
@@ -41,6 +41,9 @@ EPSILON = float(np.finfo(np.float64).eps)
 
 AMPLIFIED = "amplified"
 """What `Problem.measured` knows by this name: how much sums and differences of the cost amplify relative errors."""
+
+JUMP_MARGIN = 2.0**14
+"""The same where J jumps: the mean over m samples, of which one dominates the slopes, jumps by 1/m of its error."""
 
 CANCELLED = 2.0**-40
 """Larger relative rounding errors of J come from a J that is near zero by chance, and tell nothing about ĝ."""
@@ -150,8 +153,10 @@ def unseen_rounding(problem: Problem, error: float) -> tuple[float, int]:
         largest = float(np.max(np.abs(costs_along(problem, 0, LONG))))
     except (EvaluationError, ArithmeticError, ValueError, Warning):
         return 0.0, passes
-    noise, searched = careful_noise(problem, error * largest / COST_MARGIN)
-    return (min(1.0, COST_MARGIN * noise / largest) if largest else 0.0), passes + searched
+    noise, measured = noise_of_lines(problem)
+    jumps, searched = noise_of_jumps(problem, noise, SPACING, error * largest / JUMP_MARGIN)
+    most = max(COST_MARGIN * noise, JUMP_MARGIN * jumps)
+    return (min(1.0, most / largest) if largest else 0.0), passes + measured + searched
 
 
 def unusable(difference: Vector) -> NDArray[np.bool_]:

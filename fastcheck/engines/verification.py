@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 
 from fastcheck.engines import DisagreementError
-from fastcheck.engines.noise import careful_noise, rounding_bound
+from fastcheck.engines.noise import careful_noise, noise_of_lines, rounding_bound
 from fastcheck.errors import EvaluationError
 from fastcheck.parameters import Vector
 from fastcheck.plan import Coordinates
@@ -20,15 +20,17 @@ NEGLIGIBLE = 2.0**-40
 def confirmed(verify: Callable[[float], int], problem: Problem, noise: float) -> tuple[float, int]:
     """Run ``verify(noise)``, which evaluates J twice for each of the directions that it counts.
 
-    If it raises `DisagreementError`, noise is measured more carefully and it is run again. Returns the noise that was
-    allowed, and the forward passes spent.
+    If it raises `DisagreementError`, noise is measured more carefully and it is run again, at most twice. Returns the
+    noise that was allowed, and the forward passes spent.
     """
-    try:
-        return noise, 2 * verify(noise)
-    except DisagreementError:
-        carefully, passes = careful_noise(problem)
-        noise = max(noise, carefully)
-        return noise, passes + 2 * verify(noise)
+    passes = 0
+    for measure in (noise_of_lines, careful_noise):
+        try:
+            return noise, passes + 2 * verify(noise)
+        except DisagreementError:
+            more, spent = measure(problem)
+            noise, passes = max(noise, more), passes + spent
+    return noise, passes + 2 * verify(noise)
 
 
 def confirm_loop(

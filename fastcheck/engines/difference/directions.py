@@ -25,10 +25,9 @@ from fastcheck.engines.difference.state import LARGEST, BatchTooLargeError, Memo
 from fastcheck.engines.difference.trace import Flags, Traced
 from fastcheck.engines.directional import Directional, Halfway, PlainDirections, Settled
 from fastcheck.engines.kinks import Convention, in_the_middle
-from fastcheck.engines.noise import careful_noise
 from fastcheck.engines.plain import STEP as PLAIN_STEP
 from fastcheck.engines.slopes import AMPLIFIED, ROUNDING, UNDERFLOW, Slopes, jittered, unusable
-from fastcheck.engines.verification import confirm_end, evaluated_beside
+from fastcheck.engines.verification import confirm_end, confirmed, evaluated_beside
 from fastcheck.execution import Execution, one_blas_thread
 from fastcheck.normal import normal_numbers
 from fastcheck.norms import norm
@@ -229,13 +228,13 @@ class DifferenceDirections:
             return
         problem.measured[AMPLIFIED] = traced.amplified
         found = float(traced.difference[0])
-        try:
-            confirm_end(problem, "all blocks", cost, found, self.runner.noise)
-        except DisagreementError:
-            noise, passes = careful_noise(problem)
-            self.runner.noise = max(self.runner.noise, noise)
-            self.forward_passes += passes
-            confirm_end(problem, "all blocks", cost, found, self.runner.noise)
+
+        def verified(noise: float) -> int:
+            confirm_end(problem, "all blocks", cost, found, noise)
+            return 0
+
+        self.runner.noise, passes = confirmed(verified, problem, self.runner.noise)
+        self.forward_passes += passes
 
     def _few(self, without: Sequence[Block] = ()) -> list[Bundle]:
         """Return a few directions in each block, for its rounding noise."""
