@@ -364,7 +364,10 @@ class BlockScreening:
         )
         self.extra_passes += plain.forward_passes
         apart = abs(float(again.slope[0] - residuals.slope[0]))
-        if apart <= float(again.bound[0] + residuals.bound[0]) or again.kinked[0] or residuals.kinked[0]:
+        known, kinked = float(again.bound[0]), bool(again.kinked[0] or residuals.kinked[0])
+        if apart > known + residuals.bound[0] and not kinked:
+            known *= self._noise_of_jumps()
+        if apart <= known + residuals.bound[0] or kinked:
             return Finding(Verdict.FAIL, None, notes)
         return Finding(
             Verdict.INCONCLUSIVE,
@@ -380,12 +383,17 @@ class BlockScreening:
                 return False
             share, passes = unseen_rounding(self.problem, residuals.error / residuals.gradient)
             allowed = allowed + share * residuals.gradient
+            self.extra_passes += passes
         else:
-            known, passes = noise_of_lines(self.problem)
-            level, more = careful_noise(self.problem)
-            allowed, passes = allowed * max(1.0, level / known), passes + more
-        self.extra_passes += passes
+            allowed = allowed * self._noise_of_jumps()
         return replace(residuals, bound=allowed).explained
+
+    def _noise_of_jumps(self) -> float:
+        """Return the noise of J that long lines show over that of short ones, at least 1."""
+        known, passes = noise_of_lines(self.problem)
+        level, more = careful_noise(self.problem)
+        self.extra_passes += passes + more
+        return max(1.0, level / known)
 
     def _comparison(self, residuals: Residuals) -> Comparison:
         return Comparison(claimed=self.length, numerical=residuals.gradient, error=residuals.error)

@@ -13,10 +13,10 @@ import fastcheck
 METHODS = ["auto", "plain", "reference"]
 
 
-def sure_network(rest, seed=0):
-    """A logistic network of 20 samples, whose first one has the label 0 and an output of 1 − ``rest``."""
+def sure_network(rest, seed=0, samples=20):
+    """A logistic network of which one sample has the label 0 and an output of 1 − ``rest``."""
     rng = np.random.default_rng(seed)
-    X, Y = rng.standard_normal((6, 20)), (rng.random((1, 20)) < 0.5) * 1.0
+    X, Y = rng.standard_normal((6, samples)), (rng.random((1, samples)) < 0.5) * 1.0
     W1, b1 = rng.standard_normal((8, 6)) * 0.6, rng.standard_normal((8, 1)) * 0.1
     A1 = np.maximum(W1 @ X + b1, 0)
     first = int(np.argmax(np.sum(A1, axis=0)))
@@ -30,11 +30,11 @@ def sure_network(rest, seed=0):
 
     def cost(p):
         A2 = forward(p)[2]
-        return -np.sum(Y * np.log(A2) + (1 - Y) * np.log(1 - A2)) / 20
+        return -np.sum(Y * np.log(A2) + (1 - Y) * np.log(1 - A2)) / samples
 
     def backward(p):
         Z1, A1, A2 = forward(p)
-        dZ2 = (A2 - Y) / 20
+        dZ2 = (A2 - Y) / samples
         dZ1 = p["W2"].T @ dZ2 * (Z1 > 0)
         biases = {"b1": dZ1.sum(axis=1, keepdims=True), "b2": dZ2.sum(axis=1, keepdims=True)}
         return {"W1": dZ1 @ X.T, "W2": dZ2 @ A1.T} | biases
@@ -53,12 +53,42 @@ def test_a_right_gradient_does_not_fail(method, rest, seed):
         assert report.verdict == "pass"
 
 
+@pytest.mark.parametrize("samples", [20, 1000])
+@pytest.mark.parametrize("rest", [1e-8, 1e-9, 1e-10, 1e-12, 1e-13])
+@pytest.mark.parametrize("look", [fastcheck.check, fastcheck.screen, fastcheck.locate])
+def test_however_it_is_looked_at(look, rest, samples):
+    """Seed 7 has the largest error beside the jumps of J, of twelve."""
+    for seed in (0, 3, 7):
+        cost, parameters, backward = sure_network(rest, seed, samples)
+        assert look(cost, parameters, backward).verdict != "fail"
+    if look is not fastcheck.check:
+        assert look(cost, parameters, backward, method="plain").verdict != "fail"
+
+
 @pytest.mark.parametrize("rest", [1e-9, 1e-10])
 @pytest.mark.parametrize("method", METHODS)
 def test_a_wrong_one_does(method, rest):
     cost, parameters, backward = sure_network(rest)
     wrong = {name: 2 * gradient for name, gradient in backward(parameters).items()}
     assert fastcheck.check(cost, parameters, wrong, method=method).verdict == "fail"
+    assert fastcheck.screen(cost, parameters, wrong).verdict == "fail"
+
+
+def test_screening_says_what_the_cost_loses():
+    cost, parameters, backward = sure_network(1e-12)
+    report = fastcheck.screen(cost, parameters, backward)
+    assert report.verdict == "inconclusive"
+    assert any("the cost jumps beside θ" in (block.cause or "") for block in report.blocks.values())
+
+
+def test_nothing_is_measured_where_no_difference_lost_its_digits():
+    """A small mistake in a network without such a sample costs no look for jumps."""
+    cost, parameters, backward = sure_network(0.2)
+    wrong = backward(parameters)
+    wrong["W1"] = wrong["W1"] * (1 + 1e-4)
+    right, failing = fastcheck.screen(cost, parameters, backward), fastcheck.screen(cost, parameters, wrong)
+    assert (right.verdict, failing.verdict) == ("pass", "fail")
+    assert failing.forward_passes < right.forward_passes + 100
 
 
 def test_difference_propagation_still_finds_a_small_mistake():

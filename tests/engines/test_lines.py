@@ -105,3 +105,10 @@ def test_points_that_a_narrow_dtype_can_hold(dtype, theta):
     moving = np.abs(steps[0]) / np.maximum(1, np.abs(theta))
     assert np.mean(moving > spacing / 8) > 0.5
     assert moving.max() < 4 * spacing
+
+
+@pytest.mark.parametrize("number", range(20))
+def test_an_inflection_is_no_jump(number):
+    """Where a polynomial changes its curvature, second differences change their signs."""
+    line = line_of(lambda x: np.sum(x**3) + 0.5 + 1e-3 * np.sum(x**4), number)
+    assert largest_jump(line, LONG, FINEST, NOISE) == 0
