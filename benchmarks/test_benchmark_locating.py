@@ -21,6 +21,7 @@ from fastcheck.engines.directions import MAX_MEMORY, opened
 from fastcheck.execution import Execution, one_blas_thread
 from fastcheck.locating import locate_from
 from fastcheck.problem import pose
+from fastcheck.searching import Suspect
 
 if TYPE_CHECKING:
     from pytest_benchmark.fixture import BenchmarkFixture
@@ -127,7 +128,7 @@ def test_locating(benchmark: BenchmarkFixture, layout: str, mistake: str) -> Non
         )  # as screening leaves it: rounding has been measured
 
         def run() -> Any:
-            return locate_from(problem, directions, [block], tolerance=1e-7)
+            return locate_from(problem, directions, [Suspect(block)], tolerance=1e-7)[0]
 
         before = directions.forward_passes
         report = benchmark.pedantic(run, rounds=3 if benchmark.enabled else 1)["W1"]
