@@ -192,6 +192,11 @@ def _flat_index(block: Block, index: Any) -> int:
     if len(index) == len(block.shape) and all(-s <= i < s for i, s in zip(index, block.shape, strict=True)):
         inside = tuple(i % s for i, s in zip(index, block.shape, strict=True))
         return int(np.ravel_multi_index(inside, block.shape)) if inside else 0
+    if not index:
+        raise InvalidProblemError(
+            f"coordinates: {block.name} is a block of shape {block.shape}. Name an entry of it, or pass a dict: "
+            f"{{{block.name!r}: 'all'}}."
+        )
     raise InvalidProblemError(
         f"coordinates: {coordinate_name(block.name, index)} does not exist: {block.name} has shape "
         f"{block.shape}."

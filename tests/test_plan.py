@@ -125,7 +125,7 @@ def test_positions_in_a_vector_and_in_nested_blocks():
         (["W9[0]"], ["no block 'W9'"]),
         ([("W1", (5, 0))], ["W1[5, 0] does not exist", "shape (5, 4)"]),
         ([("W1", (3,))], ["W1[3] does not exist"]),
-        (["W1"], ["W1 does not exist"]),
+        (["W1"], ["W1 is a block of shape (5, 4). Name an entry of it", "{'W1': 'all'}"]),
         ([3], ["positions such as", "got 3"]),
     ],
 )
@@ -157,3 +157,12 @@ def test_a_step_must_change_every_parameter_it_is_added_to():
             make_plan(layout_of_one, theta_of_one, "all", 1e-16, 0)
     assert make_plan(layout, theta, {"small": "all"}, 1e-7, 0).epsilon == 1e-7
     assert make_plan(layout, theta, "all", 1e-6, 0).coordinates.size == 3
+
+
+def test_the_name_of_a_block_among_positions_is_explained():
+    layout, theta = read_parameters({"W": np.ones((4, 3)), "s": np.array(1.0)})
+    with pytest.raises(
+        InvalidProblemError, match=r"W is a block of shape \(4, 3\)\. Name an entry .*'W': 'all'"
+    ):
+        make_plan(layout, theta, ["W"], None, 0)
+    assert make_plan(layout, theta, ["s"], None, 0).size == 1
