@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastcheck.at_kinks import AtKinks, measure_at_kinks
+from fastcheck.careful import SLIGHT
 from fastcheck.conventions import beside_conventions
 from fastcheck.engines.directional import PlainDirections
 from fastcheck.engines.directions import Directions
@@ -21,7 +22,6 @@ from fastcheck.engines.noise import COARSE, careful_noise, noise_of_lines
 from fastcheck.engines.plain import STEP as PLAIN_STEP
 from fastcheck.engines.slopes import unseen_rounding
 from fastcheck.errors import BudgetUsedUp
-from fastcheck.judging import SLIGHT
 from fastcheck.norms import Comparison, largest, norm
 from fastcheck.parameters import Block
 from fastcheck.power import BEYOND, Power

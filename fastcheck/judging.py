@@ -1,4 +1,4 @@
-"""From the estimate of a block to its report: a second look, the judgement, the power, and what a sample proves."""
+"""From the estimate of a block to its report: the judgement, the power, and what a sample proves."""
 
 from __future__ import annotations
 
@@ -7,19 +7,14 @@ from typing import NamedTuple
 
 import numpy as np
 
-from fastcheck.engines import Bound, Estimate
+from fastcheck.careful import judged
+from fastcheck.engines import Estimate
 from fastcheck.engines.kinks import KinkPlace
-from fastcheck.engines.slopes import unseen_rounding
-from fastcheck.errors import BudgetUsedUp
 from fastcheck.norms import Comparison
 from fastcheck.power import measure_power
 from fastcheck.problem import Problem
 from fastcheck.report.result import BlockReport, block_report
-from fastcheck.second_look import look_again
-from fastcheck.verdict import FEW, Judgement, Verdict, claims, judge
-
-SLIGHT = 2.0**-6
-"""Errors above this share of the RMS of a block are not those of rounding that only jumps show."""
+from fastcheck.verdict import Verdict, claims
 
 KINKS_NAMED = 3
 """Places of kinks that a report names."""
@@ -33,16 +28,6 @@ class JudgedBlock(NamedTuple):
     comparison: Comparison
     forward_passes: int
     notes: tuple[str, ...]
-
-
-class Judged(NamedTuple):
-    """A judgement and what it rests on. ``cut`` says why a closer look is not complete, None if it is."""
-
-    estimate: Estimate
-    judgement: Judgement
-    forward_passes: int
-    notes: tuple[str, ...]
-    cut: str | None
 
 
 def judged_block(
@@ -61,42 +46,6 @@ def judged_block(
         report = dataclasses.replace(report, cause=found.cut)
     name = estimate.part.block.name
     return JudgedBlock(name, report, judgement.comparison, found.forward_passes, found.notes)
-
-
-def judged(problem: Problem, epsilon: float | None, tolerance: float, first: Estimate) -> Judged:
-    """Judge a block by the engine's estimate, by a second look at it, and by a careful look at the noise of J."""
-    estimate, passes, notes, cut = look_again(problem, epsilon, first, tolerance)
-    judgement = judge(problem, estimate, tolerance)
-    if judgement.wrong and judgement.worst[0].error <= SLIGHT * judgement.rule.typical:
-        bound, more, late = _careful_bound(problem, estimate, judgement)
-        if bound is not estimate.bound:
-            estimate = dataclasses.replace(estimate, bound=bound)
-            judgement = judge(problem, estimate, tolerance)
-        passes, cut = passes + more, cut or late
-    return Judged(estimate, judgement, passes, notes, cut)
-
-
-def _careful_bound(
-    problem: Problem, estimate: Estimate, judgement: Judgement
-) -> tuple[Bound, int, str | None]:
-    """Return the bound with rounding that shows in J only, and the forward passes this took.
-
-    Plain evaluation, which bounds its truncation, has counted it; engines that do not run the user's formulas have
-    none. Where a budget ends the measurement, the sentence that says so comes third, and the bound is above all errors.
-    """
-    bound, typical, error = estimate.bound, judgement.rule.typical, judgement.worst[0].error
-    if estimate.truncation is not None or not estimate.noise:
-        return bound, 0, None
-    try:
-        share, passes = unseen_rounding(problem, error / typical)
-    except BudgetUsedUp as reason:
-        unknown = error + 2 * FEW * judgement.rule.relative * typical
-        name = judgement.part.block.name
-        cut = f"the noise of the cost, which may explain errors in {name}, is not known, as {reason}."
-        return Bound(bound.relative, bound.absolute + unknown), 0, cut
-    if share:
-        bound = Bound(max(bound.relative, share), bound.absolute + share * typical)
-    return bound, passes, None
 
 
 def kink_notes(coordinates: int, places: tuple[KinkPlace, ...]) -> tuple[str, ...]:

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from fastcheck.careful import judged
 from fastcheck.engines import DisagreementError, Estimate, choose_engine
 from fastcheck.engines.difference.state import TracingError
 from fastcheck.execution import Execution
-from fastcheck.judging import judged
 from fastcheck.norms import norm
 from fastcheck.parameters import Vector
 from fastcheck.plan import Part, Plan
