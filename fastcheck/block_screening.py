@@ -376,7 +376,12 @@ class BlockScreening:
         )
 
     def _unseen_rounding_explains(self, residuals: Residuals) -> bool:
-        """Whether rounding that shows as jumps of J only, along long lines, explains the residuals."""
+        """Whether rounding that shows as jumps of J only, along long lines, explains the residuals.
+
+        Not where a block fails for another reason, such as a claim that is no mixture of the sides of kinks.
+        """
+        if residuals.explained:
+            return False
         allowed = residuals.bound
         if self.exact:
             if residuals.error > SLIGHT * residuals.gradient:
