@@ -148,13 +148,13 @@ def _jump_along(problem: Problem, number: int, finest: float, noise: float) -> t
         return 0.0, line.passes
 
 
-def careful_noise(problem: Problem, least: float = 0.0) -> tuple[float, int]:
+def careful_noise(problem: Problem) -> tuple[float, int]:
     """Return σ of short lines and of the jumps along long ones, and the forward passes this took: 45 to 357.
 
-    Jumps of a σ below ``least`` are not looked for. What is known already takes no passes.
+    What is known already takes none.
     """
     level, passes = noise_of_lines(problem)
-    jumps, searched = noise_of_jumps(problem, level, SPACING, least)
+    jumps, searched = noise_of_jumps(problem, level, SPACING)
     return max(level, jumps), passes + searched
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -36,11 +35,6 @@ MARGIN = 4.0
 COST_MARGIN = 128.0
 """Relative rounding error of ĝ over that of J. Jittering θ leaves 1 − σ(z) as it is where σ(z) is near 1, and all its
 rounding error with it; in J that error shows."""
-
-EPSILON = float(np.finfo(np.float64).eps)
-
-AMPLIFIED = "amplified"
-"""What `Problem.measured` knows by this name: how much sums and differences of the cost amplify relative errors."""
 
 JUMP_MARGIN = 2.0**14
 """The same where J jumps: the mean over m samples, of which one dominates the slopes, jumps by 1/m of its error."""
@@ -139,15 +133,12 @@ def block_bound(typical: float, seen: float, cost_noise: float) -> Bound:
 
 
 def unseen_rounding(problem: Problem, error: float) -> tuple[float, int]:
-    """Return the relative error of slopes by rounding that shows in J only, and the forward passes: 0, or 54 to 366.
+    """Return the relative error of slopes by rounding that shows in J only, and the forward passes: 54 to 366.
 
     Where 1 − σ(z) is 1e-9, a slope through it is known to 1e-7 of its size, and neither jittered parameters nor a short
-    line of costs tell. Less than would explain a relative ``error`` is not looked for, and nothing if no difference of
-    two numbers lost as many digits. Costs are compared with the largest along a long line, as J itself may be near zero
-    by chance; 0 where J is not defined there.
+    line of costs tell. Less than would explain a relative ``error`` is not looked for. Costs are compared with the
+    largest along a long line, as J itself may be near zero by chance; 0 where J is not defined there.
     """
-    if COST_MARGIN * EPSILON * problem.measured.get(AMPLIFIED, math.inf) < error:
-        return 0.0, 0
     passes = 0 if (0, LONG) in problem.measured else POINTS
     try:
         largest = float(np.max(np.abs(costs_along(problem, 0, LONG))))

@@ -26,7 +26,7 @@ from fastcheck.engines.difference.trace import Flags, Traced
 from fastcheck.engines.directional import Directional, Halfway, PlainDirections, Settled
 from fastcheck.engines.kinks import Convention, in_the_middle
 from fastcheck.engines.plain import STEP as PLAIN_STEP
-from fastcheck.engines.slopes import AMPLIFIED, ROUNDING, UNDERFLOW, Slopes, jittered, unusable
+from fastcheck.engines.slopes import ROUNDING, UNDERFLOW, Slopes, jittered, unusable
 from fastcheck.engines.verification import confirm_end, confirmed, evaluated_beside
 from fastcheck.execution import Execution, one_blas_thread
 from fastcheck.normal import normal_numbers
@@ -226,7 +226,6 @@ class DifferenceDirections:
         self._work_of_a_pass = max(1, traced.member_work)
         if traced.unsupported.any():
             return
-        problem.measured[AMPLIFIED] = traced.amplified
         found = float(traced.difference[0])
 
         def verified(noise: float) -> int:

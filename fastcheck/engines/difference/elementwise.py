@@ -80,8 +80,6 @@ def unary(ufunc: np.ufunc) -> Callable[[Any], Any]:
     def rule(x: Any) -> Any:
         x, f = taken(x)
         value = ufunc(x)
-        if f is not None and ufunc is np.log1p:
-            note_amplification(1.0, x, 1.0 + x, f)
         return made(value, None if f is None else smooth(name, [(x, f)], value.shape))
 
     return rule
@@ -107,25 +105,9 @@ def additive(ufunc: np.ufunc) -> Callable[[Any, Any], Any]:
     def rule(x: Any, y: Any) -> Any:
         (x, f), (y, g) = taken(x), taken(y)
         value = ufunc(x, y)
-        form = combined(ufunc, f, g, value.shape)
-        if form is not None:
-            note_amplification(x, y, value, form)
-        return made(value, form)
+        return made(value, combined(ufunc, f, g, value.shape))
 
     return rule
-
-
-def note_amplification(x: Any, y: Any, value: Any, form: Form) -> None:
-    """Note by how much a sum or difference that is perturbed amplifies the relative rounding errors of x and y.
-
-    Where 1 − A is 1e-9, an error of A of 1e-16 becomes one of 1e-7; where it is 0, nothing is left of its digits.
-    """
-    trace = running()
-    if trace.members > 1:
-        return
-    size, moved = np.maximum(np.abs(x), np.abs(y)), form.dense()[0] != 0
-    ratio = np.divide(size, np.abs(value), out=np.full(np.shape(value), np.inf), where=value != 0)
-    trace.amplified = max(trace.amplified, float(np.max(ratio, where=moved, initial=0.0)))
 
 
 def linear(ufunc: np.ufunc, factor: float) -> Callable[[Any], Any]:

@@ -59,12 +59,10 @@ class Trace:
     ``member_work`` of them grow with B, ``shared_work`` do not. ``largest`` is the biggest array. ``odd`` says that
     the opposite perturbations have exactly the opposite differences, because every rule so far was linear. A
     ``recorder``, if there is one, is told what the cost multiplies and computes with; ``settling`` says what happens
-    at kinks. ``amplified`` says how many times larger than their own the relative rounding errors of operands are in a
-    result, at most: of sums and differences, in a run with one member.
+    at kinks.
     """
 
     __slots__ = (
-        "amplified",
         "compiled",
         "escapes",
         "kinked",
@@ -102,7 +100,6 @@ class Trace:
         self.escapes: list[tuple[float, Any, TracingError]] = []
         self.stopped: TracingError | None = None
         self.odd = True
-        self.amplified = 0.0
         self.member_work = 0
         self.shared_work = 0
         self.largest = 0

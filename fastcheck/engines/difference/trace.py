@@ -28,7 +28,7 @@ class Traced:
     ``difference`` holds J(θ + perturbation) - J(θ), shape (B,). ``kinked`` members cross a kink: their difference is
     right. ``unsupported`` members take another way through the cost: their difference means nothing. ``odd`` says that
     the opposite perturbations have exactly the opposite differences. ``work`` counts elements processed, of which
-    ``member_work`` grows with B; ``largest`` is the biggest array of differences. ``amplified`` is that of `Trace`.
+    ``member_work`` grows with B; ``largest`` is the biggest array of differences.
     """
 
     value: float
@@ -39,7 +39,6 @@ class Traced:
     work: int
     member_work: int
     largest: int
-    amplified: float
 
 
 def trace(
@@ -167,7 +166,6 @@ def run(
         work=state.work,
         member_work=state.member_work,
         largest=state.largest,
-        amplified=state.amplified,
     )
 
 
