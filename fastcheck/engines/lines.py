@@ -91,7 +91,9 @@ def _moved(size: int, rng: np.random.Generator) -> slice | NDArray[np.intp]:
     return np.asarray(rng.integers(ends[:-1], ends[1:]))
 
 
-def largest_jump(line: Line, spacing: float, finest: float, noise: float) -> float:
+def largest_jump(
+    line: Line, spacing: float, finest: float, noise: float, costs: Vector | None = None
+) -> float:
     """Return the largest jump that J seems to make along a line; 0 if none is found.
 
     Rounding need not show between points that are close: where σ(z) is within 1e-10 of 1, the computed 1 − σ(z) stands
@@ -100,10 +102,10 @@ def largest_jump(line: Line, spacing: float, finest: float, noise: float) -> flo
     distance, and so on down to ``finest``. At a jump two second differences in a row have opposite signs, and the
     smaller one is its height however close the points are; those of kinks and curvature shrink, until ``noise``, the
     deviation σ of J as far as known, is all that is left. Costs 9 forward passes where J is smooth, and 3 for each time
-    of halving where it is not.
+    of halving where it is not; the first 9 only unless their ``costs`` are known.
     """
     places = equidistant(spacing)
-    costs = line.costs(places)
+    costs = line.costs(places) if costs is None else costs
     while True:
         bends = np.diff(costs, 2)
         opposite = np.sign(bends[:-1]) * np.sign(bends[1:]) < 0

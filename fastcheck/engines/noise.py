@@ -124,7 +124,7 @@ def noise_of_jumps(problem: Problem, noise: float, finest: float, least: float =
     already, between points that are ``finest`` apart; jumps of a σ below ``least`` are not looked for. 18 forward
     passes for a smooth J, up to 132 where it has kinks, up to 330 where it jumps, none if this is known, too.
     """
-    noise = max(noise, least / REMARKABLE)
+    noise = max(noise, least / (REMARKABLE / 2))
     known: tuple[float, float] | None = problem.measured.get((largest_jump, finest))
     if known is not None and (known[0] <= noise or known[1]):
         return known[1], 0
@@ -143,7 +143,7 @@ def _jump_along(problem: Problem, number: int, finest: float, noise: float) -> t
     """Return the largest jump along one line, 0 where J is not defined so far from θ, and the forward passes."""
     line = Line(problem, number)
     try:
-        return largest_jump(line, LONG, finest, noise), line.passes
+        return largest_jump(line, LONG, finest, noise, problem.measured.get((number, LONG))), line.passes
     except (EvaluationError, ArithmeticError, ValueError, Warning):
         return 0.0, line.passes
 

@@ -36,7 +36,7 @@ COST_MARGIN = 128.0
 """Relative rounding error of ĝ over that of J. Jittering θ leaves 1 − σ(z) as it is where σ(z) is near 1, and all its
 rounding error with it; in J that error shows."""
 
-JUMP_MARGIN = 2.0**14
+JUMP_MARGIN = 2.0**12
 """The same where J jumps: the mean over m samples, of which one dominates the slopes, jumps by 1/m of its error."""
 
 CANCELLED = 2.0**-40
