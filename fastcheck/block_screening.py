@@ -20,14 +20,14 @@ from fastcheck.engines.directional import PlainDirections
 from fastcheck.engines.directions import Directions
 from fastcheck.engines.noise import COARSE, careful_noise, noise_of_lines
 from fastcheck.engines.plain import STEP as PLAIN_STEP
-from fastcheck.engines.slopes import unseen_rounding
+from fastcheck.engines.rounding import LIKELY, jump_rounding, shaken_rounding
 from fastcheck.errors import BudgetUsedUp
 from fastcheck.norms import Comparison, largest, norm
 from fastcheck.parameters import Block
 from fastcheck.power import BEYOND, Power
 from fastcheck.problem import Problem
 from fastcheck.report.result import BlockReport, Coordinate, Screened, worst_coordinates
-from fastcheck.residuals import Residuals, claim_of, measure
+from fastcheck.residuals import Residuals, claim_of, drawn, measure
 from fastcheck.spot_checks import COUNT, Spots, spot_check
 from fastcheck.verdict import ADVICE, DTYPE_ULPS, FEW, SHARP, VANISHING, Cause, Verdict
 
@@ -103,6 +103,7 @@ class BlockScreening:
         self.double = dtype == np.float64
         self.relative = max(options.tolerance, DTYPE_ULPS * float(np.finfo(dtype).eps))
         self.extra_passes = 0
+        self.shaken = False
 
     def screened(self, residuals: Residuals) -> ScreenedBlock:
         """Return what is found: after a second look and a few coordinates one by one, if it looks wrong."""
@@ -116,8 +117,11 @@ class BlockScreening:
                 return self._at_kinks(residuals)
             finding = self._settled(residuals) or self._truncation(before, residuals)
         if finding is None:
-            spots = self._spots()
-            finding = self._by_coordinates(residuals, spots)
+            residuals = self._shaken(residuals)
+            finding = self._settled(residuals)
+            if finding is None or finding.verdict is not Verdict.PASS:
+                spots = self._spots()
+                finding = self._by_coordinates(residuals, spots)
         return self._found(residuals, spots, finding)
 
     def cut_short(self, residuals: Residuals, reason: str) -> ScreenedBlock:
@@ -347,13 +351,8 @@ class BlockScreening:
 
     def _confirmed(self, residuals: Residuals, *notes: str) -> Finding:
         """Return a failure, if rounding does not explain it and plain evaluation finds the same slope."""
-        if self._unseen_rounding_explains(residuals):
-            return Finding(
-                Verdict.INCONCLUSIVE,
-                f"{Cause.ROUNDING}: the cost jumps beside θ, which may explain ‖g - ∇J‖ in {self.block.name}, of about "
-                f"{residuals.error:.1e}: a difference such as 1 - σ(z) loses all of its digits where σ(z) is near 1. "
-                "Rewrite such terms (a loss of logits instead of probabilities), or check at other parameters.",
-            )
+        if (self.shaken and residuals.explained) or self._jumps_explain(residuals):
+            return self._losing_digits(residuals)
         if not self.exact:
             return Finding(Verdict.FAIL, None, notes)
         plain = PlainDirections(self.problem)
@@ -375,23 +374,49 @@ class BlockScreening:
             f"{residuals.slope[0]:.12g}, and plain evaluation {again.slope[0]:.12g} ± {again.bound[0]:.1e}",
         )
 
-    def _unseen_rounding_explains(self, residuals: Residuals) -> bool:
-        """Whether rounding that shows as jumps of J only, along long lines, explains the residuals.
+    def _shaken(self, residuals: Residuals) -> Residuals:
+        """Return residuals with the rounding of slopes that shows when all operations are shaken.
+
+        Where that can be, and only for errors that rounding may explain.
+        """
+        if not self.exact or residuals.error > SLIGHT * residuals.gradient:
+            return residuals
+        entries = drawn(self.block.size, self.options.seed, self.number, range(1))
+        shaken = self.way.shaken(self.block, entries)
+        hidden = shaken_rounding(
+            self.problem, shaken, residuals.slope[:1], residuals.error, residuals.gradient
+        )
+        if hidden is None:
+            return residuals
+        self.shaken = True
+        return replace(residuals, bound=residuals.bound + hidden, noise=residuals.noise + LIKELY * hidden)
+
+    def _jumps_explain(self, residuals: Residuals) -> bool:
+        """Whether jumps of J along long lines explain the residuals, where operations could not be shaken.
 
         Not where a block fails for another reason, such as a claim that is no mixture of the sides of kinks.
         """
-        if residuals.explained:
+        if residuals.explained or self.shaken:
             return False
         allowed = residuals.bound
         if self.exact:
             if residuals.error > SLIGHT * residuals.gradient:
                 return False
-            share, passes = unseen_rounding(self.problem, residuals.error / residuals.gradient)
+            share, passes = jump_rounding(self.problem, residuals.error / residuals.gradient)
             allowed = allowed + share * residuals.gradient
             self.extra_passes += passes
         else:
             allowed = allowed * self._noise_of_jumps()
         return replace(residuals, bound=allowed).explained
+
+    def _losing_digits(self, residuals: Residuals) -> Finding:
+        """Return that rounding of the cost explains an error."""
+        return Finding(
+            Verdict.INCONCLUSIVE,
+            f"{Cause.ROUNDING}: the cost loses digits, which may explain ‖g - ∇J‖ in {self.block.name}, of about "
+            f"{residuals.error:.1e}: a difference such as 1 - σ(z) loses all of its digits where σ(z) is near 1. "
+            "Rewrite such terms (a loss of logits instead of probabilities), or check at other parameters.",
+        )
 
     def _noise_of_jumps(self) -> float:
         """Return the noise of J that long lines show over that of short ones, at least 1."""

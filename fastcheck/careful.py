@@ -1,19 +1,21 @@
-"""The judgement of a block after closer looks: at coordinates that look wrong, and at rounding that only J shows."""
+"""The judgement of a block after closer looks: at coordinates that look wrong, and at rounding that hides."""
 
 from __future__ import annotations
 
 import dataclasses
 from typing import NamedTuple
 
+import numpy as np
+
 from fastcheck.engines import Bound, Estimate
-from fastcheck.engines.slopes import unseen_rounding
+from fastcheck.engines.rounding import jump_rounding, shaken_rounding
 from fastcheck.errors import BudgetUsedUp
 from fastcheck.problem import Problem
 from fastcheck.second_look import look_again
 from fastcheck.verdict import FEW, Judgement, judge
 
 SLIGHT = 2.0**-6
-"""Errors above this share of the RMS of a block are not those of rounding that only jumps show."""
+"""Errors above this share of the RMS of a block are not those of rounding that hides."""
 
 
 class Judged(NamedTuple):
@@ -27,7 +29,7 @@ class Judged(NamedTuple):
 
 
 def judged(problem: Problem, epsilon: float | None, tolerance: float, first: Estimate) -> Judged:
-    """Judge a block by the engine's estimate, by a second look at it, and by a careful look at the noise of J."""
+    """Judge a block by the engine's estimate, by a second look at it, and by a careful look at rounding."""
     estimate, passes, notes, cut = look_again(problem, epsilon, first, tolerance)
     judgement = judge(problem, estimate, tolerance)
     if judgement.wrong and judgement.worst[0].error <= SLIGHT * judgement.rule.typical:
@@ -42,16 +44,24 @@ def judged(problem: Problem, epsilon: float | None, tolerance: float, first: Est
 def _careful_bound(
     problem: Problem, estimate: Estimate, judgement: Judgement
 ) -> tuple[Bound, int, str | None]:
-    """Return the bound with rounding that shows in J only, and the forward passes this took.
+    """Return the bound with rounding that hides, and the forward passes this took, those of the engine's not counted.
 
-    Plain evaluation, which bounds its truncation, has counted it; engines that do not run the user's formulas have
-    none. Where a budget ends the measurement, the sentence that says so comes third, and the bound is above all errors.
+    Where operations cannot be shaken, or that does not tell, jumps of J are looked for. Plain evaluation, which bounds
+    its truncation, has counted it; engines that do not run the user's formulas have none. Where a budget ends the
+    measurement, the sentence that says so comes third, and the bound is above all errors.
     """
     bound, typical, error = estimate.bound, judgement.rule.typical, judgement.worst[0].error
     if estimate.truncation is not None or not estimate.noise:
         return bound, 0, None
+    places = np.array([one.place for one in judgement.worst])
+    rows = estimate.part.rows(places)
+    slopes = np.where(estimate.lower[rows] == estimate.upper[rows], estimate.lower[rows], np.nan)
     try:
-        share, passes = unseen_rounding(problem, error / typical)
+        shaken = estimate.shaken(places) if estimate.shaken is not None else None
+        absolute = shaken_rounding(problem, shaken, slopes, error, typical)
+        if absolute is not None:
+            return Bound(bound.relative, bound.absolute + absolute), 0, None
+        share, passes = jump_rounding(problem, error / typical)
     except BudgetUsedUp as reason:
         unknown = error + 2 * FEW * judgement.rule.relative * typical
         name = judgement.part.block.name

@@ -47,6 +47,10 @@ class Part:
             return self.places[rows]
         return np.arange(*rows.indices(self.block.size)) if isinstance(rows, slice) else rows
 
+    def rows(self, places: Coordinates) -> Coordinates:
+        """Return the numbers, among the k coordinates, of those at these places: the inverse of `at`."""
+        return places if self.places is None else np.searchsorted(self.places, places)
+
     def take(self, values: NDArray[Any], rows: slice | Coordinates) -> NDArray[Any]:
         """Return what an array in the block's shape, or flat, holds at some of the coordinates; a view if it can be."""
         flat = values.reshape(-1) if values.flags.c_contiguous else values.flat

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from fastcheck import InvalidProblemError
 from fastcheck.parameters import read_parameters
-from fastcheck.plan import make_plan
+from fastcheck.plan import Part, make_plan
 
 SHAPES = {"W1": (5, 4), "b1": (5, 1), "W2": (3, 5), "gamma": ()}
 
@@ -166,3 +166,10 @@ def test_the_name_of_a_block_among_positions_is_explained():
     ):
         make_plan(layout, theta, ["W"], None, 0)
     assert make_plan(layout, theta, ["s"], None, 0).size == 1
+
+
+def test_rows_are_the_inverse_of_places():
+    block = layout_and_theta({"w": (3, 4)})[0].blocks[0]
+    for part in (Part(block=block, places=None), Part(block=block, places=np.array([1, 4, 5, 11]))):
+        rows = np.arange(part.size)[::-1]
+        np.testing.assert_array_equal(part.rows(part.at(rows)), rows)

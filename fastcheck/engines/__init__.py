@@ -16,6 +16,7 @@ from fastcheck.errors import FastcheckError, InvalidProblemError
 
 if TYPE_CHECKING:
     from fastcheck.engines.kinks import KinkPlace, Kinks
+    from fastcheck.engines.rounding import Shaken
     from fastcheck.execution import Execution
     from fastcheck.parameters import Vector
     from fastcheck.plan import Coordinates, Part, Plan
@@ -48,7 +49,8 @@ class Estimate:
     coordinates meet kinks, None if none do or none are known. In plain evaluation ``bound`` is what rounding does, and
     ``truncation`` is to be added for what the finite step does to ``numerical``: a claim that agrees nevertheless is
     right, and another gets a second look. ``single_precision`` tells that the cost computes in float32 or float16, or
-    rounds its parameters to it.
+    rounds its parameters to it. ``shaken``, in engines that run the user's formulas step by step, returns the slopes at
+    some places of the block with other roundings in every step; it is to be called before the next part is estimated.
     """
 
     part: Part
@@ -61,6 +63,7 @@ class Estimate:
     kinks: Kinks | None = None
     truncation: Vector | None = None
     single_precision: bool = False
+    shaken: Callable[[Coordinates], Shaken | None] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

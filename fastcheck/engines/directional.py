@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from fastcheck.engines.kinks import Convention, Line
 from fastcheck.engines.noise import COARSE, SAFETY, measured_noise, noise_of_lines
 from fastcheck.engines.plain import STEP
+from fastcheck.engines.rounding import Shaken
 from fastcheck.errors import EvaluationError
 from fastcheck.norms import root_mean_square
 from fastcheck.parameters import Block, Vector
@@ -148,6 +149,10 @@ class PlainDirections:
 
     def settled(self, block: Block, entries: NDArray[np.float64], convention: Convention) -> Settled | None:
         """Return None: kinks cannot be settled where costs are all that is known."""
+        return None
+
+    def shaken(self, block: Block, entries: NDArray[np.float64]) -> Shaken | None:
+        """Return None: what happens inside of the cost is not known."""
         return None
 
     def _along(

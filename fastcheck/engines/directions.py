@@ -19,6 +19,7 @@ from fastcheck.engines.difference.directions import DifferenceDirections, follow
 from fastcheck.engines.difference.state import TracingError
 from fastcheck.engines.directional import Directional, Halfway, PlainDirections, Settled
 from fastcheck.engines.kinks import Convention
+from fastcheck.engines.rounding import Shaken
 from fastcheck.errors import InvalidProblemError
 from fastcheck.execution import MAX_MEMORY, Execution
 from fastcheck.parameters import Block
@@ -97,6 +98,13 @@ class Directions(Protocol):
         """Return the slopes along ``entries`` (k, block.size) of a backward pass that keeps to a convention at kinks.
 
         None where the kinks are not known, or the cost is not linear with them settled. Costs k forward passes.
+        """
+        ...
+
+    def shaken(self, block: Block, entries: NDArray[np.float64]) -> Shaken | None:
+        """Return the slopes along ``entries`` (k, block.size) with other roundings in every operation.
+
+        None where operations are not known. Costs k + 1 forward passes, for each of three ways of rounding.
         """
         ...
 
@@ -233,6 +241,12 @@ class _Switching:
         with self.switching():
             if self.exact is not None:
                 return self.exact.settled(block, entries, convention)
+        return None
+
+    def shaken(self, block: Block, entries: NDArray[np.float64]) -> Shaken | None:
+        with self.switching():
+            if self.exact is not None:
+                return self.exact.shaken(block, entries)
         return None
 
     @contextlib.contextmanager

@@ -9,12 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastcheck.engines import Bound
-from fastcheck.engines.noise import LONG, POINTS, SPACING, costs_along, noise_of_jumps, noise_of_lines
-from fastcheck.errors import EvaluationError
 from fastcheck.norms import pieces, root_mean_square
 from fastcheck.parameters import Vector
 from fastcheck.plan import Coordinates
-from fastcheck.problem import Problem
 
 STEP = 2.0**-80
 """Default ε of difference propagation: nothing is subtracted, so it can be tiny. Kinks are straddled only in their
@@ -35,9 +32,6 @@ MARGIN = 4.0
 COST_MARGIN = 128.0
 """Relative rounding error of ĝ over that of J. Jittering θ leaves 1 − σ(z) as it is where σ(z) is near 1, and all its
 rounding error with it; in J that error shows."""
-
-JUMP_MARGIN = 2.0**12
-"""The same where J jumps: the mean over m samples, of which one dominates the slopes, jumps by 1/m of its error."""
 
 CANCELLED = 2.0**-40
 """Larger relative rounding errors of J come from a J that is near zero by chance, and tell nothing about ĝ."""
@@ -95,9 +89,9 @@ def to_judge_by(runs: Sequence[Slopes], epsilon: float | None) -> Slopes:
     return runs[0] if epsilon is None or epsilon > SMALL else runs[-1]
 
 
-def jittered(values: NDArray[np.float64], jitter: float = JITTER) -> NDArray[np.float64]:
+def jittered(values: NDArray[np.float64], jitter: float = JITTER, seed: int = 0) -> NDArray[np.float64]:
     """Return parameters or data beside these, by ``jitter`` at most, where all roundings fall differently."""
-    rng, beside = np.random.default_rng(0), np.array(values, dtype=np.float64, order="C")
+    rng, beside = np.random.default_rng(seed), np.array(values, dtype=np.float64, order="C")
     flat = beside.reshape(-1)
     for some in pieces(flat.size):
         flat[some] *= 1 + 2 * jitter * (rng.random(some.stop - some.start) - 0.5)
@@ -130,24 +124,6 @@ def block_bound(typical: float, seen: float, cost_noise: float) -> Bound:
     share = FLOOR + COST_MARGIN * min(cost_noise, CANCELLED)
     absolute = share * typical + MARGIN * seen
     return Bound(min(1.0, absolute / typical) if typical else share, absolute)
-
-
-def unseen_rounding(problem: Problem, error: float) -> tuple[float, int]:
-    """Return the relative error of slopes by rounding that shows in J only, and the forward passes: 54 to 366.
-
-    Where 1 − σ(z) is 1e-9, a slope through it is known to 1e-7 of its size, and neither jittered parameters nor a short
-    line of costs tell. Less than would explain a relative ``error`` is not looked for. Costs are compared with the
-    largest along a long line, as J itself may be near zero by chance; 0 where J is not defined there.
-    """
-    passes = 0 if (0, LONG) in problem.measured else POINTS
-    try:
-        largest = float(np.max(np.abs(costs_along(problem, 0, LONG))))
-    except (EvaluationError, ArithmeticError, ValueError, Warning):
-        return 0.0, passes
-    noise, measured = noise_of_lines(problem)
-    jumps, searched = noise_of_jumps(problem, noise, SPACING, error * largest / JUMP_MARGIN)
-    most = max(COST_MARGIN * noise, JUMP_MARGIN * jumps)
-    return (min(1.0, most / largest) if largest else 0.0), passes + measured + searched
 
 
 def unusable(difference: Vector) -> NDArray[np.bool_]:

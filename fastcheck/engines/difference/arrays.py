@@ -326,6 +326,12 @@ def rank(x: Any) -> int:
     return x.ndim if isinstance(x, np.ndarray) else int(np.ndim(x))
 
 
+def computed(value: Any, form: Form | None) -> Any:
+    """Return a result of arithmetic, which was rounded: in a run that shakes roundings, another way."""
+    shaking = running().shaking
+    return made(value if shaking is None else shaking(value), form)
+
+
 def made(value: Any, form: Form | None) -> Any:
     """Return a result: plain if it is neither float nor a mask and nothing changes it.
 

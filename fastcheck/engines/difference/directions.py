@@ -26,6 +26,7 @@ from fastcheck.engines.difference.trace import Flags, Traced
 from fastcheck.engines.directional import Directional, Halfway, PlainDirections, Settled
 from fastcheck.engines.kinks import Convention, in_the_middle
 from fastcheck.engines.plain import STEP as PLAIN_STEP
+from fastcheck.engines.rounding import SHAKES, Shaken
 from fastcheck.engines.slopes import ROUNDING, UNDERFLOW, Slopes, jittered, unusable
 from fastcheck.engines.verification import confirm_end, confirmed, evaluated_beside
 from fastcheck.execution import Execution, one_blas_thread
@@ -201,6 +202,15 @@ class DifferenceDirections:
     def _settling(self) -> Iterator[None]:
         with one_blas_thread(), naming_the_line():
             yield
+
+    def shaken(self, block: Block, entries: NDArray[np.float64]) -> Shaken | None:
+        """Return the slopes along ``entries`` (k, block.size) with roundings that fall another way."""
+        layout, k = self.runner.problem.layout, len(entries)
+        forms: list[Form | None] = [None] * len(layout.blocks)
+        forms[layout.number(block)] = Bundle(block, entries.reshape(k, block.size)).form(STEP, 0, k)
+        shaken = self.runner.shaken(forms, k, STEP, max(self.limit, block.size))
+        self.forward_passes += SHAKES + math.ceil((shaken.work if shaken else 0) / self._work_of_a_pass)
+        return shaken
 
     def verify(self, seed: int) -> None:
         """Raise `DisagreementError` unless evaluation confirms a difference along a direction in all blocks.

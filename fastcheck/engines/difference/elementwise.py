@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from fastcheck.differences import fused, interpreted
-from fastcheck.engines.difference.arrays import UFUNCS, made, taken
+from fastcheck.engines.difference.arrays import UFUNCS, computed, made, taken
 from fastcheck.engines.difference.forms import (
     Array,
     Form,
@@ -80,7 +80,7 @@ def unary(ufunc: np.ufunc) -> Callable[[Any], Any]:
     def rule(x: Any) -> Any:
         x, f = taken(x)
         value = ufunc(x)
-        return made(value, None if f is None else smooth(name, [(x, f)], value.shape))
+        return computed(value, None if f is None else smooth(name, [(x, f)], value.shape))
 
     return rule
 
@@ -93,8 +93,8 @@ def binary(ufunc: np.ufunc) -> Callable[[Any, Any], Any]:
         (x, f), (y, g) = taken(x), taken(y)
         value = ufunc(x, y)
         if f is None and g is None:
-            return made(value, None)
-        return made(value, smooth(name, [(x, f), (y, g)], value.shape))
+            return computed(value, None)
+        return computed(value, smooth(name, [(x, f), (y, g)], value.shape))
 
     return rule
 
@@ -105,7 +105,7 @@ def additive(ufunc: np.ufunc) -> Callable[[Any, Any], Any]:
     def rule(x: Any, y: Any) -> Any:
         (x, f), (y, g) = taken(x), taken(y)
         value = ufunc(x, y)
-        return made(value, combined(ufunc, f, g, value.shape))
+        return computed(value, combined(ufunc, f, g, value.shape))
 
     return rule
 
@@ -128,15 +128,15 @@ def multiply(x: Any, y: Any) -> Any:
     value = np.multiply(x, y)
     shape = value.shape
     if f is None and g is None:
-        return made(value, None)
+        return computed(value, None)
     if g is None and f is not None:
-        return made(value, f.scaled(np.asarray(y, dtype=float), shape))
+        return computed(value, f.scaled(np.asarray(y, dtype=float), shape))
     if f is None and g is not None:
-        return made(value, g.scaled(np.asarray(x, dtype=float), shape))
+        return computed(value, g.scaled(np.asarray(x, dtype=float), shape))
     settling = running().settling
     if settling is not None and f is not None and g is not None and max(f.peak(), g.peak()) >= LARGE:
-        return made(value, settled_product(settling, [(x, f), (y, g)], shape))
-    return made(value, smooth("multiply", [(x, f), (y, g)], shape))
+        return computed(value, settled_product(settling, [(x, f), (y, g)], shape))
+    return computed(value, smooth("multiply", [(x, f), (y, g)], shape))
 
 
 def settled_product(settling: Settling, operands: Sequence[Operand], shape: Shape) -> Form:
@@ -154,21 +154,21 @@ def divide(x: Any, y: Any) -> Any:
     (x, f), (y, g) = taken(x), taken(y)
     value = np.divide(x, y)
     if f is None and g is None:
-        return made(value, None)
+        return computed(value, None)
     if f is None and g is not None:
-        return made(
+        return computed(
             value, smooth("reciprocal", [(y, g)], np.shape(y)).scaled(np.asarray(x, dtype=float), value.shape)
         )
     if g is not None or f is None:
-        return made(value, smooth("divide", [(x, f), (y, g)], value.shape))
+        return computed(value, smooth("divide", [(x, f), (y, g)], value.shape))
     form = f.lifted(value.shape)
     picked = gather(lift(y, value.ndim), form.at)
     if len(picked) == 1:
         one = np.ones((1,) * value.ndim)
-        return made(value, form.shared((one if form.coef is None else form.coef) / picked[0]))
+        return computed(value, form.shared((one if form.coef is None else form.coef) / picked[0]))
     values = form.values()
     spend(len(values), longer(values.shape[1:], picked.shape[1:]))
-    return made(value, Form(values / picked, form.shape, form.at))
+    return computed(value, Form(values / picked, form.shape, form.at))
 
 
 def floor_divide(x: Any, y: Any) -> Any:
@@ -190,8 +190,8 @@ def power(x: Any, y: Any) -> Any:
             return UFUNCS[special](x)
     value = np.power(x_value, exponent)
     if f is None and g is None:
-        return made(value, None)
-    return made(value, smooth("power", [(x_value, f), (exponent, g)], value.shape))
+        return computed(value, None)
+    return computed(value, smooth("power", [(x_value, f), (exponent, g)], value.shape))
 
 
 SMOOTH_UNARY = [

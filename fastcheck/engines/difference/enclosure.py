@@ -149,7 +149,7 @@ class Enclosure:
         """Return where kinks were met."""
         return tuple(place(operation, weights) for operation, weights in self.weights.items())
 
-    def run(self, forms: Sequence[Form | None], members: int, settling: Settling, **options: int) -> Traced:
+    def run(self, forms: Sequence[Form | None], members: int, settling: Settling, **options: Any) -> Traced:
         """Run the cost once."""
         self.runs += 1
         return run(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -162,4 +163,5 @@ def _estimate_of(
         noise=runner.noise,
         plain=plain,
         kinks=kinks,
+        shaken=functools.partial(runner.shaken_coordinates, part),
     )

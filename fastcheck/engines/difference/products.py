@@ -9,7 +9,7 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
 from fastcheck.engines.difference import contraction
-from fastcheck.engines.difference.arrays import FUNCTIONS, UFUNCS, made, rank, taken
+from fastcheck.engines.difference.arrays import FUNCTIONS, UFUNCS, computed, rank, taken
 from fastcheck.engines.difference.contraction import Labels
 from fastcheck.engines.difference.forms import Form
 from fastcheck.engines.difference.state import TracingError, current_recorder, running
@@ -38,8 +38,8 @@ def contract(
     else:
         value = function(x, y)
     if f is None and g is None:
-        return made(value, None)
-    return made(value, contraction.contracted(np.asarray(x), f, lx, np.asarray(y), g, ly, out))
+        return computed(value, None)
+    return computed(value, contraction.contracted(np.asarray(x), f, lx, np.asarray(y), g, ly, out))
 
 
 def matmul(x: Any, y: Any) -> Any:
@@ -194,7 +194,7 @@ def solve(a: Any, b: Any) -> Any:
     (a_value, f), (b_value, g) = taken(a), taken(b)
     x = np.linalg.solve(a_value, b_value)
     if f is None and g is None:
-        return made(x, None)
+        return computed(x, None)
     if np.ndim(a_value) != 2 or np.ndim(b_value) > 2:
         raise TracingError("np.linalg.solve", "stacks of matrices are not supported.")
     members = running().members
@@ -209,7 +209,7 @@ def solve(a: Any, b: Any) -> Any:
         end = a_value + change
     columns = right if x.ndim == 2 else right[..., None]
     data = np.linalg.solve(np.broadcast_to(end, (members, *np.shape(a_value))), columns)
-    return made(x, Form(data.reshape(right.shape), x.shape))
+    return computed(x, Form(data.reshape(right.shape), x.shape))
 
 
 def inv(a: Any) -> Any:
@@ -222,7 +222,7 @@ def cholesky(a: Any, *, upper: bool = False) -> Any:
     a_value, f = taken(a)
     low = np.linalg.cholesky(a_value)
     if f is None:
-        return made(low.T if upper else low, None)
+        return computed(low.T if upper else low, None)
     if low.ndim != 2:
         raise TracingError("np.linalg.cholesky", "stacks of matrices are not supported.")
     running().odd = False
@@ -237,7 +237,7 @@ def cholesky(a: Any, *, upper: bool = False) -> Any:
         factor[:, j, j] = square / (1.0 + np.sqrt(1.0 + square))
         below = e[:, j + 1 :, j] - np.matmul(factor[:, j + 1 :, :j], row[..., None])[..., 0]
         factor[:, j + 1 :, j] = below / (1.0 + factor[:, j, j])[:, None]
-    result = made(low, Form(low @ factor, low.shape))
+    result = computed(low, Form(low @ factor, low.shape))
     return np.transpose(result) if upper else result
 
 
@@ -260,7 +260,7 @@ def slogdet(a: Any) -> Any:
         total += np.log1p(pivot)
         column = e[:, j + 1 :, j] / (1.0 + pivot)[:, None]
         e[:, j + 1 :, j + 1 :] -= column[:, :, None] * e[:, None, j, j + 1 :]
-    return type(base)(base.sign, made(base.logabsdet, Form(total, ())))
+    return type(base)(base.sign, computed(base.logabsdet, Form(total, ())))
 
 
 def det(a: Any) -> Any:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from fastcheck.engines.difference import choices, contraction
-from fastcheck.engines.difference.arrays import FUNCTIONS, UFUNC_METHODS, made, taken
+from fastcheck.engines.difference.arrays import FUNCTIONS, UFUNC_METHODS, computed, made, taken
 from fastcheck.engines.difference.forms import Array, Form, Places, Shape, gather, members_of, spend
 from fastcheck.engines.difference.kinks import Settling, kinks_noted
 from fastcheck.engines.difference.layout import reshaped
@@ -52,7 +52,7 @@ def sum_(x: Any, axis: Any = None, keepdims: bool = False, initial: Any = None, 
         x = np.where(where, x, 0)
     x, f = taken(x)
     value = np.sum(x, axis=axis, keepdims=keepdims)
-    result = made(value, None if f is None else summed(f, axes_of(axis, np.ndim(x)), keepdims))
+    result = computed(value, None if f is None else summed(f, axes_of(axis, np.ndim(x)), keepdims))
     return result if initial is None else result + initial
 
 
@@ -65,10 +65,10 @@ def mean(x: Any, axis: Any = None, keepdims: bool = False, where: Any = True) ->
     x, f = taken(x)
     value = np.mean(x, axis=axis, keepdims=keepdims)
     if f is None:
-        return made(value, None)
+        return computed(value, None)
     axes = axes_of(axis, np.ndim(x))
     count = math.prod(f.shape[k] for k in axes)
-    return made(value, summed(f, axes, keepdims).scaled(1.0 / count, value.shape))
+    return computed(value, summed(f, axes, keepdims).scaled(1.0 / count, value.shape))
 
 
 def average(x: Any, axis: Any = None, weights: Any = None, keepdims: bool = False) -> Any:
@@ -273,14 +273,14 @@ def cumsum(x: Any, axis: Any = None) -> Any:
         x, axis = ravel(x), 0
     value = np.cumsum(x.value, axis=axis)
     if x.form is None:
-        return made(value, None)
+        return computed(value, None)
     k = axis % x.ndim
     f = x.form.spread([k])
     values = f.values()
     if values.shape[k + 1] != x.shape[k]:
         values = np.broadcast_to(values, (*values.shape[: k + 1], x.shape[k], *values.shape[k + 2 :]))
     spend(len(values), values.shape[1:])
-    return made(value, Form(np.cumsum(values, axis=k + 1), x.shape, f.at))
+    return computed(value, Form(np.cumsum(values, axis=k + 1), x.shape, f.at))
 
 
 def cumprod(x: Any, axis: Any = None) -> Any:

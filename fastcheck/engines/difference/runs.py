@@ -19,10 +19,12 @@ from fastcheck.engines.difference.creation import substituted
 from fastcheck.engines.difference.enclosure import Enclosure
 from fastcheck.engines.difference.forms import Form
 from fastcheck.engines.difference.restoring import Kept, Restored
+from fastcheck.engines.difference.shaking import Shaking
 from fastcheck.engines.difference.state import INTERNAL, LARGEST, BatchTooLargeError, Memory, TracingError
 from fastcheck.engines.difference.sweep import Experience, Swept, sweep
-from fastcheck.engines.difference.trace import Traced, run
+from fastcheck.engines.difference.trace import Traced, one_hot, run
 from fastcheck.engines.kinks import KinkPlace, Kinks
+from fastcheck.engines.rounding import SHAKE, SHAKES, Shaken
 from fastcheck.engines.slopes import STEP, Slopes, jittered, unusable
 from fastcheck.execution import Execution, one_blas_thread
 from fastcheck.norms import root_mean_square
@@ -143,11 +145,12 @@ class Runner:
         theta: Vector | None = None,
         limit: int = LARGEST,
         memory: Memory | None = None,
+        shaking: Shaking | None = None,
     ) -> Traced:
         """Return what B perturbations of the leaves do, given as their differences, at θ or at a point beside it.
 
         ``limit`` is the size of the largest array of differences; beyond it `BatchTooLargeError` is raised. A point
-        beside θ has products of its own to remember, in ``memory``.
+        beside θ has products of its own to remember, in ``memory``. With ``shaking`` all roundings fall another way.
         """
         leaves = self._leaves(self.problem.theta if theta is None else theta)
         self._begin()
@@ -162,16 +165,48 @@ class Runner:
                     memory=self.memory if memory is None else memory,
                     compiled=False,
                     limit=limit,
+                    shaking=shaking,
                 )
         except BatchTooLargeError:
             if members == 1:
                 raise TracingError(
                     "memory", "one direction alone needs more memory than allowed: raise max_memory."
                 ) from None
-            return self._moved_in_halves(forms, members, theta=theta, limit=limit, memory=memory)
+            return self._moved_in_halves(
+                forms, members, theta=theta, limit=limit, memory=memory, shaking=shaking
+            )
         if theta is None:
             self._confirm(np.array([traced.value]))
         return traced
+
+    def shaken(
+        self, forms: Sequence[Form | None], members: int, step: float, limit: int = LARGEST
+    ) -> Shaken | None:
+        """Return the slopes that B perturbations with this step show while roundings fall another way.
+
+        None where the cost cannot be followed then. Costs `SHAKES` runs.
+        """
+        slopes, costs, work = [], [], 0
+        for number in range(SHAKES):
+            theta = jittered(self.problem.theta, SHAKE, number)
+            try:
+                traced = self.moved(
+                    forms, members, theta=theta, limit=limit, memory=Memory(0), shaking=Shaking(number)
+                )
+            except TracingError:
+                return None
+            unknown = traced.kinked | traced.unsupported | unusable(traced.difference)
+            slopes.append(np.where(unknown, np.nan, traced.difference / step))
+            costs.append(traced.value)
+            work += traced.member_work
+        self.put_back()
+        return Shaken(slopes=np.array(slopes), costs=np.array(costs), work=work)
+
+    def shaken_coordinates(self, part: Part, places: Coordinates) -> Shaken | None:
+        """Return the same for coordinates, at these places of the block of a part."""
+        forms: list[Form | None] = [None] * len(self.problem.layout.blocks)
+        forms[self._number(part)] = one_hot(part.block.shape, places, np.full(places.size, STEP))
+        return self.shaken(forms, places.size, STEP)
 
     def _begin(self) -> None:
         """Count a run that begins, in any thread, or raise `BudgetUsedUp` if a budget does not allow it."""

@@ -18,6 +18,7 @@ from fastcheck.errors import FastcheckError
 if TYPE_CHECKING:
     from fastcheck.engines.difference.kinks import Settling
     from fastcheck.engines.difference.recording import Recorder
+    from fastcheck.engines.difference.shaking import Shaking
 
 OPERATION_COST = 16_000
 """Elements whose processing takes as long as starting one operation: about 25 µs."""
@@ -59,7 +60,7 @@ class Trace:
     ``member_work`` of them grow with B, ``shared_work`` do not. ``largest`` is the biggest array. ``odd`` says that
     the opposite perturbations have exactly the opposite differences, because every rule so far was linear. A
     ``recorder``, if there is one, is told what the cost multiplies and computes with; ``settling`` says what happens
-    at kinks.
+    at kinks, and ``shaking`` makes roundings fall another way.
     """
 
     __slots__ = (
@@ -74,6 +75,7 @@ class Trace:
         "odd",
         "recorder",
         "settling",
+        "shaking",
         "shared_work",
         "stopped",
         "unsupported",
@@ -88,6 +90,7 @@ class Trace:
         limit: int = LARGEST,
         recorder: Recorder | None = None,
         settling: Settling | None = None,
+        shaking: Shaking | None = None,
     ) -> None:
         self.members = members
         self.compiled = compiled
@@ -95,6 +98,7 @@ class Trace:
         self.limit = limit
         self.recorder = recorder
         self.settling = settling
+        self.shaking = shaking
         self.kinked = np.zeros(members, dtype=bool)
         self.unsupported = np.zeros(members, dtype=bool)
         self.escapes: list[tuple[float, Any, TracingError]] = []

@@ -13,6 +13,7 @@ from fastcheck.engines.difference.arrays import DifferenceArray
 from fastcheck.engines.difference.creation import substituted
 from fastcheck.engines.difference.forms import Array, Form, Position
 from fastcheck.engines.difference.kinks import Settling
+from fastcheck.engines.difference.shaking import Shaking
 from fastcheck.engines.difference.state import LARGEST, Memory, Trace, TracingError
 
 Cost = Callable[[Any], Any]
@@ -145,9 +146,10 @@ def run(
     compiled: bool,
     limit: int = LARGEST,
     settling: Settling | None = None,
+    shaking: Shaking | None = None,
 ) -> Traced:
     """Run the cost with these differences of the leaves."""
-    state = Trace(members, compiled=compiled, memory=memory, limit=limit, settling=settling)
+    state = Trace(members, compiled=compiled, memory=memory, limit=limit, settling=settling, shaking=shaking)
     with substituted(cost), state, np.errstate(all="ignore"):
         arrays = [DifferenceArray(x, form, owned=False) for x, form in zip(leaves, forms, strict=True)]
         result = cost(build(list(arrays)))

@@ -1,0 +1,34 @@
+"""Roundings that fall another way: the results of arithmetic, moved by a few units in their last place.
+
+Source: D. S. Parker, Monte Carlo arithmetic: exploiting randomness in floating-point arithmetic, UCLA CSD-970002, 1997.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from fastcheck.engines.rounding import SHAKE
+
+COUNTS = 2.0**40
+"""Whole numbers above this are few among those that are rounded to the last place, and need not be exact."""
+
+
+class Shaking:
+    """Moves values by a random share of them, up to `SHAKE`: where rounding errors add up, so do these changes.
+
+    Whole numbers that are not large stay, for most are exact: counts, masks, differences of what is equal.
+    """
+
+    def __init__(self, number: int) -> None:
+        self._rng = np.random.default_rng(number)
+
+    def __call__(self, value: Any) -> Any:
+        """Return the value, an array or a number, as it might be with other roundings. Warnings are the caller's."""
+        if value.dtype != np.float64:
+            return value
+        shares = 2 * self._rng.random(np.shape(value)) - 1
+        exact = (value == np.rint(value)) & (np.abs(value) <= COUNTS)
+        moved = np.where(exact, value, value * (1 + SHAKE * shares))
+        return moved if isinstance(value, np.ndarray) else moved[()]

@@ -1,0 +1,153 @@
+"""Operations whose roundings are shaken: what that says of slopes, against 50-digit derivatives."""
+
+import mpmath
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from scenarios import relu_network, sigmoid
+
+from fastcheck.engines.difference.shaking import Shaking
+from fastcheck.engines.directions import opened
+from fastcheck.engines.rounding import SHAKE, SHAKES, Shaken, shaken_rounding
+from fastcheck.execution import Execution
+from fastcheck.problem import pose
+
+FLOATS = st.floats(allow_nan=True, allow_infinity=True, width=64)
+
+
+@given(arrays(np.float64, st.integers(0, 20), elements=FLOATS), st.integers(0, 9))
+def test_values_move_by_a_few_units_and_whole_numbers_stay(values, number):
+    before = values.copy()
+    with np.errstate(all="ignore"):
+        moved = Shaking(number)(values)
+        share = np.abs(moved / values - 1)
+    assert moved.dtype == values.dtype
+    assert moved.shape == values.shape
+    np.testing.assert_array_equal(values, before)
+    whole = ~np.isfinite(values) | (values == np.rint(values)) & (np.abs(values) < 1e12)
+    np.testing.assert_array_equal(moved[whole], values[whole])
+    normal = (np.abs(values) > 1e-300) & (np.abs(values) < 1e308)
+    assert (share[normal] <= 1.1 * SHAKE).all()
+
+
+def test_all_other_values_move():
+    values = np.random.default_rng(0).standard_normal(100_000) * 10.0 ** np.arange(-10, 30).repeat(2500)
+    assert np.mean(Shaking(0)(values) == values) < 0.02
+
+
+def test_what_is_no_float_stays():
+    shaking = Shaking(0)
+    assert shaking(np.array([True, False])).dtype == bool
+    assert shaking(np.int64(3)) == 3
+    assert type(shaking(np.float64(0.1))) is np.float64
+    assert shaking(np.float64(0.1)) != 0.1
+
+
+def slopes_of(cost, parameters):
+    """Yield the problem of a cost, and the slope along a random direction of every block: at θ, and shaken."""
+    problem = pose(cost, parameters, None)
+    with opened(problem, Execution(), "difference") as way:
+        for block in problem.layout.blocks:
+            entries = np.random.default_rng(0).standard_normal((1, block.size))
+            spent = way.forward_passes
+            shaken = way.shaken(block, entries)
+            assert SHAKES <= way.forward_passes - spent <= 5 * SHAKES
+            yield problem, way.along(block, entries).right, shaken
+
+
+def stacked(A):
+    return np.sum(np.stack([np.ones_like(A), -A]), axis=0)
+
+
+LOSING = {
+    "log(1 - s)": (lambda z: -np.log(1 - sigmoid(z)), lambda z: 1 / (1 + mpmath.exp(-z))),
+    "log1p(-s)": (lambda z: -np.log1p(-sigmoid(z)), lambda z: 1 / (1 + mpmath.exp(-z))),
+    "log of a sum": (lambda z: -np.log(stacked(sigmoid(z))), lambda z: 1 / (1 + mpmath.exp(-z))),
+    "log of a product": (
+        lambda z: -np.log(np.array([1.0, -1.0]) @ np.stack([np.ones(z.shape), sigmoid(z)])),
+        lambda z: 1 / (1 + mpmath.exp(-z)),
+    ),
+    "artanh tanh": (lambda z: np.arctanh(np.tanh(z / 2)), lambda z: mpmath.mpf(1) / 2),
+    "arccos": (
+        lambda z: np.arccos(1 - np.exp(-z)),
+        lambda z: -mpmath.exp(-z) / mpmath.sqrt(1 - (1 - mpmath.exp(-z)) ** 2),
+    ),
+    "sqrt of a difference": (
+        lambda z: np.sqrt((1 + np.exp(-z)) ** 2 - 1),
+        lambda z: -(1 + mpmath.exp(-z)) * mpmath.exp(-z) / mpmath.sqrt((1 + mpmath.exp(-z)) ** 2 - 1),
+    ),
+    "variance": (
+        lambda z: np.log(np.mean((1 + np.exp(-z)) ** 2) - 1),
+        lambda z: 2 * (1 + mpmath.exp(-z)) * -mpmath.exp(-z) / ((1 + mpmath.exp(-z)) ** 2 - 1),
+    ),
+}
+"""Functions that lose digits, in several operations, and their derivatives."""
+
+
+@pytest.mark.parametrize("how", LOSING)
+def test_the_error_of_slopes_is_within_what_shaking_shows(how):
+    lossy, slope = LOSING[how]
+    ratios = []
+    for z in np.random.default_rng(3).uniform(2, 30, size=60):
+        (found,) = slopes_of(lambda z: np.sum(lossy(z)), np.array([z]))
+        problem, along, shaken = found
+        with mpmath.workdps(50):
+            exact = float(slope(mpmath.mpf(z)) * mpmath.mpf(np.random.default_rng(0).standard_normal()))
+        error = abs(along[0] - exact)
+        bound = shaken_rounding(problem, shaken, along, error, abs(exact))
+        if error > 1e-15 * abs(exact):
+            assert bound is not None
+            ratios.append(error / bound)
+    assert len(ratios) > 20
+    assert max(ratios) <= 1
+    assert np.median(ratios) >= 1e-3
+
+
+@settings(max_examples=25)
+@given(st.integers(0, 10_000))
+def test_little_is_shaken_where_no_digits_are_lost(seed):
+    cost, parameters, _ = relu_network((12, 20, 8, 1), 9, seed=seed, lambd=0.5)
+    before = {name: value.copy() for name, value in parameters.items()}
+    for problem, along, shaken in slopes_of(cost, parameters):
+        bound = shaken_rounding(problem, shaken, along, 1e-9 * abs(along[0]), abs(along[0]))
+        assert bound is not None
+        assert bound <= 1e-11 * max(1.0, abs(along[0]))
+    assert all(np.array_equal(parameters[name], before[name]) for name in before)
+
+
+def test_kinks_tell_nothing():
+    ((problem, along, shaken),) = slopes_of(lambda w: np.sum(np.abs(w)) + w @ w, np.zeros(3))
+    assert np.isnan(shaken.slopes).all()
+    assert shaken_rounding(problem, shaken, along, 1.0, 1.0) is None
+    assert shaken_rounding(problem, None, along, 1.0, 1.0) is None
+
+
+def test_a_cost_that_is_rounded_more_than_its_slopes_tells_nothing():
+    """A claim by other formulas may then be off: A − Y has lost the digits of 1 − A, the slope of −log A has not."""
+    problem = pose(lambda w: w @ w, np.array([1.5]), None)
+    costs = problem.value * (1 + np.array([1e-7, 0.0, -1e-7]))
+    shaken = Shaken(slopes=np.full((SHAKES, 1), 3.0), costs=costs, work=1)
+    assert shaken_rounding(problem, shaken, np.array([3.0]), 1e-6, 3.0) == 0.0
+    assert shaken_rounding(problem, shaken, np.array([3.0]), 1e-8, 3.0) is None
+    seen = Shaken(slopes=np.array([[3.0], [3.0], [3.0 + 1e-7]]), costs=costs, work=1)
+    assert shaken_rounding(problem, seen, np.array([3.0]), 1e-8, 3.0) == pytest.approx(1e-7)
+
+
+def test_a_cost_that_takes_another_way_when_it_is_shaken_is_not_followed():
+    def cost(w):
+        total = np.sum(w * 0.1)
+        if np.any(total != np.sum(w * 0.1)):
+            raise ValueError("not what it was")
+        return total * total
+
+    problem = pose(cost, np.array([0.3, 0.7]), None)
+    with opened(problem, Execution(), "difference") as way:
+        assert way.shaken(problem.layout.blocks[0], np.ones((1, 2))) is None
+
+
+def test_plain_evaluation_knows_no_operations():
+    problem = pose(lambda w: w @ w, np.array([1.5]), None)
+    with opened(problem, Execution(), "plain") as way:
+        assert way.shaken(problem.layout.blocks[0], np.ones((1, 1))) is None
