@@ -14,20 +14,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastcheck.at_kinks import AtKinks, measure_at_kinks
-from fastcheck.careful import SLIGHT
+from fastcheck.confirming import Confirmation, Finding
 from fastcheck.conventions import beside_conventions
 from fastcheck.engines.directional import PlainDirections
 from fastcheck.engines.directions import Directions
-from fastcheck.engines.noise import COARSE, careful_noise, noise_of_lines
+from fastcheck.engines.noise import COARSE
 from fastcheck.engines.plain import STEP as PLAIN_STEP
-from fastcheck.engines.rounding import LIKELY, jump_rounding, shaken_rounding
 from fastcheck.errors import BudgetUsedUp
 from fastcheck.norms import Comparison, largest, norm
 from fastcheck.parameters import Block
 from fastcheck.power import BEYOND, Power
 from fastcheck.problem import Problem
 from fastcheck.report.result import BlockReport, Coordinate, Screened, worst_coordinates
-from fastcheck.residuals import Residuals, claim_of, drawn, measure
+from fastcheck.residuals import Residuals, claim_of, measure
 from fastcheck.spot_checks import COUNT, Spots, spot_check
 from fastcheck.verdict import ADVICE, DTYPE_ULPS, FEW, SHARP, VANISHING, Cause, Verdict
 
@@ -65,15 +64,6 @@ class ScreenedBlock:
     extra_passes: int
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """A verdict with the sentence that says why it is inconclusive, and a note."""
-
-    verdict: Verdict
-    cause: str | None = None
-    notes: tuple[str, ...] = ()
-
-
 def measured(
     blocks: Sequence[BlockScreening], shrink: float = 1.0, support: NDArray[np.bool_] | None = None
 ) -> list[Residuals]:
@@ -102,8 +92,10 @@ class BlockScreening:
         dtype = self.claimed.dtype
         self.double = dtype == np.float64
         self.relative = max(options.tolerance, DTYPE_ULPS * float(np.finfo(dtype).eps))
-        self.extra_passes = 0
-        self.shaken = False
+        self.confirmation = Confirmation(
+            problem, way, number, seed=options.seed, max_memory=options.max_memory
+        )
+        self.spent = 0
 
     def screened(self, residuals: Residuals) -> ScreenedBlock:
         """Return what is found: after a second look and a few coordinates one by one, if it looks wrong."""
@@ -117,7 +109,7 @@ class BlockScreening:
                 return self._at_kinks(residuals)
             finding = self._settled(residuals) or self._truncation(before, residuals)
         if finding is None:
-            residuals = self._shaken(residuals)
+            residuals = self.confirmation.widened(residuals)
             finding = self._settled(residuals)
             if finding is None or finding.verdict is not Verdict.PASS:
                 spots = self._spots()
@@ -239,7 +231,7 @@ class BlockScreening:
         """Return what a few coordinates say where the claim is not one that kinks explain."""
         if not found.inside:
             note = f"no mixture of the sides of its kinks explains the claim for {self.block.name}."
-            return self._confirmed(found.residuals, note)
+            return self.confirmation.confirmed(found.residuals, note)
         return self._settled(found.residuals) or self._by_coordinates(found.residuals, spots)
 
     def _kinks_note(self, count: int) -> str:
@@ -257,7 +249,7 @@ class BlockScreening:
             comparison=self._comparison(residuals),
             report=self._report(residuals, spots, finding, bound),
             notes=finding.notes,
-            extra_passes=self.extra_passes,
+            extra_passes=self.spent + self.confirmation.forward_passes,
         )
 
     @property
@@ -296,7 +288,7 @@ class BlockScreening:
             return Cause.ROUNDING
         plain = PlainDirections(self.problem)
         single = plain.noise > COARSE * abs(self.problem.value)
-        self.extra_passes += plain.forward_passes
+        self.spent += plain.forward_passes
         return Cause.SINGLE if single else Cause.ROUNDING
 
     def _zero(self, residuals: Residuals) -> bool:
@@ -327,14 +319,14 @@ class BlockScreening:
             seed=self.options.seed,
             count=count,
         )
-        self.extra_passes += spots.forward_passes
+        self.spent += spots.forward_passes
         return spots
 
     def _by_coordinates(self, residuals: Residuals, spots: Spots) -> Finding:
         """Return what coordinates measured one by one say of an error that rounding does not explain."""
         name = self.block.name
         if spots.judgement.wrong:
-            return self._confirmed(residuals)
+            return self.confirmation.confirmed(residuals)
         if spots.spread() and spots.explain(residuals.error):
             return Finding(Verdict.PASS)
         if spots.could_hide(residuals.error) and residuals.error <= self.relative * self.length:
@@ -345,85 +337,9 @@ class BlockScreening:
                 f"{ADVICE[Cause.ROUNDING]}",
             )
         count = f"{spots.size:,} of its coordinates"
-        return self._confirmed(
+        return self.confirmation.confirmed(
             residuals, f"{name} is wrong in few places: {count}, measured one by one, do not show the error."
         )
-
-    def _confirmed(self, residuals: Residuals, *notes: str) -> Finding:
-        """Return a failure, if rounding does not explain it and plain evaluation finds the same slope."""
-        if (self.shaken and residuals.explained) or self._jumps_explain(residuals):
-            return self._losing_digits(residuals)
-        if not self.exact:
-            return Finding(Verdict.FAIL, None, notes)
-        plain = PlainDirections(self.problem)
-        seed, max_memory = self.options.seed, self.options.max_memory
-        support = residuals.support
-        (again,) = measure(
-            self.problem, plain, [self.number], 1, seed=seed, max_memory=max_memory, support=support
-        )
-        self.extra_passes += plain.forward_passes
-        apart = abs(float(again.slope[0] - residuals.slope[0]))
-        known, kinked = float(again.bound[0]), bool(again.kinked[0] or residuals.kinked[0])
-        if apart > known + residuals.bound[0] and not kinked:
-            known *= self._noise_of_jumps()
-        if apart <= known + residuals.bound[0] or kinked:
-            return Finding(Verdict.FAIL, None, notes)
-        return Finding(
-            Verdict.INCONCLUSIVE,
-            f"along a random direction in {self.block.name} difference propagation finds the slope "
-            f"{residuals.slope[0]:.12g}, and plain evaluation {again.slope[0]:.12g} ± {again.bound[0]:.1e}",
-        )
-
-    def _shaken(self, residuals: Residuals) -> Residuals:
-        """Return residuals with the rounding of slopes that shows when all operations are shaken.
-
-        Where that can be, and only for errors that rounding may explain.
-        """
-        if not self.exact or residuals.error > SLIGHT * residuals.gradient:
-            return residuals
-        entries = drawn(self.block.size, self.options.seed, self.number, range(1))
-        shaken = self.way.shaken(self.block, entries)
-        hidden = shaken_rounding(
-            self.problem, shaken, residuals.slope[:1], residuals.error, residuals.gradient
-        )
-        if hidden is None:
-            return residuals
-        self.shaken = True
-        return replace(residuals, bound=residuals.bound + hidden, noise=residuals.noise + LIKELY * hidden)
-
-    def _jumps_explain(self, residuals: Residuals) -> bool:
-        """Whether jumps of J along long lines explain the residuals, where operations could not be shaken.
-
-        Not where a block fails for another reason, such as a claim that is no mixture of the sides of kinks.
-        """
-        if residuals.explained or self.shaken:
-            return False
-        allowed = residuals.bound
-        if self.exact:
-            if residuals.error > SLIGHT * residuals.gradient:
-                return False
-            share, passes = jump_rounding(self.problem, residuals.error / residuals.gradient)
-            allowed = allowed + share * residuals.gradient
-            self.extra_passes += passes
-        else:
-            allowed = allowed * self._noise_of_jumps()
-        return replace(residuals, bound=allowed).explained
-
-    def _losing_digits(self, residuals: Residuals) -> Finding:
-        """Return that rounding of the cost explains an error."""
-        return Finding(
-            Verdict.INCONCLUSIVE,
-            f"{Cause.ROUNDING}: the cost loses digits, which may explain ‖g - ∇J‖ in {self.block.name}, of about "
-            f"{residuals.error:.1e}: a difference such as 1 - σ(z) loses all of its digits where σ(z) is near 1. "
-            "Rewrite such terms (a loss of logits instead of probabilities), or check at other parameters.",
-        )
-
-    def _noise_of_jumps(self) -> float:
-        """Return the noise of J that long lines show over that of short ones, at least 1."""
-        known, passes = noise_of_lines(self.problem)
-        level, more = careful_noise(self.problem)
-        self.extra_passes += passes + more
-        return max(1.0, level / known)
 
     def _comparison(self, residuals: Residuals) -> Comparison:
         return Comparison(claimed=self.length, numerical=residuals.gradient, error=residuals.error)

@@ -35,6 +35,7 @@ class Residuals:
     ``kinked`` the directions that cross a kink. ``known`` says that what claims may differ by at kinks is taken out of
     the residuals, so that they tell about the rest; ``choices`` is the number of gradients of which they belong to the
     nearest. ``support`` (block.size,) flags the coordinates in which the directions are not zero, None for all.
+    ``shaken`` says that ``bound`` and ``noise`` hold the rounding that shows when all operations are shaken.
     """
 
     block: Block
@@ -46,6 +47,7 @@ class Residuals:
     known: bool = False
     choices: int = 1
     support: NDArray[np.bool_] | None = None
+    shaken: bool = False
 
     @property
     def explained(self) -> bool:

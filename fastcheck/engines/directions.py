@@ -104,7 +104,7 @@ class Directions(Protocol):
     def shaken(self, block: Block, entries: NDArray[np.float64]) -> Shaken | None:
         """Return the slopes along ``entries`` (k, block.size) with other roundings in every operation.
 
-        None where operations are not known. Costs k + 1 forward passes, for each of three ways of rounding.
+        None where operations are not known. Costs k + 1 forward passes for each of three ways of rounding.
         """
         ...
 

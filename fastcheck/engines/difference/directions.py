@@ -205,9 +205,10 @@ class DifferenceDirections:
 
     def shaken(self, block: Block, entries: NDArray[np.float64]) -> Shaken | None:
         """Return the slopes along ``entries`` (k, block.size) with roundings that fall another way."""
-        layout, k = self.runner.problem.layout, len(entries)
-        forms: list[Form | None] = [None] * len(layout.blocks)
-        forms[layout.number(block)] = Bundle(block, entries.reshape(k, block.size)).form(STEP, 0, k)
+        problem, k = self.runner.problem, len(entries)
+        forms: list[Form | None] = [None] * len(problem.layout.blocks)
+        forms[problem.layout.number(block)] = Bundle(block, entries.reshape(k, block.size)).form(STEP, 0, k)
+        problem.evaluator.spend(SHAKES * k)
         shaken = self.runner.shaken(forms, k, STEP, max(self.limit, block.size))
         self.forward_passes += SHAKES + math.ceil((shaken.work if shaken else 0) / self._work_of_a_pass)
         return shaken

@@ -188,10 +188,14 @@ class Runner:
         """
         slopes, costs, work = [], [], 0
         for number in range(SHAKES):
-            theta = jittered(self.problem.theta, SHAKE, number)
             try:
                 traced = self.moved(
-                    forms, members, theta=theta, limit=limit, memory=Memory(0), shaking=Shaking(number)
+                    forms,
+                    members,
+                    theta=jittered(self.problem.theta, SHAKE, number),
+                    limit=limit,
+                    memory=Memory(0),
+                    shaking=Shaking(number),
                 )
             except TracingError:
                 return None
