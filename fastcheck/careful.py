@@ -35,7 +35,7 @@ def judged(problem: Problem, epsilon: float | None, tolerance: float, first: Est
     if judgement.wrong and judgement.worst[0].error <= SLIGHT * judgement.rule.typical:
         bound, more, late = _careful_bound(problem, estimate, judgement)
         if bound is not estimate.bound:
-            estimate = dataclasses.replace(estimate, bound=bound)
+            estimate = dataclasses.replace(estimate, bound=bound, loses_digits=True)
             judgement = judge(problem, estimate, tolerance)
         passes, cut = passes + more, cut or late
     return Judged(estimate, judgement, passes, notes, cut)
@@ -46,12 +46,12 @@ def _careful_bound(
 ) -> tuple[Bound, int, str | None]:
     """Return the bound with rounding that hides, and the forward passes this took, those of the engine's not counted.
 
-    Where operations cannot be shaken, or that does not tell, jumps of J are looked for. Plain evaluation, which bounds
-    its truncation, has counted it; engines that do not run the user's formulas have none. Where a budget ends the
-    measurement, the sentence that says so comes third, and the bound is above all errors.
+    Where operations cannot be shaken, or that does not tell, jumps of J are looked for: not by engines that do not run
+    the user's formulas, of which J has no noise. Plain evaluation, which bounds its truncation, has counted all that.
+    Where a budget ends the measurement, the sentence that says so comes third, and the bound is above all errors.
     """
     bound, typical, error = estimate.bound, judgement.rule.typical, judgement.worst[0].error
-    if estimate.truncation is not None or not estimate.noise:
+    if estimate.truncation is not None:
         return bound, 0, None
     places = np.array([one.place for one in judgement.worst])
     rows = estimate.part.rows(places)
@@ -61,6 +61,8 @@ def _careful_bound(
         absolute = shaken_rounding(problem, shaken, slopes, error, typical)
         if absolute is not None:
             return Bound(bound.relative, bound.absolute + absolute), 0, None
+        if not estimate.noise:
+            return bound, 0, None
         share, passes = jump_rounding(problem, error / typical)
     except BudgetUsedUp as reason:
         unknown = error + 2 * FEW * judgement.rule.relative * typical

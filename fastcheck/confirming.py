@@ -11,7 +11,7 @@ from fastcheck.engines.noise import careful_noise, noise_of_lines
 from fastcheck.engines.rounding import LIKELY, jump_rounding, shaken_rounding
 from fastcheck.problem import Problem
 from fastcheck.residuals import Residuals, drawn, measure
-from fastcheck.verdict import Cause, Verdict
+from fastcheck.verdict import LOSING_DIGITS, Cause, Verdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,9 +59,8 @@ class Confirmation:
         if self._loses_digits(residuals):
             return Finding(
                 Verdict.INCONCLUSIVE,
-                f"{Cause.ROUNDING}: the cost loses digits, which may explain ‖g - ∇J‖ in {name}, of about "
-                f"{residuals.error:.1e}: a difference such as 1 - σ(z) loses all of its digits where σ(z) is near 1. "
-                "Rewrite such terms (a loss of logits instead of probabilities), or check at other parameters.",
+                f"{Cause.ROUNDING}, which may explain ‖g - ∇J‖ in {name}, of about {residuals.error:.1e}. "
+                f"{LOSING_DIGITS}",
             )
         if not self.exact:
             return Finding(Verdict.FAIL, None, notes)

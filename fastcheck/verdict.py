@@ -94,6 +94,12 @@ ADVICE = {
 }
 """What to do about each of them."""
 
+LOSING_DIGITS = (
+    "The cost, or the backward pass, loses digits: all of them in a difference such as 1 - σ(z), where σ(z) is near 1. "
+    "Rewrite such terms (a loss of logits instead of probabilities), or check at other parameters."
+)
+"""What to do about rounding noise that shows only when the operations of the cost are shaken."""
+
 
 class Rows(NamedTuple):
     """Some coordinates of an estimate, arrays (k,); ``plain`` is True for all, False for none, or an array."""
@@ -242,9 +248,10 @@ def judge(problem: Problem, estimate: Estimate, tolerance: float) -> Judgement:
     elif tally.matters(math.sqrt(part.size)):
         verdict = Verdict.INCONCLUSIVE
         why = _cause(problem, estimate, tally.widest[1])
+        advice = LOSING_DIGITS if estimate.loses_digits and why is Cause.ROUNDING else ADVICE[why]
         cause = (
             f"{why}: the numerical gradient of {part.block.name} is known to ± {tally.widest[0]:.1e} only, against a "
-            f"typical entry of {rule.typical:.1e}. {ADVICE[why]}"
+            f"typical entry of {rule.typical:.1e}. {advice}"
         )
     return Judgement(
         part=part,

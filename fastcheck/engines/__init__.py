@@ -49,8 +49,9 @@ class Estimate:
     coordinates meet kinks, None if none do or none are known. In plain evaluation ``bound`` is what rounding does, and
     ``truncation`` is to be added for what the finite step does to ``numerical``: a claim that agrees nevertheless is
     right, and another gets a second look. ``single_precision`` tells that the cost computes in float32 or float16, or
-    rounds its parameters to it. ``shaken``, in engines that run the user's formulas step by step, returns the slopes at
-    some places of the block with other roundings in every step; it is to be called before the next part is estimated.
+    rounds its parameters to it; ``loses_digits`` that ``bound`` holds rounding that hides. ``shaken``, in engines that
+    know the operations, returns the slopes at some places of the block while these are rounded otherwise; it is to be
+    called before the next part is estimated.
     """
 
     part: Part
@@ -63,6 +64,7 @@ class Estimate:
     kinks: Kinks | None = None
     truncation: Vector | None = None
     single_precision: bool = False
+    loses_digits: bool = False
     shaken: Callable[[Coordinates], Shaken | None] | None = None
 
 

@@ -141,16 +141,20 @@ def with_bias(C: Array, A: Array, order: Order = "C") -> tuple[Array, Array]:
     return product, C.sum(axis=1)
 
 
-def linear_slopes(network: Network, step: float) -> list[Array]:
+def linear_slopes(network: Network, step: float, output: Array | None = None) -> list[Array]:
     """Return c of every column, arrays (n_{l+1}, m), where φ(δ) = c·δ to the last bit; elsewhere they mean nothing.
+
+    Those of the last layer may be given.
 
     There everything that follows is linear to the last bit, too: c is a product of weights and secant slopes, taken
     by the identities over the step. A secant is taken over less where its function is not linear over that: small
     weights before a layer let earlier columns be linear over steps that its own units could not take.
     Cost: one backward pass.
     """
-    own = loss_reach(network.loss, network.Zs[-1], network.arranged.Y)
-    slopes = [loss_secants(network, linear_step(own, step))]
+    if output is None:
+        own = loss_reach(network.loss, network.Zs[-1], network.arranged.Y)
+        output = loss_secants(network, linear_step(own, step))
+    slopes = [output]
     for layer in range(len(network.hidden) - 1, -1, -1):
         later = network.arranged.weights[layer + 1].T @ slopes[-1]
         slopes.append(later * secant(network, layer, step))
