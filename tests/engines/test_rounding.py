@@ -151,3 +151,21 @@ def test_plain_evaluation_knows_no_operations():
     problem = pose(lambda w: w @ w, np.array([1.5]), None)
     with opened(problem, Execution(), "plain") as way:
         assert way.shaken(problem.layout.blocks[0], np.ones((1, 1))) is None
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_what_shaken_runs_store_is_put_back(fails):
+    history = []
+
+    def cost(w):
+        total = np.sum(np.tanh(w) * 0.1)
+        history.append(total)
+        if fails and np.any(total != np.sum(np.tanh(w) * 0.1)):
+            raise ValueError("not what it was")
+        return total * total
+
+    problem = pose(cost, np.array([0.3, 0.7]), None)
+    with opened(problem, Execution(), "difference") as way:
+        before = list(history)
+        assert (way.shaken(problem.layout.blocks[0], np.ones((1, 2))) is None) == fails
+        assert history == before

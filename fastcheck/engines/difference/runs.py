@@ -187,8 +187,8 @@ class Runner:
         None where the cost cannot be followed then. Costs `SHAKES` runs.
         """
         slopes, costs, work = [], [], 0
-        for number in range(SHAKES):
-            try:
+        try:
+            for number in range(SHAKES):
                 traced = self.moved(
                     forms,
                     members,
@@ -197,13 +197,14 @@ class Runner:
                     memory=Memory(0),
                     shaking=Shaking(number),
                 )
-            except TracingError:
-                return None
-            unknown = traced.kinked | traced.unsupported | unusable(traced.difference)
-            slopes.append(np.where(unknown, np.nan, traced.difference / step))
-            costs.append(traced.value)
-            work += traced.member_work
-        self.put_back()
+                unknown = traced.kinked | traced.unsupported | unusable(traced.difference)
+                slopes.append(np.where(unknown, np.nan, traced.difference / step))
+                costs.append(traced.value)
+                work += traced.member_work
+        except TracingError:
+            return None
+        finally:
+            self.put_back()
         return Shaken(slopes=np.array(slopes), costs=np.array(costs), work=work)
 
     def shaken_coordinates(self, part: Part, places: Coordinates) -> Shaken | None:
