@@ -203,8 +203,6 @@ class Runner:
                 work += traced.member_work
         except TracingError:
             return None
-        finally:
-            self.put_back()
         return Shaken(slopes=np.array(slopes), costs=np.array(costs), work=work)
 
     def shaken_coordinates(self, part: Part, places: Coordinates) -> Shaken | None:
