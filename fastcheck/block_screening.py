@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from fastcheck.at_kinks import AtKinks, measure_at_kinks
 from fastcheck.careful import SLIGHT
+from fastcheck.causes import ADVICE, Cause
 from fastcheck.conventions import beside_conventions
 from fastcheck.engines.directional import PlainDirections
 from fastcheck.engines.directions import Directions
@@ -29,7 +30,7 @@ from fastcheck.problem import Problem
 from fastcheck.report.result import BlockReport, Coordinate, Screened, worst_coordinates
 from fastcheck.residuals import Residuals, claim_of, drawn, measure
 from fastcheck.spot_checks import COUNT, Spots, spot_check
-from fastcheck.verdict import ADVICE, DTYPE_ULPS, FEW, SHARP, VANISHING, Cause, Verdict
+from fastcheck.verdict import DTYPE_ULPS, FEW, SHARP, VANISHING, Verdict
 
 ALL = 4096
 """Coordinates of a block that are all checked one by one where its directions meet kinks that cannot be taken out."""
