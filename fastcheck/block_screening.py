@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastcheck.at_kinks import AtKinks, measure_at_kinks
+from fastcheck.causes import ADVICE, Cause
 from fastcheck.confirming import Confirmation, Finding
 from fastcheck.conventions import beside_conventions
 from fastcheck.engines.directional import PlainDirections
@@ -28,7 +29,7 @@ from fastcheck.problem import Problem
 from fastcheck.report.result import BlockReport, Coordinate, Screened, worst_coordinates
 from fastcheck.residuals import Residuals, claim_of, measure
 from fastcheck.spot_checks import COUNT, Spots, spot_check
-from fastcheck.verdict import ADVICE, DTYPE_ULPS, FEW, SHARP, VANISHING, Cause, Verdict
+from fastcheck.verdict import DTYPE_ULPS, FEW, SHARP, VANISHING, Verdict
 
 ALL = 4096
 """Coordinates of a block that are all checked one by one where its directions meet kinks that cannot be taken out."""

@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from fastcheck.careful import SLIGHT
+from fastcheck.causes import LOSING_DIGITS, Cause
 from fastcheck.engines.directional import PlainDirections
 from fastcheck.engines.directions import Directions
 from fastcheck.engines.noise import careful_noise, noise_of_lines
 from fastcheck.engines.rounding import LIKELY, jump_rounding, shaken_rounding
 from fastcheck.problem import Problem
 from fastcheck.residuals import Residuals, drawn, measure
-from fastcheck.verdict import LOSING_DIGITS, Cause, Verdict
+from fastcheck.verdict import Verdict
 
 
 @dataclass(frozen=True, slots=True)

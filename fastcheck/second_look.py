@@ -37,7 +37,7 @@ SMALLEST_STEP = 2.0**-27
 """Relative to max(1, |θ|); below 7e-9 noise drowns the rest."""
 
 LARGE_STEPS = (1.0, 2.0**-10)
-"""Steps at which a coordinate without influence must leave the cost as it is, bit for bit."""
+"""Steps, relative to max(1, |θ|), at which a coordinate without influence must leave the cost as it is, bit for bit."""
 
 BESIDE = 2.0**-20, 2.0**-24
 """Distances from θ, relative to max(1, |θ|), at which kinks that θ stands on are seen from random sides. What these
@@ -114,22 +114,26 @@ class _Look:
         self.rule = Rule.of(problem, estimate, tolerance)
         rows = Rows.of(estimate, slice(0, part.size))
         self.rounding, self.allowed = rows.bound, self.rule.allowed(self.claimed, rows)
-        self.bound = self.rounding.copy()
+        self.bound, self.unsettled = self.rounding.copy(), np.zeros_like(self.rounding)
         self.passes = 0
         self.remeasured = 0
         self.several: list[int] = []
-        self.confirmed = False
+        self.looked: set[int] = set()
+        self.passed_over = 0
+        self.confirmed, self.foreseen = False, estimate.truncation is not None
         # Only a check with a budget looks at the same coordinates again.
         metered = problem.evaluator.meter is not None
         self.known: dict[Hashable, Any] | None = problem.measured.setdefault(_Look, {}) if metered else None
 
     def result(self) -> Estimate:
+        """Return the estimate, whose bounds are all that is known, and its truncation what no step settled of them."""
         return dataclasses.replace(
             self.first,
             numerical=self.numerical,
             lower=self.lower,
             upper=self.upper,
             bound=Bound(0.0, self.bound),
+            truncation=None if self.first.truncation is None else self.unsettled,
             kinks=self._kinks(),
         )
 
@@ -150,7 +154,7 @@ class _Look:
         )
 
     def notes(self) -> tuple[str, ...]:
-        return self._kinks_note() + self._noise_note()
+        return self._kinks_note() + self._noise_note() + self._passed_over_note()
 
     def _kinks_note(self) -> tuple[str, ...]:
         if not self.several:
@@ -178,6 +182,15 @@ class _Look:
             "best step everywhere.",
         )
 
+    def _passed_over_note(self) -> tuple[str, ...]:
+        if not self.passed_over:
+            return ()
+        look, them = ("coordinates look", "them") if self.passed_over > 1 else ("coordinate looks", "it")
+        return (
+            f"{self.passed_over:,} more {look} wrong in {self.first.part.block.name}, as kinks or truncation may make "
+            f"{them}: undecided, as no closer look was taken once a mistake was confirmed.",
+        )
+
     def suspects(self, rows: Coordinates) -> None:
         excess = np.abs(self.claimed - self.numerical)[rows] / self.allowed[rows]
         # What an earlier look evaluated costs nothing: a mistake that it confirmed comes first, and may be enough.
@@ -187,10 +200,10 @@ class _Look:
             for row in rows[start : start + AT_ONCE]:
                 self._look_at(int(row))
             if self.confirmed:
+                self._pass_over(rows)
                 return
             if len(self.several) >= DOUBTED:
-                rest = rows[start + AT_ONCE :]
-                self.bound[rest] = np.abs(self.claimed - self.numerical)[rest]
+                self._doubt(rows[start + AT_ONCE :])
                 return
 
     def _look_at(self, row: int) -> None:
@@ -200,8 +213,39 @@ class _Look:
         if not self.confirmed and self.standings(np.array([row])) == Standing.WRONG:
             self.confirmed = not self._doubtful(row)
             state = CONFIRMED if self.confirmed else MEASURED
+            self.looked.add(row)
+        elif self.lower[row] == self.upper[row]:  # at a kink there may be several, which nobody looked for
+            self.looked.add(row)
         if self.known is not None:
             self.known[i] = min(state, self.known.get(i, NEW))
+        self.foreseen = self.foreseen and self._is_foreseen(row)
+
+    def _is_foreseen(self, row: int) -> bool:
+        """Tell whether what was found lies within the bounds of the first look, its truncation included."""
+        first, truncation = self.first.numerical[row], self.first.truncation
+        most = self.rounding[row] + self.bound[row] + (0.0 if truncation is None else truncation[row])
+        return max(self.upper[row] - first, first - self.lower[row]) <= most and row not in self.several
+
+    def _pass_over(self, rows: Coordinates) -> None:
+        """Make undecided the suspects that were not looked at, as a mistake is confirmed, but those wrong for sure.
+
+        These are what truncation does not explain, if the bounds on it held wherever a suspect was looked at.
+        """
+        rest = rows[~np.isin(rows, list(self.looked))]
+        rest = rest[self.standings(rest) == Standing.WRONG]
+        if self.foreseen and self.first.truncation is not None:
+            some, claimed = Rows.of(self.first, rest), self.claimed[rest]
+            most = self.rule.thresholds(claimed, some) + self.first.truncation[rest]
+            rest = rest[some.outside(claimed) <= most]
+        self._doubt(rest)
+        self.passed_over = rest.size
+
+    def _doubt(self, rows: Coordinates) -> None:
+        """Make undecided what looks wrong."""
+        claimed, ends = self.claimed[rows], (self.numerical[rows], self.lower[rows], self.upper[rows])
+        apart = np.max([np.abs(claimed - end) for end in ends], axis=0, initial=0.0)
+        # More than the verdict overlooks in a few coordinates.
+        self.bound[rows] += np.maximum(apart, 2 * FEW * self.allowed[rows])
 
     def undecided(self, rows: NDArray[np.intp]) -> None:
         silent = (self.claimed[rows] == 0) & (self.numerical[rows] == 0)
@@ -217,12 +261,11 @@ class _Look:
     def left(self, wrong: Coordinates, reason: str) -> str:
         """Make undecided what looks wrong and was not confirmed, and return the sentence that says so."""
         name = self.first.part.block.name
-        if not self.confirmed:
+        if self.confirmed:
+            self._pass_over(wrong)
+        else:
             wrong = wrong[self.standings(wrong) == Standing.WRONG]
-            claimed, ends = self.claimed[wrong], (self.numerical[wrong], self.lower[wrong], self.upper[wrong])
-            apart = np.max([np.abs(claimed - end) for end in ends], axis=0, initial=0.0)
-            # More than the verdict overlooks in a few coordinates.
-            self.bound[wrong] += np.maximum(apart, 2 * FEW * self.allowed[wrong])
+            self._doubt(wrong)
             if wrong.size:
                 one = self._name(int(wrong[0]))
                 many = f"{wrong.size:,} coordinates of {name} that may be wrong, such as {one},"
@@ -234,9 +277,12 @@ class _Look:
 
     def _prove_silent(self, row: int) -> None:
         """Prove of a claim of exactly zero, where ĝ is zero too, that the cost does not depend on it."""
+        i = int(self.coordinates[row])
         for step in LARGE_STEPS:
-            with contextlib.suppress(EvaluationError):  # so far from θ the cost may not be defined
-                if self._costs_at_theta(int(self.coordinates[row]), step) == (self.problem.value,) * 2:
+            # So far from θ the cost may not be defined.
+            with contextlib.suppress(EvaluationError, ArithmeticError, ValueError, Warning):
+                far = step * max(1.0, abs(float(self.problem.theta[i])))
+                if self._costs_at_theta(i, far) == (self.problem.value,) * 2:
                     self.bound[row] = 0.0
                     return
 
@@ -259,10 +305,10 @@ class _Look:
             # A cost in single precision got a larger step than any here: it may know more than they do, unless they
             # contradict it, as where it straddles a kink.
             known = self.rounding[row] + float(self.first.truncation[row])
-            apart = abs(best.slope - self.numerical[row])
-            if known < best.bound and apart <= best.bound + known:
-                self.bound[row] = known
+            if known < best.bound and abs(best.slope - self.numerical[row]) <= best.bound + known:
+                self.bound[row], self.unsettled[row] = known, self.first.truncation[row]
                 return
+        self.unsettled[row] = 0.0 if agreed else apart
         self.numerical[row] = self.lower[row] = self.upper[row] = best.slope
         self.bound[row] = best.bound
 
@@ -352,7 +398,7 @@ class _Look:
                 theta[i] = end
                 try:
                     costs.append(self.problem.evaluator(theta))
-                except EvaluationError:
+                except Exception:
                     self.passes += 1
                     raise
                 self.passes += 1

@@ -1,12 +1,12 @@
 """The verdict: the claimed gradient g against ĝ ± u, per coordinate, per block, overall.
 
 A coordinate is *right* if g lies within u plus the tolerance of the slopes that count as right, *wrong* if
-not, and *undecided* if u itself is above the tolerance. The tolerance is relative to
-``max(|g|, |ĝ|, RMS of ĝ over the block)``: a block with tiny gradients is checked as sharply as one with
-large ones. Where no costs were subtracted, u is so small that a coordinate far below the RMS is held to its own
-size, down to a thousandth of the RMS. One wrong coordinate fails its block. Undecided ones make it inconclusive,
-unless all that they could hide together is below the tolerance of the block's norm, and none could hide ten times
-its own.
+not, and *undecided* if u itself is above the tolerance, unless g lies that far between the two slopes at a kink. The
+tolerance is relative to ``max(|g|, |ĝ|, RMS of ĝ over the block)``: a block with tiny gradients is checked as sharply
+as one with large ones. Where no costs were subtracted, u is so small that a coordinate far below the RMS is held to
+its own size, down to a thousandth of the RMS. One wrong coordinate fails its block. Undecided ones make it
+inconclusive, unless all that they could hide together is below the tolerance of the block's norm, and none could hide
+ten times its own.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from fastcheck.causes import explanation
 from fastcheck.engines import Estimate
 from fastcheck.errors import InvalidProblemError
 from fastcheck.norms import SAFE, Comparison, norm, pieces, root_mean_square
@@ -40,11 +41,11 @@ errors of the size of the others in it."""
 VANISHING = 64 * float(np.finfo(float).eps)
 """A claim this small beside the network's largest is zero, where ĝ is zero."""
 
-BEYOND_NOISE = 64.0
-"""A bound on truncation of this many times that on rounding noise is not noise itself, with which it is measured."""
-
 WORST = 10
 """Coordinates remembered for each block."""
+
+NOT_MEANT = -1.0
+"""In the place of an error that is not to be remembered."""
 
 LAYERS = 16
 """Where the largest of many values are sought, a layer of their maxima over as many stands for all of them."""
@@ -68,37 +69,6 @@ class Standing(enum.IntEnum):
 
 _RIGHT, _WRONG, _UNDECIDED = np.array(list(Standing), dtype=np.int8)
 """The same in arrays."""
-
-
-class Cause(enum.StrEnum):
-    """Why a slope is not known well enough."""
-
-    ROUNDING = "rounding noise"
-    TRUNCATION = "truncation"
-    KINK = "kink"
-    NONDETERMINISM = "non-determinism"
-    SINGLE = "float32"
-
-
-ADVICE = {
-    Cause.ROUNDING: "Leave epsilon out, raise the tolerance to what you need to know, or check a smaller batch of "
-    "samples; method='difference' has no such noise where it can follow the cost.",
-    Cause.TRUNCATION: "The step is too large for the curvature of the cost: leave epsilon out, or choose a smaller "
-    "one.",
-    Cause.KINK: "The parameters stand on kinks of the cost (exact zeros or ties): check at parameters moved a little, "
-    "or with method='difference', which tells kinks apart.",
-    Cause.NONDETERMINISM: "The cost does not repeat itself to the last bit: run it on one thread, and draw nothing at "
-    "random in it.",
-    Cause.SINGLE: "The cost computes in float32 or float16: let it compute in float64 (the parameters it gets are), or "
-    "raise the tolerance.",
-}
-"""What to do about each of them."""
-
-LOSING_DIGITS = (
-    "The cost, or the backward pass, loses digits: all of them in a difference such as 1 - σ(z), where σ(z) is near 1. "
-    "Rewrite such terms (a loss of logits instead of probabilities), or check at other parameters."
-)
-"""What to do about rounding noise that shows only when the operations of the cost are shaken."""
 
 
 class Rows(NamedTuple):
@@ -180,8 +150,9 @@ class Rule:
         self, claimed: Vector, rows: Rows, thresholds: Vector, allowed: Vector | float
     ) -> NDArray[np.int8]:
         """Return the `Standing` of each coordinate."""
-        wrong, undecided = rows.outside(claimed) > thresholds, rows.bound > allowed
-        standings: NDArray[np.int8] = np.where(wrong, _WRONG, undecided * _UNDECIDED)
+        outside = rows.outside(claimed)
+        undecided = rows.bound + np.minimum(outside, 0.0) > allowed
+        standings: NDArray[np.int8] = np.where(outside > thresholds, _WRONG, undecided * _UNDECIDED)
         if standings.any():
             standings[self._vanishing(claimed, rows)] = _RIGHT
         return standings
@@ -240,19 +211,14 @@ def judge(problem: Problem, estimate: Estimate, tolerance: float) -> Judgement:
         allowed, thresholds = rule.allowed(claimed, rows), rule.thresholds(claimed, rows)
         standings = rule.standings(claimed, rows, thresholds, allowed)
         tally.count(piece.start, standings, rows, allowed)
-        tally.compare(part, piece, claimed, rows)
+        tally.compare(part, piece, claimed, rows, standings)
         tally.seek(piece.start, rows, thresholds)
     verdict, cause = Verdict.PASS, None
     if tally.wrong:
         verdict = Verdict.FAIL
     elif tally.matters(math.sqrt(part.size)):
         verdict = Verdict.INCONCLUSIVE
-        why = _cause(problem, estimate, tally.widest[1])
-        advice = LOSING_DIGITS if estimate.loses_digits and why is Cause.ROUNDING else ADVICE[why]
-        cause = (
-            f"{why}: the numerical gradient of {part.block.name} is known to ± {tally.widest[0]:.1e} only, against a "
-            f"typical entry of {rule.typical:.1e}. {advice}"
-        )
+        cause = explanation(problem, estimate, *tally.widest, rule.typical)
     return Judgement(
         part=part,
         rule=rule,
@@ -265,22 +231,6 @@ def judge(problem: Problem, estimate: Estimate, tolerance: float) -> Judgement:
         hardest=tally.hardest[1],
         easiest=tally.easiest[1],
     )
-
-
-def _cause(problem: Problem, estimate: Estimate, row: int) -> Cause:
-    """Return why the slope at a row is not known well enough."""
-    if estimate.kinks is not None and estimate.kinks.counts[row]:
-        return Cause.KINK
-    if estimate.single_precision:
-        return Cause.SINGLE
-    if not problem.steady:
-        return Cause.NONDETERMINISM
-    if estimate.truncation is None:
-        return Cause.ROUNDING
-    bound = float(estimate.bound.at(slice(row, row + 1), estimate.numerical[row : row + 1])[0])
-    truncation = float(estimate.truncation[row])
-    rounding = bound - truncation if bound > truncation else bound
-    return Cause.TRUNCATION if truncation > BEYOND_NOISE * rounding else Cause.ROUNDING
 
 
 @dataclass(slots=True)
@@ -296,7 +246,10 @@ class _Tally:
     least_allowed: float = math.inf
     excessive: bool = False
     comparisons: list[Comparison] = field(default_factory=list)
-    worst: list[Compared] = field(default_factory=list)
+    decided: list[Compared] = field(default_factory=list)
+    """The largest errors that are known."""
+    unclear: list[Compared] = field(default_factory=list)
+    """The largest of the undecided ones."""
     hardest: tuple[float, int] = (-math.inf, 0)
     easiest: tuple[float, int] = (math.inf, 0)
 
@@ -322,7 +275,7 @@ class _Tally:
         of_error = math.sqrt(float(error @ error)) if worst > SAFE else norm(error)
         g, n = math.sqrt(float(claimed @ claimed)), math.sqrt(float(numerical @ numerical))
         self.comparisons.append(Comparison(claimed=g, numerical=n, error=of_error))
-        self._remember(estimate.part, piece, claimed, numerical, error, worst)
+        self.decided = _larger(self.decided, estimate.part, piece, claimed, numerical, error, worst)
         threshold = u + rule.relative * max(most, rule.least)
         self.hardest = max(self.hardest, (threshold, piece.start + place), key=lambda pair: pair[0])
         self.easiest = min(self.easiest, (threshold / most, piece.start + place), key=lambda pair: pair[0])
@@ -348,26 +301,27 @@ class _Tally:
         """Tell whether undecided coordinates could hide a mistake that the block should not pass with."""
         return self.excessive or self.hidden > root * self.least_allowed
 
-    def compare(self, part: Part, piece: slice, claimed: Vector, rows: Rows) -> None:
+    def compare(
+        self, part: Part, piece: slice, claimed: Vector, rows: Rows, standings: NDArray[np.int8]
+    ) -> None:
         """Add the norms of a piece, and remember its largest errors."""
         compared = rows.compared(claimed)
         self.comparisons.append(Comparison.of(claimed, compared))
-        error = np.abs(claimed - compared)
-        self._remember(part, piece, claimed, compared, error, float(error.max()))
+        error, unclear = np.abs(claimed - compared), standings == _UNDECIDED
+        if unclear.any():
+            doubtful = np.where(unclear, error, NOT_MEANT)
+            self.unclear = _larger(
+                self.unclear, part, piece, claimed, compared, doubtful, float(doubtful.max())
+            )
+            error[unclear] = NOT_MEANT
+        self.decided = _larger(self.decided, part, piece, claimed, compared, error, float(error.max()))
 
-    def _remember(
-        self, part: Part, piece: slice, claimed: Vector, compared: Vector, error: Vector, worst: float
-    ) -> None:
-        if len(self.worst) < WORST:
-            order = largest_first(error, WORST)
-        elif worst > self.worst[-1].error:
-            more = np.flatnonzero(error > self.worst[-1].error)
-            order = more[largest_first(error[more], WORST)]
-        else:
-            return
-        columns = part.at(order + piece.start), claimed[order], compared[order], error[order]
-        found = list(map(Compared, *(column.tolist() for column in columns)))
-        self.worst = sorted([*self.worst, *found], key=lambda one: -one.error)[:WORST]
+    @property
+    def worst(self) -> list[Compared]:
+        """The largest errors; beside wrong coordinates, those of undecided ones say nothing."""
+        if self.wrong:
+            return self.decided
+        return sorted([*self.decided, *self.unclear], key=lambda one: -one.error)[:WORST]
 
     def seek(self, start: int, rows: Rows, thresholds: Vector) -> None:
         """Look for the rows that need the largest mistake."""
@@ -383,6 +337,29 @@ class _Tally:
             self.hardest = float(thresholds[hardest]), start + hardest
         if ratio[easiest] < self.easiest[0]:
             self.easiest = float(ratio[easiest]), start + easiest
+
+
+def _larger(
+    known: list[Compared],
+    part: Part,
+    piece: slice,
+    claimed: Vector,
+    compared: Vector,
+    error: Vector,
+    largest: float,
+) -> list[Compared]:
+    """Return the coordinates with the largest errors of those that are known, and of a piece."""
+    if len(known) < WORST:
+        order = largest_first(error, WORST)
+        order = order[error[order] >= 0]
+    elif largest > known[-1].error:
+        more = np.flatnonzero(error > known[-1].error)
+        order = more[largest_first(error[more], WORST)]
+    else:
+        return known
+    columns = part.at(order + piece.start), claimed[order], compared[order], error[order]
+    found = list(map(Compared, *(column.tolist() for column in columns)))
+    return sorted([*known, *found], key=lambda one: -one.error)[:WORST]
 
 
 def largest_first(values: Vector, count: int) -> NDArray[np.intp]:

@@ -61,6 +61,89 @@ def test_the_cause_is_named(cause):
     assert advice in str(report).replace("\n", " ")
 
 
+def pooled(p):
+    return float(np.sum(p["z"].reshape(6, 10, 2).max(2) ** 2))
+
+
+PAIRS = 1e3 * np.repeat(np.random.default_rng(0).normal(size=60), 2)
+"""Inputs of a maximum over pairs, all of which are tied; the slopes on the two sides of each are 0 and 2z."""
+
+
+@pytest.mark.parametrize("epsilon", [None, 1e-4, 1e-2])
+@pytest.mark.parametrize("method", ["plain", "reference"])
+def test_a_tie_that_noise_leaves_undecided_is_called_a_kink(method, epsilon):
+    for claim in (2 * PAIRS, np.zeros(120), np.tile([2.0, 0.0], 60) * PAIRS):
+        report = check(pooled, {"z": PAIRS}, {"z": claim}, method=method, epsilon=epsilon)
+        assert report.verdict is Verdict.INCONCLUSIVE
+        cause = report.blocks["z"].cause
+        assert cause.startswith("kink: the numerical gradient of z is known to ± ")
+        assert "(exact zeros or ties)" in cause
+        assert "epsilon" not in cause
+
+
+@pytest.mark.parametrize("method", ["plain", "reference"])
+def test_and_a_claim_well_between_the_slopes_is_right_however_noisy_they_are(method):
+    for share in (0.5, 1.5, 1.9):
+        report = check(pooled, {"z": PAIRS}, {"z": share * PAIRS}, method=method, epsilon=1e-4)
+        assert report.blocks["z"].undecided == 0
+        assert report.verdict is Verdict.PASS
+    for share in (-0.01, 2.01):
+        assert check(pooled, {"z": PAIRS}, {"z": share * PAIRS}, method=method).verdict is Verdict.FAIL
+
+
+T = np.array([[0.5, -1.0, 0.2], [0.1, 0.9, -0.4]])
+
+
+def normalised(p):
+    z = p["w"] @ X + p["b"]
+    z = (z - z.mean(1, keepdims=True)) / np.sqrt(z.var(1, keepdims=True) + 1e-5)
+    return np.sum((z - T) ** 2)
+
+
+def cubed(p):
+    return normalised(p) + np.sum(p["c"] ** 3)
+
+
+def without_gradient(block):
+    """A network and its right gradient, of which that of one block is zero, or zero but for rounding."""
+    w, b, c = np.array([[0.7, -0.4], [0.2, 1.3]]), np.array([[0.3], [-0.2]]), np.zeros(4)
+    z = w @ X + b
+    spread = np.sqrt(z.var(1, keepdims=True) + 1e-5)
+    h = (z - z.mean(1, keepdims=True)) / spread
+    d = 2 * (h - T)
+    dz = (d - d.mean(1, keepdims=True) - h * (d * h).mean(1, keepdims=True)) / spread
+    parameters = {"w": w, "b": b, "c": c}
+    gradients = {"w": dz @ X.T, "b": dz.sum(1, keepdims=True), "c": 0 * c}
+    return {k: parameters[k] for k in ("w", "b", block)}, {k: gradients[k] for k in ("w", "b", block)}
+
+
+@pytest.mark.parametrize("epsilon", [None, 1e-5, 1e-7])
+@pytest.mark.parametrize("method", ["plain", "reference"])
+@pytest.mark.parametrize(("cost", "block"), [(normalised, "b"), (cubed, "c")])
+def test_a_gradient_that_noise_hides_is_compared_with_the_largest_claim(cost, block, method, epsilon):
+    parameters, gradients = without_gradient(block)
+    report = check(cost, parameters, gradients, method=method, epsilon=epsilon)
+    cause = report.blocks[block].cause
+    assert report.blocks["w"].verdict is Verdict.PASS
+    assert cause.startswith(f"rounding noise: the numerical gradient of {block} is known to ± ")
+    assert f"the largest claim of the network is {np.abs(gradients['w']).max():.1e}." in cause
+    assert "epsilon" not in cause
+    wrong = gradients | {block: gradients[block] + 1e-3}
+    assert check(cost, parameters, wrong, method=method).verdict is Verdict.FAIL
+    assert check(cost, parameters, gradients, method="difference").passed
+
+
+def test_where_all_claims_are_zero_there_is_nothing_to_compare_with():
+    report = check(lambda p: float(np.sum(p**2)), np.zeros(3), np.zeros(3), method="plain")
+    assert "and zero within that; all claims of the network are zero." in report.blocks["theta"].cause
+
+
+def test_float32_is_the_cause_before_a_gradient_that_its_noise_hides():
+    parameters, gradients = without_gradient("b")
+    report = check(lambda p: np.float32(normalised(p)), parameters, gradients, method="plain")
+    assert report.blocks["b"].cause.startswith("float32: the numerical gradient of b is known to ± ")
+
+
 @pytest.mark.parametrize(
     ("zeros", "words"), [(1, "1 coordinate is at a kink,"), (2, "2 coordinates are at kinks,")]
 )

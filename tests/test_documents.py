@@ -25,7 +25,7 @@ def test_the_page_on_the_design_says_what_happens_in_every_module(module):
 
 
 def test_the_guide_has_every_cause_of_an_inconclusive_verdict():
-    from fastcheck.verdict import Cause
+    from fastcheck.causes import Cause
 
     guide = (DOCS / "guide.md").read_text(encoding="utf-8").split("## Inconclusive")[1]
     for cause in Cause:

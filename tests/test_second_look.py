@@ -107,6 +107,25 @@ def test_silence_is_proved_where_the_cost_is_not_defined_far_away():
     assert after.bound[0] == 0
 
 
+@pytest.mark.parametrize("error", [ValueError, ZeroDivisionError, RuntimeWarning])
+def test_and_where_it_raises_there(error):
+    def cost(v):
+        if abs(v[0]) >= 0.5:
+            raise error("too far")
+        return 1 + v[1] ** 2
+
+    assert check(cost, np.zeros(2), np.zeros(2), method="plain").blocks["theta"].wrong == 0
+    _, after, _ = looked_at(cost, [0.0, 0.0], [0.0, 0.0])
+    assert after.bound[0] == 0
+
+
+def test_a_large_parameter_is_moved_in_proportion():
+    """A step of 1 would leave 1e17 as it is, and every cost of it."""
+    before, after, _ = looked_at(lambda v: 1.7 + max(v[0] / 1e17 - 1.0005, 0), [1e17], [0.0], epsilon=1e12)
+    assert before.numerical[0] == 0
+    assert after.bound[0] > 0
+
+
 def test_influence_that_only_a_larger_step_shows_is_not_called_silent():
     def cost(v):
         return 1.7 + 1e-18 * v[0] + 1e-10 * max(v[0] - 1e-4, 0)
@@ -120,6 +139,57 @@ def test_one_confirmed_suspect_is_enough():
     x = np.linspace(0.1, 2, 500)
     _, _, calls = looked_at(lambda v: np.sum(np.sin(v)), x, 2 * np.cos(x))
     assert calls <= 16 * 16
+
+
+STRADDLED = np.linspace(1.0, 2.0, 200)
+
+
+def straddled(p):
+    """Kinks near θ = 1e-5 in every coordinate."""
+    return float(STRADDLED @ np.maximum(p, 0.0))
+
+
+@pytest.mark.parametrize("method", ["plain", "reference"])
+def test_suspects_that_were_not_looked_at_are_not_counted_as_wrong(method):
+    claimed = STRADDLED.copy()
+    claimed[3] *= 1.5
+    report = check(straddled, np.full(200, 1e-5), claimed, method=method, epsilon=1e-3)
+    block = report.blocks["theta"]
+    assert block.verdict is Verdict.FAIL
+    assert (block.wrong, block.checked, block.undecided) == (1, 200, 184)
+    assert [c.index for c in block.worst if c.error > 1e-7] == [(3,)]
+    assert any(note.startswith("184 more coordinates look wrong in theta") for note in report.notes)
+    assert str(report).count("Worst coordinates") == 1
+    assert "theta[199]" not in str(report)
+
+
+def test_and_say_nothing_good_of_the_rest_of_a_sample():
+    claimed = 1.5 * STRADDLED
+    report = check(
+        straddled, np.full(200, 1e-5), claimed, method="plain", epsilon=1e-3, coordinates=100, seed=1
+    )
+    block = report.blocks["theta"]
+    assert block.wrong + block.undecided == block.checked == 100
+    assert block.wrong < 100
+    assert block.proof.at_most == 100
+
+
+@pytest.mark.parametrize("epsilon", [None, 1e-3, 1e-6])
+def test_what_truncation_does_not_explain_is_wrong_without_a_look(epsilon):
+    x = np.linspace(0.1, 1.4, 300)
+    report = check(lambda v: np.sum(np.sin(v)), x, 1.1 * np.cos(x), method="plain", epsilon=epsilon)
+    assert (report.blocks["theta"].wrong, report.blocks["theta"].undecided) == (300, 0)
+    assert report.notes == ()
+
+
+def test_unless_the_bounds_on_it_were_wrong_elsewhere():
+    """A sine so quick that steps of 0.05 and 0.025 see nothing of its slope."""
+    x = np.linspace(0.7, 0.8, 100)
+    claimed = 4e2 * np.cos(4e2 * x)
+    claimed[np.argmax(np.abs(claimed))] *= 1.5
+    report = check(lambda v: np.sum(np.sin(4e2 * v)), x, claimed, method="plain", epsilon=0.05)
+    block = report.blocks["theta"]
+    assert (block.verdict, block.wrong) == (Verdict.FAIL, 1)
 
 
 def test_a_cost_undefined_for_larger_steps_is_named():
@@ -163,6 +233,14 @@ def test_and_a_mistake_out_of_the_reach_of_kinks_is_still_found(convention):
     wrong = right.copy()
     wrong[5] += 100 * np.abs(zero_layer(np.random.default_rng(0), 1.0)[1]).max()
     assert check(cost, np.zeros(12), wrong, method="plain").verdict == "fail"
+
+
+def test_beside_a_mistake_several_kinks_are_not_counted_as_wrong():
+    cost, right = zero_layer(np.random.default_rng(0), 1.0)
+    wrong = np.append(right, 100 * np.abs(right).max())
+    report = check(lambda p: cost(p[:12]) + np.sin(p[12]), np.zeros(13), wrong, method="plain")
+    assert (report.verdict, report.blocks["theta"].wrong) == (Verdict.FAIL, 1)
+    assert report.blocks["theta"].undecided == 4
 
 
 @pytest.mark.parametrize("claim", [-3.0, -2.001, 4.001, 5.0])

@@ -141,6 +141,31 @@ def test_at_a_kink_all_between_the_slopes_is_right(claim, standing):
     assert judgement.blocks[0].worst[0].error == pytest.approx(max(0, claim - 1, -claim), abs=1e-12)
 
 
+@pytest.mark.parametrize(
+    ("claim", "standing"),
+    [
+        (0.5, Standing.RIGHT),
+        (0.01, Standing.RIGHT),  # the kink's slopes are known to ± 0.01
+        (0.009, Standing.UNDECIDED),
+        (1.0, Standing.UNDECIDED),
+        (1.009, Standing.UNDECIDED),
+        (1.011, Standing.WRONG),
+        (-0.011, Standing.WRONG),
+    ],
+)
+def test_well_between_the_slopes_at_a_kink_their_noise_does_not_matter(claim, standing):
+    _, standings = question([claim], [0.5], 0.01, lower=[0.0], upper=[1.0])
+    assert standings == [standing]
+
+
+def test_beside_wrong_coordinates_the_errors_of_undecided_ones_are_not_shown():
+    bound = np.array([0.0, 10.0, 0.0, 10.0])
+    judgement, _ = question([1.0, 7.0, 1.5, 9.0], np.ones(4), bound)
+    assert [one.place for one in judgement.blocks[0].worst] == [2, 0]
+    judgement, _ = question([1.0, 7.0, 1.0, 9.0], np.ones(4), bound)
+    assert [one.place for one in judgement.blocks[0].worst] == [3, 1, 0, 2]
+
+
 def test_float32_claims_have_their_own_tolerance():
     off = np.array([1 + 5e-6], np.float32)
     assert question(off, [1.0])[1] == [Standing.RIGHT]

@@ -46,12 +46,13 @@ class Estimate:
     between which a claim counts as right: the best value known, one array except where there are kinks. The true
     derivative lies within ``bound`` of that interval. ``plain`` (at most k) are the rows that were evaluated plainly,
     where the rounding noise of one evaluation of J is ``noise``, and may need a second look. ``kinks`` tells which
-    coordinates meet kinks, None if none do or none are known. In plain evaluation ``bound`` is what rounding does, and
-    ``truncation`` is to be added for what the finite step does to ``numerical``: a claim that agrees nevertheless is
-    right, and another gets a second look. ``single_precision`` tells that the cost computes in float32 or float16, or
-    rounds its parameters to it; ``loses_digits`` that ``bound`` holds rounding that hides. ``shaken``, in engines that
-    know the operations, returns the slopes at some places of the block while these are rounded otherwise; it is to be
-    called before the next part is estimated.
+    coordinates meet kinks, None if none do or none are known. In plain evaluation ``bound`` is what rounding does,
+    and ``truncation`` is to be added for what the finite step does to ``numerical``: a claim that agrees nevertheless
+    is right, and another gets a second look, after which ``bound`` is all of it and ``truncation`` what no step
+    settled. ``single_precision`` tells that the cost computes in float32 or float16, or rounds its parameters to it;
+    ``loses_digits`` that ``bound`` holds rounding that hides. ``shaken``, in engines that know the operations, returns
+    the slopes at some places of the block while these are rounded otherwise; it is to be called before the next part is
+    estimated.
     """
 
     part: Part

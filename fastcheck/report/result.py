@@ -76,8 +76,9 @@ class Screened:
 class BlockReport:
     """One block of the parameters.
 
-    ``checked`` of its ``size`` coordinates were compared, ``wrong`` of them disagree, ``undecided`` could not
-    be measured well enough; ``worst`` are those with the largest errors, worst first. ``cause`` says why the
+    ``checked`` of its ``size`` coordinates were compared, ``wrong`` of them disagree, ``undecided`` could not be
+    measured well enough, or were not, as a mistake was known already: these may be wrong, too. ``worst`` are those with
+    the largest errors, worst first, the undecided ones left out where others are wrong. ``cause`` says why the
     verdict is inconclusive, and is None otherwise. ``power`` is what the check would have caught. ``kinks`` coordinates
     are at a kink, where all claims between the one-sided slopes are right. ``proof`` says what the coordinates that
     were checked prove about the others, and is None where they were not drawn at random. ``screened`` is what random
@@ -199,8 +200,11 @@ def block_report(judgement: Judgement, power: Power, kinks: int = 0, confidence:
     part = judgement.part
     block, proof = part.block, None
     if part.drawn or part.size == block.size:
-        known = part.size - judgement.undecided
-        proof = prove(checked=known, size=block.size, wrong=judgement.wrong, confidence=confidence)
+        # Beside a mistake, undecided ones look wrong, too: they are no reason to think better of the rest.
+        known, wrong = part.size - judgement.undecided, 0
+        if judgement.wrong:
+            known, wrong = part.size, judgement.wrong + judgement.undecided
+        proof = prove(checked=known, size=block.size, wrong=wrong, confidence=confidence)
     return BlockReport(
         verdict=judgement.verdict,
         difference=judgement.comparison.difference,

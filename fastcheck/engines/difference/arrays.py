@@ -9,6 +9,8 @@ import numpy as np
 
 from fastcheck.engines.difference.forms import Array, Form, Shape
 from fastcheck.engines.difference.state import (
+    COMPILED,
+    ONLY_DOUBLE,
     Trace,
     TracingError,
     called_function,
@@ -163,7 +165,10 @@ class DifferenceArray:
             plain = np.array(self.value, dtype=dtype)
             plain.flags.writeable = False
             return plain
-        raise TracingError(called_function(), "it asks for the plain memory of a perturbed array.")
+        function, kind = called_function(), DOUBLE if dtype is None else np.dtype(dtype)
+        if function == COMPILED and kind != DOUBLE:  # as np.float32(x) does
+            raise TracingError(f"conversion to {kind}", ONLY_DOUBLE)
+        raise TracingError(function, "it asks for the plain memory of a perturbed array.")
 
     @property  # type: ignore[misc]
     def __class__(self) -> Any:  # isinstance(x, np.ndarray) is what people's code asks

@@ -34,6 +34,13 @@ INTERNAL = tuple(
 """Folders whose frames are never the user's code: this one, NumPy's and SciPy's."""
 
 
+COMPILED = "a C extension"
+"""Name of all library functions that leave no frame."""
+
+ONLY_DOUBLE = "perturbed arrays are float64; leave the conversion out, at least for the check."
+"""Why conversions to float32 and the like cannot be followed, and what to do."""
+
+
 class TracingError(FastcheckError):
     """Difference propagation cannot follow the cost; the message names the function and the line."""
 
@@ -222,8 +229,8 @@ def blame() -> tuple[str, int, str]:
 
 
 def called_function() -> str:
-    """Return the name of the library function that the user's line called, or "a C extension"."""
+    """Return the name of the library function that the user's line called, or `COMPILED`."""
     _, inner = users_frame()
     if inner.f_code.co_filename.startswith(INTERNAL[0]):
-        return "a C extension"
+        return COMPILED
     return f"{inner.f_globals.get('__name__', '')}.{inner.f_code.co_name}"

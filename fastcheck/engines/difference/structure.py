@@ -10,7 +10,7 @@ import numpy as np
 
 from fastcheck.engines.difference import layout
 from fastcheck.engines.difference.arrays import FUNCTIONS, DifferenceArray, made, taken
-from fastcheck.engines.difference.state import TracingError
+from fastcheck.engines.difference.state import ONLY_DOUBLE, TracingError
 from fastcheck.engines.difference.views import (
     BroadcastLens,
     PickLens,
@@ -312,7 +312,7 @@ def astype(x: Any, dtype: Any, copy: bool = True, **keywords: Any) -> Any:
         return x != 0
     if x.dtype.kind in "biu" and kind.kind in "iu":
         return made(x.value.astype(kind), x.form)
-    raise TracingError(f"astype({kind})", "perturbed arrays are float64.")
+    raise TracingError(f"astype({kind})", ONLY_DOUBLE)
 
 
 def filled_like(function: Callable[..., Any]) -> Callable[..., Any]:

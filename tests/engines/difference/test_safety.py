@@ -197,6 +197,34 @@ def in_a_function_of_scipy(p):
     return np.sum(np.exp(p / 9)) + np.sum(special.gammaln(p**2 + 1))
 
 
+def in_half_precision(p):
+    return np.float16(np.sum(p**2))
+
+
+def in_single_precision(p):
+    return np.sum(p**2).astype("f4")
+
+
+def in_single_precision_before_the_end(p):
+    return np.float32(np.sum(p**2)) * 2.0
+
+
+@pytest.mark.parametrize(
+    ("cost", "what"),
+    [
+        (in_half_precision, "conversion to float16"),
+        (in_single_precision, "astype(float32)"),
+        (in_single_precision_before_the_end, "conversion to float32"),
+    ],
+)
+def test_the_note_says_that_the_cost_converts_to_single_precision(cost, what):
+    report = check(cost, W, 2 * W)
+    line = cost.__code__.co_firstlineno + 1
+    assert report.method == "plain"
+    assert f"stopped at line {line} of test_safety.py: return np." in report.notes[0]
+    assert f"({what}: perturbed arrays are float64; leave the conversion out" in report.notes[0]
+
+
 @pytest.mark.parametrize(
     ("cost", "slope", "what"),
     [
