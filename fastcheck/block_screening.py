@@ -19,7 +19,7 @@ from fastcheck.confirming import Confirmation, Finding
 from fastcheck.conventions import beside_conventions
 from fastcheck.engines.directional import PlainDirections
 from fastcheck.engines.directions import Directions
-from fastcheck.engines.noise import COARSE
+from fastcheck.engines.noise import COARSE, noise_of_lines
 from fastcheck.engines.plain import STEP as PLAIN_STEP
 from fastcheck.errors import BudgetUsedUp
 from fastcheck.norms import Comparison, largest, norm
@@ -29,7 +29,7 @@ from fastcheck.problem import Problem
 from fastcheck.report.result import BlockReport, Coordinate, Screened, worst_coordinates
 from fastcheck.residuals import Residuals, claim_of, measure
 from fastcheck.spot_checks import COUNT, Spots, spot_check
-from fastcheck.verdict import DTYPE_ULPS, FEW, SHARP, VANISHING, Verdict
+from fastcheck.verdict import DTYPE_ULPS, FEW, SHARP, Verdict, vanishing
 
 ALL = 4096
 """Coordinates of a block that are all checked one by one where its directions meet kinks that cannot be taken out."""
@@ -295,20 +295,27 @@ class BlockScreening:
     def _zero(self, residuals: Residuals) -> bool:
         """Whether claim and slopes are both zero, or zero but for rounding where no costs were subtracted."""
         if self.exact:
-            small = largest(self.claimed) <= VANISHING * self.problem.flow
-            return small and bool((np.abs(residuals.slope) <= residuals.bound).all())
+            return bool((np.abs(residuals.slope) <= residuals.bound).all()) and self._claims_vanish()
         if self.claimed.any() or residuals.slope.any():
             return False
         return all(not measured([self], PLAIN_STEP / step)[0].slope.any() for step in WHOLE_STEPS)
+
+    def _claims_vanish(self) -> bool:
+        """Whether the claim is zero but for rounding of what flows by."""
+        most, problem = largest(self.claimed), self.problem
+        if vanishing(problem, 0.0) < most <= vanishing(problem, math.inf):
+            noise, passes = noise_of_lines(problem, 1)
+            self.spent += passes
+            return most <= vanishing(problem, noise)
+        return most <= vanishing(problem, 0.0)
 
     def _truncation(self, before: Residuals, finer: Residuals) -> Finding | None:
         """Return that the block is right if it has no gradient: slopes are the truncation error, and shrink as it does.
 
         Such is that of b³ at 0, where the claim is zero.
         """
-        claimed = largest(self.claimed) > VANISHING * self.problem.flow
         shrink = (2 * np.abs(finer.slope) <= np.abs(before.slope)).all()
-        return Finding(Verdict.PASS) if self.exact and shrink and not claimed else None
+        return Finding(Verdict.PASS) if self.exact and shrink and self._claims_vanish() else None
 
     def _spots(self, count: int = COUNT) -> Spots:
         spots = spot_check(

@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from fastcheck.causes import explanation
 from fastcheck.engines import Estimate
+from fastcheck.engines.slopes import CANCELLED
 from fastcheck.errors import InvalidProblemError
 from fastcheck.norms import SAFE, Comparison, norm, pieces, root_mean_square
 from fastcheck.parameters import Vector
@@ -38,8 +39,8 @@ SHARP = 1e-3
 """Part of the RMS of its block down to which a coordinate is held to its own size: a backward pass leaves rounding
 errors of the size of the others in it."""
 
-VANISHING = 64 * float(np.finfo(float).eps)
-"""A claim this small beside the network's largest is zero, where ĝ is zero."""
+VANISHING = 64.0
+"""Rounding units of the network's largest claim up to which a claim is zero where ĝ is zero."""
 
 WORST = 10
 """Coordinates remembered for each block."""
@@ -112,14 +113,14 @@ class Rule:
     """What the coordinates of one block are held to.
 
     ``relative`` is the tolerance, ``typical`` the RMS of ĝ, ``least`` the size down to which a coordinate is held to
-    its own where no costs were subtracted, ``flow`` the largest claim of the network, ``unit`` the smallest number that
-    a claim in single or half precision can be: what is smaller has become 0 or this.
+    its own where no costs were subtracted, ``vanishing`` the size of claims that are zero where ĝ is, ``unit`` the
+    smallest number that a claim in single or half precision can be: what is smaller has become 0 or this.
     """
 
     relative: float
     typical: float
     least: float
-    flow: float
+    vanishing: float
     unit: float
 
     @classmethod
@@ -131,7 +132,7 @@ class Rule:
             relative=max(tolerance, DTYPE_ULPS * float(np.finfo(dtype).eps)),
             typical=typical,
             least=(SHARP if dtype == np.float64 else 1.0) * typical,
-            flow=problem.flow,
+            vanishing=vanishing(problem, estimate.noise),
             unit=0.0 if dtype == np.float64 else float(np.finfo(dtype).smallest_subnormal),
         )
 
@@ -158,14 +159,25 @@ class Rule:
         return standings
 
     def _vanishing(self, claimed: Vector, rows: Rows) -> NDArray[np.bool_]:
-        """Return where claim and ĝ are both zero but for rounding, although no costs were subtracted.
+        """Return where claim and ĝ are both zero but for rounding.
 
         Such is the gradient of a bias before a batch normalisation: its terms cancel, and what a backward pass
-        leaves of them is some rounding units of the gradients that flow by, with no scale of its own.
+        leaves of them is some rounding units of the gradients that flow by, with no scale of its own. Where costs were
+        subtracted, ĝ must be known as well as that.
         """
-        leftover = np.maximum(rows.bound, VANISHING * self.flow)
+        leftover = np.maximum(rows.bound, self.vanishing)
         zero = (np.abs(rows.numerical) <= rows.bound) & (np.abs(claimed) <= leftover)
-        return np.asarray(zero & ~np.asarray(rows.plain, dtype=bool))
+        return np.asarray(zero & (~np.asarray(rows.plain, dtype=bool) | (rows.bound <= self.vanishing)))
+
+
+def vanishing(problem: Problem, noise: float) -> float:
+    """Return the size up to which claims are zero where ĝ is zero: some rounding units of the network's largest.
+
+    Rounding units are those of J, of which the ``noise`` is known: of a batch normalisation the mean may be so large
+    that most digits are lost when it is subtracted.
+    """
+    share = noise / abs(problem.value) if problem.value else 0.0
+    return VANISHING * max(float(np.finfo(float).eps), min(share, CANCELLED)) * problem.flow
 
 
 class Compared(NamedTuple):

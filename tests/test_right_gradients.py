@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scenarios import relu_backward, relu_forward, relu_network, scenarios
 
-from fastcheck import Verdict, check
+from fastcheck import Verdict, check, screen
 
 STEPS = [None, 1e-2, 1e-4, 1e-7]
 
@@ -245,3 +245,46 @@ def test_a_cost_in_single_precision_makes_it_hard_to_tell_not_wrong(coarse, seed
     gross = gradients | {"dW3": gradients["dW3"] + 1e4}
     report = check(coarse(cost), parameters, gross, method=noisy_method)
     assert [n for n, b in report.blocks.items() if b.verdict is Verdict.FAIL] == ["W3"]
+
+
+def normalised_network(bias, seed):
+    """A layer with batch normalisation whose bias, of this size, changes nothing but the digits that are left."""
+    rng = np.random.default_rng(seed)
+    X, T = rng.standard_normal((5, 40)), rng.standard_normal((3, 40))
+    parameters = {name: rng.standard_normal((3, 1)) for name in ("b", "gamma", "beta")}
+    parameters |= {"W": rng.standard_normal((3, 5)), "b": bias * parameters["b"]}
+
+    def forward(p):
+        Z = p["W"] @ X + p["b"]
+        Z = Z - Z.mean(axis=1, keepdims=True)
+        scale = 1 / np.sqrt((Z**2).mean(axis=1, keepdims=True) + 1e-8)
+        return scale, Z * scale, np.tanh(p["gamma"] * (Z * scale) + p["beta"])
+
+    def cost(p):
+        return np.sum((forward(p)[2] - T) ** 2) / 40
+
+    def backward(p):
+        scale, normal, A = forward(p)
+        dY = 2 * (A - T) * (1 - A**2) / 40
+        dN = dY * p["gamma"]
+        along = normal * (dN * normal).mean(axis=1, keepdims=True)
+        dZ = scale * (dN - dN.mean(axis=1, keepdims=True) - along)
+        sums = {"b": dZ, "gamma": dY * normal, "beta": dY}
+        return {name: d.sum(axis=1, keepdims=True) for name, d in sums.items()} | {"W": dZ @ X.T}
+
+    return cost, parameters, backward
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("bias", [1.0, 1e2, 1e3, 1e5])
+def test_a_bias_before_batch_normalisation_has_the_gradient_zero_however_large_it_is(bias, seed):
+    """What a backward pass leaves of it are rounding units of Z, of which the mean takes most digits."""
+    cost, parameters, backward = normalised_network(bias, seed)
+    assert check(cost, parameters, backward).passed
+    assert screen(cost, parameters, backward).passed
+    for name in ("plain", "reference"):
+        assert check(cost, parameters, backward, method=name).blocks["b"].verdict != "fail"
+    wrong = backward(parameters)
+    wrong["b"] = wrong["b"] + 1e-6 * np.abs(wrong["W"]).max()
+    assert check(cost, parameters, wrong).blocks["b"].verdict == "fail"
+    assert screen(cost, parameters, wrong).blocks["b"].verdict == "fail"
