@@ -94,9 +94,10 @@ def _estimate(runner: Runner, plan: Plan, use: Callable[[Estimate], T], spent: i
                 if faint(problem, best):
                     finer, bound = with_finer_step(runner, parts[k], best, bound, epsilons[found.index(best)])
                     found, best = [finer if one is best else one for one in found], finer
+                scale = max([problem.flow, *(known.typical for known in evidence.values())])
                 evidence[k] = Evidence.of(along[k], found[0], bound)
-                if not evidence[k].agrees(problem.flow):
-                    found[0], bound, evidence[k] = reconciled(runner, along[k], tiny, bounded)
+                if not evidence[k].agrees(scale):
+                    found[0], bound, evidence[k] = reconciled(runner, along[k], tiny, bounded, scale)
                     best = to_judge_by(found, plan.epsilon)
                 estimate = _estimate_of(runner, parts[k], found, best, bound, plan.epsilon)
                 plain += estimate.plain.size

@@ -46,17 +46,17 @@ def with_finer_step(
 
 
 def reconciled(
-    runner: Runner, along: Along, slopes: Slopes, bound_of: Callable[[Slopes], Bound]
+    runner: Runner, along: Along, slopes: Slopes, bound_of: Callable[[Slopes], Bound], scale: float
 ) -> tuple[Slopes, Bound, Evidence]:
     """Return slopes, bound and evidence of a part whose ``slopes``, with `STEP`, do not add up to that along them.
 
     Those that depend on the step, and do not vanish with it, are no slopes of the cost: they are unsupported, and the
     others are compared with the slope along what is left of the direction. If these do not agree either, the bound is
     raised by what rounding explains, as shaken operations show it. What still disagrees is a contradiction.
-    Raises `DisagreementError` where rounding leaves nothing that claims could be compared with. Costs the runs of the
-    coordinates again, and `SHAKES` + 1 more at most.
+    ``scale`` is the size of slopes elsewhere. Raises `DisagreementError` where rounding leaves nothing that claims
+    could be compared with. Costs the runs of the coordinates again, and `SHAKES` + 1 more at most.
     """
-    direction, scale = along.direction, runner.problem.flow
+    direction = along.direction
     finer = _finer(runner, direction.part, STEP)
     shrinks = _shrinking(slopes, finer)
     settled, bound = _without_unsettled(slopes, finer, shrinks, bound_of)

@@ -121,6 +121,15 @@ def test_what_rounding_explains_is_no_contradiction_but_part_of_the_bound(cost):
     assert 1e-6 < found.bound.max() < 10
 
 
+def test_so_it_is_beside_infinite_slopes():
+    w = np.random.default_rng(2).standard_normal(20)
+    w[:3] = 0
+    found = estimated(lambda w: there_and_back(w) + np.sum(np.cbrt(w[:3])), w)
+    np.testing.assert_array_equal(found.plain, [0, 1, 2])
+    assert (np.abs(found.numerical - 1) <= found.bound)[3:].all()
+    assert 1e-6 < found.bound[3:].max() < 1
+
+
 def test_claims_are_undecided_where_rounding_hides_them():
     w = np.zeros(20)
     report = check(there_and_back, w, np.ones(20), method="difference")
