@@ -148,16 +148,16 @@ def look_along(runner: Runner, directions: Sequence[Direction], step: float) -> 
 
 
 def rounding_along(runner: Runner, along: Along) -> float:
-    """Return the change of the slope along a direction when all operations are rounded otherwise; 0 if that is unknown.
+    """Return the largest change of the slope along a direction when all operations are rounded otherwise.
 
-    Costs `SHAKES` runs.
+    Runs that meet kinks, or take another way, do not count; 0 if none is left. Costs `SHAKES` runs.
     """
     problem, direction = runner.problem, along.direction
     nowhere = _Ends.of(problem, direction, 0.0)
     shaken = runner.shaken(*perturbed(problem, [direction], [nowhere]), TINY)
     if shaken is None or along.slope is None:
         return 0.0
-    return float(np.nan_to_num(np.abs(shaken.slopes[:, 2] - along.slope).max()))
+    return float(np.fmax.reduce(np.abs(shaken.slopes[:, 2] - along.slope), initial=0.0))
 
 
 def chosen_directions(plan: Plan) -> list[Direction]:

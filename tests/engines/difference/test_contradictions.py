@@ -1,5 +1,6 @@
 """Slopes of coordinates that do not add up to the slope along a direction: infinite slopes, rounding, or a mistake."""
 
+import dataclasses
 import functools
 
 import joined
@@ -12,6 +13,7 @@ from fastcheck.engines import DisagreementError
 from fastcheck.engines.difference import engine as engine_module
 from fastcheck.engines.difference.arrays import UFUNCS, DifferenceArray
 from fastcheck.engines.difference.engine import DifferenceEngine
+from fastcheck.engines.difference.runs import Runner
 from fastcheck.plan import make_plan
 from fastcheck.problem import pose
 
@@ -101,7 +103,7 @@ def ill_conditioned():
 
 def there_and_back(w):
     matrix, inverse = ill_conditioned()
-    return np.sum(matrix @ (inverse @ w))
+    return np.sum(matrix * np.sum(inverse * w, axis=1))
 
 
 def large_and_small(w):
@@ -119,6 +121,27 @@ def test_what_rounding_explains_is_no_contradiction_but_part_of_the_bound(cost):
     error = np.abs(found.numerical - 1)
     assert (error <= found.bound).all()
     assert 1e-6 < found.bound.max() < 10
+
+
+@pytest.mark.parametrize("defined", [[1, 2], [0], []])
+def test_shaken_runs_that_are_not_defined_tell_nothing_and_others_do(defined, monkeypatch):
+    """As where a logarithm is of a number that rounding makes negative."""
+    shaken = Runner.shaken
+
+    def undefined(*arguments):
+        found = shaken(*arguments)
+        slopes = np.full(found.slopes.shape, np.nan)
+        slopes[defined] = found.slopes[defined]
+        return dataclasses.replace(found, slopes=slopes)
+
+    monkeypatch.setattr(Runner, "shaken", undefined)
+    w = np.random.default_rng(2).standard_normal(20)
+    if defined:
+        found = estimated(there_and_back, w)
+        assert (np.abs(found.numerical - 1) <= found.bound).all()
+    else:
+        with pytest.raises(DisagreementError, match="contradicts itself"):
+            estimated(there_and_back, w)
 
 
 def test_so_it_is_beside_infinite_slopes():
