@@ -248,7 +248,7 @@ EMPTY = [
     "w[np.zeros(3, dtype=bool)]", "w[w[:, 0] > 100] * w[0]", "w[np.array([], dtype=int)]", "e[None]", "np.pad(e, 1)",
     "np.split(w, [0, 2])[0]", "np.array_split(w, 5)[4]", "np.tile(w, 0)", "np.repeat(w, 0, axis=0)",
     "np.delete(w, [0, 1, 2], axis=0)", "np.any(e > 0) * w", "e.var(axis=1)", "w[:0, 0] @ e", "e @ w[0]",
-    "np.tensordot(w[:, :0], e, axes=([1], [0]))", "sum(list(e), 0.0)", "e / (1 + len(e))",
+    "np.tensordot(w[:, :0], e, axes=([1], [0]))", "np.vdot(e, e)", "sum(list(e), 0.0)", "e / (1 + len(e))",
 ]  # fmt: skip
 
 
