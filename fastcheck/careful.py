@@ -55,10 +55,11 @@ def _careful_bound(
         return bound, 0, None
     places = np.array([one.place for one in judgement.worst])
     rows = estimate.part.rows(places)
+    followed = ~np.isin(rows, estimate.plain)  # what was evaluated plainly has no slope with the tiny step
     slopes = np.where(estimate.lower[rows] == estimate.upper[rows], estimate.lower[rows], np.nan)
     try:
-        shaken = estimate.shaken(places) if estimate.shaken is not None else None
-        absolute = shaken_rounding(problem, shaken, slopes, error, typical)
+        shaken = estimate.shaken(places[followed]) if estimate.shaken is not None and followed[0] else None
+        absolute = shaken_rounding(problem, shaken, slopes[followed], error, typical)
         if absolute is not None:
             return Bound(bound.relative, bound.absolute + absolute), 0, None
         if not estimate.noise:

@@ -63,6 +63,14 @@ class Slopes:
             return self.right
         return np.asarray((self.right + self.left) / 2)
 
+    @property
+    def typical(self) -> float:
+        """The RMS of those that could be followed."""
+        central = self.central
+        return root_mean_square(
+            np.where(self.unsupported, 0.0, central) if self.unsupported.any() else central
+        )
+
     def interval(self) -> tuple[Vector, Vector]:
         """Return the slopes between which a claim is right: the one slope, or at a kink those of both sides."""
         central = self.central
@@ -111,7 +119,7 @@ def bound_of(slopes: Slopes, picked: Coordinates, beside: Slopes, cost_noise: fl
     here = slopes.at(picked)
     ignored = beside.kinked | here.kinked | beside.unsupported | here.unsupported
     noise = np.where(ignored, 0.0, np.abs(beside.central - here.central))
-    return block_bound(root_mean_square(slopes.central), float(np.max(noise, initial=0.0)), cost_noise)
+    return block_bound(slopes.typical, float(np.max(noise, initial=0.0)), cost_noise)
 
 
 def block_bound(typical: float, seen: float, cost_noise: float) -> Bound:

@@ -17,20 +17,22 @@ NEGLIGIBLE = 2.0**-40
 """Slopes that differ by less than this share of the network's largest are equal but for rounding."""
 
 
-def confirmed(verify: Callable[[float], int], problem: Problem, noise: float) -> tuple[float, int]:
-    """Run ``verify(noise)``, which evaluates J twice for each of the directions that it counts.
+def confirmed(verify: Callable[[Problem, float], None], problem: Problem, noise: float) -> tuple[float, int]:
+    """Run ``verify(problem, noise)``.
 
     If it raises `DisagreementError`, noise is measured more carefully and it is run again, at most twice. Returns the
-    noise that was allowed, and the forward passes spent.
+    noise that was allowed, and the forward passes spent: those of attempts that failed, too.
     """
-    passes = 0
+    counted, tally = problem.counted()
     for measure in (noise_of_lines, careful_noise):
         try:
-            return noise, passes + 2 * verify(noise)
+            verify(counted, noise)
         except DisagreementError:
-            more, spent = measure(problem)
-            noise, passes = max(noise, more), passes + spent
-    return noise, passes + 2 * verify(noise)
+            noise = max(noise, measure(counted)[0])
+        else:
+            return noise, tally.passes
+    verify(counted, noise)
+    return noise, tally.passes
 
 
 def confirm_loop(

@@ -105,6 +105,21 @@ def test_the_error_of_slopes_is_within_what_shaking_shows(how):
     assert np.median(ratios) >= 1e-3
 
 
+@pytest.mark.parametrize("seed", range(10))
+def test_where_the_cost_is_linear_differences_are_shaken(seed):
+    """Its slopes do not depend on θ or on how values are rounded; a product with an inverse loses their digits."""
+    rng = np.random.default_rng(seed)
+    rotation = np.linalg.qr(rng.standard_normal((8, 8)))[0]
+    matrix = rotation * np.logspace(0, -11, 8) @ rotation.T
+    inverse = np.linalg.inv(matrix)
+    ((_, along, shaken),) = slopes_of(lambda w: np.sum(matrix @ (inverse @ w)), rng.standard_normal(8))
+    with mpmath.workdps(50):
+        columns = (mpmath.matrix(matrix) * mpmath.matrix(inverse)).T * mpmath.ones(8, 1)
+        exact = sum(v * c for v, c in zip(np.random.default_rng(0).standard_normal(8), columns, strict=True))
+        error = float(abs(exact - along[0]))
+    assert error <= np.abs(shaken.slopes - along).max() <= 0.1
+
+
 @settings(max_examples=25)
 @given(st.integers(0, 10_000))
 def test_little_is_shaken_where_no_digits_are_lost(seed):

@@ -334,7 +334,9 @@ def rank(x: Any) -> int:
 def computed(value: Any, form: Form | None) -> Any:
     """Return a result of arithmetic, which was rounded: in a run that shakes roundings, another way."""
     shaking = running().shaking
-    return made(value if shaking is None else shaking(value), form)
+    if shaking is None:
+        return made(value, form)
+    return made(shaking(value), None if form is None else shaking.differences(form))
 
 
 def made(value: Any, form: Form | None) -> Any:

@@ -239,9 +239,8 @@ class DifferenceDirections:
             return
         found = float(traced.difference[0])
 
-        def verified(noise: float) -> int:
-            confirm_end(problem, "all blocks", cost, found, noise)
-            return 0
+        def verified(counted: Problem, noise: float) -> None:
+            confirm_end(counted, "all blocks", cost, found, noise)
 
         self.runner.noise, passes = confirmed(verified, problem, self.runner.noise)
         self.forward_passes += passes

@@ -9,11 +9,19 @@ import numpy as np
 
 from fastcheck.engines import Bound, DisagreementError, Estimate, Estimates, T
 from fastcheck.engines.difference.creation import substituted
+from fastcheck.engines.difference.finer_steps import faint, reconciled, with_finer_step
 from fastcheck.engines.difference.lifting import LiftedCost
 from fastcheck.engines.difference.restoring import holders_kept
 from fastcheck.engines.difference.runs import Runner
 from fastcheck.engines.difference.state import TracingError
-from fastcheck.engines.difference.verification import Evidence, chosen_directions, verify
+from fastcheck.engines.difference.verification import (
+    Evidence,
+    chosen_directions,
+    confirm_loops,
+    confirm_sums,
+    look_along,
+    loop_step,
+)
 from fastcheck.engines.noise import noise_of_lines, rounding_bound
 from fastcheck.engines.plain import default_steps, differences
 from fastcheck.engines.slopes import (
@@ -27,17 +35,13 @@ from fastcheck.engines.slopes import (
 )
 from fastcheck.engines.verification import confirmed
 from fastcheck.execution import Execution
-from fastcheck.norms import root_mean_square
 from fastcheck.plan import Part, Plan
 from fastcheck.problem import Problem
 
 _PLAIN_NOTE = (
-    "{:,} coordinates were evaluated plainly: a step in them sends the cost another way, or overflows."
+    "{:,} coordinates were evaluated plainly: a step in them sends the cost another way, overflows, or finds a slope "
+    "that depends on it."
 )
-
-FAINT, FINER = 2.0**-40, 4.0
-"""Slopes of a block below this share of the largest claim are measured with a step finer by this factor, too: those
-of a smooth function whose slope is zero are the truncation error, which shrinks with the step."""
 
 
 class DifferenceEngine:
@@ -56,14 +60,15 @@ class DifferenceEngine:
         cost, (noise, passes) = problem.evaluator.cost, noise_of_lines(problem, 1)
         if 0 < abs(problem.value) < UNDERFLOW:
             raise DisagreementError(f"J = {problem.value:g} is too small: its differences would underflow.")
+        attempt, tally = problem.counted()
         with substituted(cost), holders_kept(cost) as kept:
             try:
-                return _estimate(Runner(problem, execution, cost, noise, kept), plan, use, passes)
+                return _estimate(Runner(attempt, execution, cost, noise, kept), plan, use, passes)
             except TracingError as first:
                 kept.restore()
                 try:
                     lifted = Runner(problem, execution, LiftedCost(cost), noise, kept)
-                    return _estimate(lifted, plan, use, passes)
+                    return _estimate(lifted, plan, use, passes + tally.passes)
                 except TracingError:
                     raise first from None
 
@@ -73,7 +78,7 @@ def _estimate(runner: Runner, plan: Plan, use: Callable[[Estimate], T], spent: i
     picked = [picked_rows(part.size) for part in parts]
     beside = runner.beside(list(zip(parts, picked, strict=True)), STEP)
     epsilons = steps_to_run(plan.epsilon)
-    directions = chosen_directions(plan)
+    along = look_along(runner, chosen_directions(plan), loop_step(plan))
     evidence: dict[int, Evidence] = {}
     results: dict[int, T] = {}
     plain = 0
@@ -81,24 +86,26 @@ def _estimate(runner: Runner, plan: Plan, use: Callable[[Estimate], T], spent: i
         for group in runner.groups(parts):
             runs = [runner.slopes([parts[k] for k in group], epsilon, advance) for epsilon in epsilons]
             for k, *found in zip(group, *runs, strict=True):
-                best = to_judge_by(found, plan.epsilon)
-                bound = bound_of(best, picked[k], beside[k], runner.relative_noise)
-                if _faint(problem, best):
-                    finer, bound = _with_finer_step(
-                        runner, parts[k], best, bound, epsilons[found.index(best)]
-                    )
+                tiny, best = found[0], to_judge_by(found, plan.epsilon)
+                bounded = functools.partial(
+                    bound_of, picked=picked[k], beside=beside[k], cost_noise=runner.relative_noise
+                )
+                bound = bounded(best)
+                if faint(problem, best):
+                    finer, bound = with_finer_step(runner, parts[k], best, bound, epsilons[found.index(best)])
                     found, best = [finer if one is best else one for one in found], finer
-                evidence[k] = Evidence.of(directions[k], found[0], bound)
+                scale = max([problem.flow, *(known.typical for known in evidence.values())])
+                evidence[k] = Evidence.of(along[k], found[0], bound)
+                if not evidence[k].agrees(scale):
+                    found[0], bound, evidence[k] = reconciled(runner, along[k], tiny, bounded, scale)
+                    best = to_judge_by(found, plan.epsilon)
                 estimate = _estimate_of(runner, parts[k], found, best, bound, plan.epsilon)
                 plain += estimate.plain.size
                 results[k] = use(estimate)
-                del found, best, estimate
+                del found, tiny, best, estimate
             del runs
-    _, passes = confirmed(
-        lambda noise: verify(runner, plan, directions, [evidence[k] for k in range(len(parts))], STEP, noise),
-        problem,
-        runner.noise,
-    )
+    _, passes = confirmed(lambda counted, noise: confirm_loops(counted, along, noise), problem, runner.noise)
+    confirm_sums([evidence[k] for k in range(len(parts))])
     return Estimates(
         method=DifferenceEngine.name,
         results=tuple(results[k] for k in range(len(parts))),
@@ -106,29 +113,6 @@ def _estimate(runner: Runner, plan: Plan, use: Callable[[Estimate], T], spent: i
         notes=(_PLAIN_NOTE.format(plain),) if plain else (),
         kinks=runner.kink_places(),
     )
-
-
-def _faint(problem: Problem, slopes: Slopes) -> bool:
-    """Whether the slopes of a block may be what a finite step makes of a gradient of zero, such as that of b³ at 0."""
-    typical, scale = root_mean_square(slopes.central), max(problem.flow, abs(problem.value))
-    all_zero = bool(problem.claims) and problem.flow == 0
-    return 0 < typical <= FAINT * scale or (all_zero and typical > 0)
-
-
-def _with_finer_step(
-    runner: Runner, part: Part, slopes: Slopes, bound: Bound, step: float
-) -> tuple[Slopes, Bound]:
-    """Return slopes and bound with truncation seen: those that shrink with the step are known to be small, no more."""
-    finer = runner.slopes([part], step / FINER, lambda _: None)[0]
-    size = np.abs(slopes.central)
-    shrinks = ~finer.unsupported & ~slopes.unsupported & (2 * np.abs(finer.central) <= size)
-    if not shrinks.any():
-        return slopes, bound
-    right, left = (
-        np.where(shrinks, *pair) for pair in ((finer.right, slopes.right), (finer.left, slopes.left))
-    )
-    absolute = bound.absolute + np.where(shrinks, size, 0.0)
-    return Slopes(right, left, slopes.kinked, slopes.unsupported), Bound(bound.relative, absolute)
 
 
 def _estimate_of(
@@ -149,9 +133,9 @@ def _estimate_of(
         problem, coordinates = runner.problem, part.block.start + part.at(plain)
         steps = default_steps(problem.theta[coordinates], epsilon)
         values, bounds = np.array(numerical), bound.at(slice(None), lower)
-        values[plain] = differences(problem, coordinates, steps, runner.execution)
         lower, upper = np.array(lower), np.array(upper)
-        lower[plain] = upper[plain] = values[plain]
+        lower[plain] = upper[plain] = differences(problem, coordinates, steps, runner.execution)
+        values[plain] = np.where(runs[-1].unsupported[plain], lower[plain], values[plain])
         bounds[plain] = rounding_bound(runner.noise, steps)
         numerical, bound = values, Bound(0.0, bounds)
     return Estimate(

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from fastcheck.engines.difference.forms import Form
 from fastcheck.engines.rounding import SHAKE
 
 COUNTS = 2.0**40
@@ -28,7 +29,14 @@ class Shaking:
         """Return the value, an array or a number, as it might be with other roundings. Warnings are the caller's."""
         if value.dtype != np.float64:
             return value
-        shares = 2 * self._rng.random(np.shape(value)) - 1
         exact = (value == np.rint(value)) & (np.abs(value) <= COUNTS)
-        moved = np.where(exact, value, value * (1 + SHAKE * shares))
+        moved = np.where(exact, value, self._moved(value))
         return moved if isinstance(value, np.ndarray) else moved[()]
+
+    def differences(self, form: Form) -> Form:
+        """Return the differences of such a value: where slopes cancel, values do not tell what that loses."""
+        coef = None if form.coef is None else self._moved(form.coef)
+        return Form(self._moved(form.data), form.shape, form.at, coef)
+
+    def _moved(self, values: Any) -> Any:
+        return values * (1 + SHAKE * (2 * self._rng.random(np.shape(values)) - 1))

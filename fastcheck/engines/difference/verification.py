@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -12,15 +13,18 @@ from fastcheck.engines import Bound
 from fastcheck.engines.difference.forms import Form
 from fastcheck.engines.difference.runs import Runner
 from fastcheck.engines.plain import default_steps
-from fastcheck.engines.slopes import Slopes
+from fastcheck.engines.slopes import STEP, Slopes
 from fastcheck.engines.verification import NEGLIGIBLE, confirm_loop, confirm_sum
-from fastcheck.norms import root_mean_square
 from fastcheck.parameters import Vector
 from fastcheck.plan import Coordinates, Part, Plan
 from fastcheck.problem import Problem
 
 WHOLE = 500_000
 """Blocks of up to this many entries are verified along a direction in all of them, larger ones in a random row."""
+
+TINY = STEP / 2
+"""Step along directions, another than that of coordinates: in a block of one entry, too, they do not add up where the
+cost is not linear over it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -31,6 +35,10 @@ class Direction:
     rows: NDArray[np.intp]
     entries: Vector
     row: int | None
+
+    def at(self, rows: NDArray[np.bool_]) -> Direction:
+        """Return the same direction in some of its rows, zero in the others."""
+        return dataclasses.replace(self, rows=self.rows[rows], entries=self.entries[rows])
 
     @property
     def size(self) -> int:
@@ -44,65 +52,112 @@ class Direction:
         return self.part.block.start + (self.row or 0) * self.size
 
 
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Along:
+    """What difference propagation finds along a direction.
+
+    ``difference`` is the central difference with the ``step`` of the reference loop, ``slope`` that with a tiny one.
+    None where a step sends the cost another way, and the slope where it meets a kink, too.
+    """
+
+    direction: Direction
+    step: float
+    difference: float | None
+    slope: float | None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evidence:
     """What the slopes of the coordinates say about a direction: their sum along it, and how far it may be off.
 
-    ``smooth``: no kink is near. ``typical`` is the RMS of the slopes of the block.
+    ``found`` is the slope along the direction, None where a kink is near. ``typical`` is the RMS of the slopes of the
+    block.
     """
 
+    where: str
     total: float
+    found: float | None
     allowed: float
-    smooth: bool
     typical: float
 
     @classmethod
-    def of(cls, direction: Direction, slopes: Slopes, bound: Bound) -> Evidence:
+    def of(cls, along: Along, slopes: Slopes, bound: Bound) -> Evidence:
         """Read it from the slopes of the direction's part."""
-        some = slopes.at(direction.rows)
-        central = some.central
+        direction, some = along.direction, slopes.at(along.direction.rows)
+        central, smooth = some.central, not (some.kinked.any() or some.unsupported.any())
         return cls(
+            where=direction.part.block.name,
             total=float(direction.entries @ central),
+            found=along.slope if smooth else None,
             allowed=float(np.abs(direction.entries) @ bound.at(direction.rows, central)),
-            smooth=not (some.kinked.any() or some.unsupported.any()),
-            typical=root_mean_square(slopes.central),
+            typical=slopes.typical,
         )
 
+    def agrees(self, scale: float) -> bool:
+        """Tell whether both are the same, given how large slopes elsewhere are."""
+        apart = 0.0 if self.found is None else abs(self.total - self.found)
+        return apart <= self.allowed + NEGLIGIBLE * max(scale, self.typical)
 
-def verify(
-    runner: Runner,
-    plan: Plan,
-    directions: Sequence[Direction],
-    evidence: Sequence[Evidence],
-    tiny: float,
-    noise: float,
-) -> int:
-    """Raise `DisagreementError` unless plain evaluation confirms the slopes along a random direction in each block.
 
-    Two comparisons. The central difference along the direction, by difference propagation and by two evaluations of
-    the cost: both compute the same finite difference, kinks and truncation included, so they must agree within the
-    loop's rounding noise. And, with the step ``tiny``, the difference along the direction and the sum of the slopes of
-    its coordinates, wherever no kink is near. Returns how many directions were evaluated.
-    """
-    problem = runner.problem
-    # A step smaller than the default one would leave nothing but rounding noise in the costs.
-    step = max(plan.epsilon or 0.0, float(default_steps(np.zeros(1), None)[0]))
+def confirm_sums(evidence: Sequence[Evidence]) -> None:
+    """Raise `DisagreementError` unless the slopes of coordinates add up to those along directions, in all blocks."""
     scale = max(known.typical for known in evidence)
-    seen = iter(evidence)
+    for known in evidence:
+        if known.found is not None:
+            confirm_sum(known.where, known.total, known.found, known.allowed + NEGLIGIBLE * scale)
+
+
+def confirm_loops(problem: Problem, found: Sequence[Along], noise: float) -> None:
+    """Raise `DisagreementError` unless plain evaluation finds the same differences along directions.
+
+    Both compute the same finite difference, kinks and truncation included, so they must agree within the loop's
+    rounding noise. Cost: two forward passes each.
+    """
+    for along in found:
+        if along.difference is not None:
+            name, step = along.direction.part.block.name, along.step
+            end = _Ends.of(problem, along.direction, step)
+            with problem.work() as work:
+                confirm_loop(problem, name, work, end.places, end.values, step, along.difference, noise)
+
+
+def loop_step(plan: Plan) -> float:
+    """Return the step of the reference loop: a smaller one than the default leaves nothing but rounding noise."""
+    return max(plan.epsilon or 0.0, float(default_steps(np.zeros(1), None)[0]))
+
+
+def look_along(runner: Runner, directions: Sequence[Direction], step: float) -> list[Along]:
+    """Return what difference propagation finds along directions, with this step and with `TINY`."""
+    problem, found = runner.problem, []
     for group in together(directions):
-        ends = [_Ends.of(problem, direction, step, tiny) for direction in group]
+        ends = [_Ends.of(problem, direction, step) for direction in group]
         traced = runner.moved(*perturbed(problem, group, ends))
-        for k, (direction, end) in enumerate(zip(group, ends, strict=True)):
-            four, known = slice(4 * k, 4 * k + 4), next(seen)
-            name = direction.part.block.name
-            if not traced.unsupported[four][:2].any():
-                found = (traced.difference[four][0] - traced.difference[four][1]) / (2 * step)
-                with problem.work() as work:
-                    confirm_loop(problem, name, work, end.places, end.values, step, found, noise)
-            if known.smooth and not (traced.kinked[four][2:].any() or traced.unsupported[four][2:].any()):
-                found = (traced.difference[four][2] - traced.difference[four][3]) / (2 * tiny)
-                confirm_sum(name, known.total, found, known.allowed + NEGLIGIBLE * scale)
-    return len(directions)
+        for k, direction in enumerate(group):
+            two, tiny = slice(4 * k, 4 * k + 2), slice(4 * k + 2, 4 * k + 4)
+            forth, back, tiny_forth, tiny_back = traced.difference[4 * k : 4 * k + 4].tolist()
+            rough = traced.unsupported[tiny].any() or traced.kinked[tiny].any()
+            found.append(
+                Along(
+                    direction=direction,
+                    step=step,
+                    difference=None if traced.unsupported[two].any() else (forth - back) / (2 * step),
+                    slope=None if rough else (tiny_forth - tiny_back) / (2 * TINY),
+                )
+            )
+    return found
+
+
+def rounding_along(runner: Runner, along: Along) -> float:
+    """Return the largest change of the slope along a direction when all operations are rounded otherwise.
+
+    Runs that meet kinks, or take another way, do not count; 0 if none is left. Costs `SHAKES` runs.
+    """
+    problem, direction = runner.problem, along.direction
+    nowhere = _Ends.of(problem, direction, 0.0)
+    shaken = runner.shaken(*perturbed(problem, [direction], [nowhere]), TINY)
+    if shaken is None or along.slope is None:
+        return 0.0
+    return float(np.fmax.reduce(np.abs(shaken.slopes[:, 2] - along.slope), initial=0.0))
 
 
 def chosen_directions(plan: Plan) -> list[Direction]:
@@ -136,39 +191,38 @@ def together(directions: Sequence[Direction]) -> list[list[Direction]]:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Ends:
-    """Where a direction leads: what θ + h·v and θ - h·v, as they are rounded, hold at its places; both (k,).
-
-    ``differences`` (4, size) are those of a run: of these two, and of the tiny step there and back.
-    """
+    """Where a direction leads: what θ + h·v and θ - h·v, as they are rounded, hold at its places; both (k,)."""
 
     places: Coordinates
     values: tuple[Vector, Vector]
-    differences: Vector
 
     @classmethod
-    def of(cls, problem: Problem, direction: Direction, step: float, tiny: float) -> _Ends:
+    def of(cls, problem: Problem, direction: Direction, step: float) -> _Ends:
         places = direction.part.block.start + direction.part.at(direction.rows)
         values = problem.theta[places]
-        ends = values + step * direction.entries, values - step * direction.entries
-        differences = np.zeros((4, direction.size))
-        inside = places - direction.start
-        differences[0, inside], differences[1, inside] = ends[0] - values, ends[1] - values
-        differences[2, inside] = tiny * direction.entries
-        differences[3] = -differences[2]
-        return cls(places, ends, differences)
+        return cls(places, (values + step * direction.entries, values - step * direction.entries))
 
 
 def perturbed(
     problem: Problem, group: Sequence[Direction], ends: Sequence[_Ends]
 ) -> tuple[list[Form | None], int]:
-    """Return the differences of the leaves in a run with four members for each direction, and their number."""
+    """Return the differences of the leaves in a run with four members for each direction, and their number.
+
+    They lead to the direction's ends, and by a tiny step there and back.
+    """
     members = 4 * len(group)
     forms: list[Form | None] = [None] * len(problem.layout.blocks)
     for k, (direction, end) in enumerate(zip(group, ends, strict=True)):
         shape = direction.part.block.shape
         dims = shape if direction.row is None else (1, *shape[1:])
         data = np.zeros((members, *dims))
-        data[4 * k : 4 * k + 4] = end.differences.reshape(4, *dims)
+        four, inside = data[4 * k : 4 * k + 4].reshape(4, direction.size), end.places - direction.start
+        values = problem.theta[end.places]
+        four[:, inside] = [
+            *(value - values for value in end.values),
+            TINY * direction.entries,
+            -TINY * direction.entries,
+        ]
         forms[problem.layout.number(direction.part.block)] = Form(
             data, shape, {} if direction.row is None else {0: direction.row}
         )

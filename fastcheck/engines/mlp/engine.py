@@ -138,7 +138,7 @@ def estimate(
                 del runs, best, lower, upper  # they hold the differences of the layer
             del found, layer  # before the next layer takes as much memory
     _, passes = confirmed(
-        lambda noise: verify(network, problem, plan, directions, evidence, noise),
+        lambda counted, noise: verify(network, counted, plan, directions, evidence, noise),
         problem,
         ULPS * float(np.spacing(abs(problem.value))),
     )

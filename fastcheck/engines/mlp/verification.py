@@ -72,20 +72,19 @@ def verify(
     members: Sequence[Member],
     evidence: Mapping[int, Evidence],
     noise: float,
-) -> int:
+) -> None:
     """Raise `DisagreementError` unless the cost confirms the kernels along a random direction in each block.
 
     The direction lies in the weights and the bias of one unit. The columns must give the same finite difference as
     two evaluations of the cost, and with the tiny step the sum of the slopes of the coordinates. With the user's
-    step, one of these must have the numerical gradient that its columns add up to.
-    Returns how many directions were evaluated.
+    step, one of these must have the numerical gradient that its columns add up to. Cost: two forward passes for each
+    direction.
     """
     # A step smaller than the default one would leave nothing but rounding noise in the costs.
     step = max(plan.epsilon or 0.0, float(default_steps(np.zeros(1), None)[0]))
     scale = max(known.typical for known in evidence.values())
     rng = np.random.default_rng(plan.seed)
-    units = sorted({(member.layer, member.unit) for member in members})
-    for layer, unit in units:
+    for layer, unit in sorted({(member.layer, member.unit) for member in members}):
         here = [k for k, member in enumerate(members) if (member.layer, member.unit) == (layer, unit)]
         direction = _Direction.of([members[k] for k in here])
         known = [evidence[k] for k in here]
@@ -95,7 +94,6 @@ def verify(
             k = int(rng.integers(len(direction.v)))
             numerical = np.concatenate([part.numerical for part in known])
             _confirm_step(network, direction, k, plan.epsilon, float(numerical[k]), scale)
-    return len(units)
 
 
 def _confirm_direction(
