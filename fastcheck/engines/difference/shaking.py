@@ -8,9 +8,11 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from fastcheck.engines.difference.forms import Form
 from fastcheck.engines.rounding import SHAKE
+from fastcheck.norms import pieces
 
 COUNTS = 2.0**40
 """Whole numbers above this are few among those that are rounded to the last place, and need not be exact."""
@@ -29,8 +31,7 @@ class Shaking:
         """Return the value, an array or a number, as it might be with other roundings. Warnings are the caller's."""
         if value.dtype != np.float64:
             return value
-        exact = (value == np.rint(value)) & (np.abs(value) <= COUNTS)
-        moved = np.where(exact, value, self._moved(value))
+        moved = self._moved(value, COUNTS)
         return moved if isinstance(value, np.ndarray) else moved[()]
 
     def differences(self, form: Form) -> Form:
@@ -38,5 +39,13 @@ class Shaking:
         coef = None if form.coef is None else self._moved(form.coef)
         return Form(self._moved(form.data), form.shape, form.at, coef)
 
-    def _moved(self, values: Any) -> Any:
-        return values * (1 + SHAKE * (2 * self._rng.random(np.shape(values)) - 1))
+    def _moved(self, values: Any, counts: float = -1.0) -> NDArray[np.float64]:
+        """Return the values moved, but for whole numbers up to ``counts``."""
+        moved = np.array(values, dtype=np.float64, order="C")
+        flat = moved.reshape(-1)
+        for some in pieces(flat.size):
+            part = flat[some]
+            factors = 1 + SHAKE * (2 * self._rng.random(part.size) - 1)
+            factors[(part == np.rint(part)) & (np.abs(part) <= counts)] = 1.0
+            part *= factors
+        return moved
