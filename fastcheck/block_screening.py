@@ -29,7 +29,7 @@ from fastcheck.problem import Problem
 from fastcheck.report.result import BlockReport, Coordinate, Screened, worst_coordinates
 from fastcheck.residuals import Residuals, claim_of, measure
 from fastcheck.spot_checks import COUNT, Spots, spot_check
-from fastcheck.verdict import DTYPE_ULPS, FEW, SHARP, Verdict, vanishing
+from fastcheck.verdict import DTYPE_ULPS, FEW, SHARP, Verdict, faint, vanishing
 
 ALL = 4096
 """Coordinates of a block that are all checked one by one where its directions meet kinks that cannot be taken out."""
@@ -295,7 +295,9 @@ class BlockScreening:
     def _zero(self, residuals: Residuals) -> bool:
         """Whether claim and slopes are both zero, or zero but for rounding where no costs were subtracted."""
         if self.exact:
-            return bool((np.abs(residuals.slope) <= residuals.bound).all()) and self._claims_vanish()
+            zero = (np.abs(residuals.slope) <= residuals.bound).all()
+            known = residuals.bound.max() <= faint(self.problem) * math.sqrt(self.block.size)
+            return bool(zero and known) and self._claims_vanish()
         if self.claimed.any() or residuals.slope.any():
             return False
         return all(not measured([self], PLAIN_STEP / step)[0].slope.any() for step in WHOLE_STEPS)

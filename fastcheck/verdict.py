@@ -113,14 +113,16 @@ class Rule:
     """What the coordinates of one block are held to.
 
     ``relative`` is the tolerance, ``typical`` the RMS of ĝ, ``least`` the size down to which a coordinate is held to
-    its own where no costs were subtracted, ``vanishing`` the size of claims that are zero where ĝ is, ``unit`` the
-    smallest number that a claim in single or half precision can be: what is smaller has become 0 or this.
+    its own where no costs were subtracted, ``vanishing`` the size of claims that are zero where ĝ is, ``faint`` the
+    bound up to which ĝ can be told to be zero, ``unit`` the smallest number that a claim in single or half precision
+    can be: what is smaller has become 0 or this.
     """
 
     relative: float
     typical: float
     least: float
     vanishing: float
+    faint: float
     unit: float
 
     @classmethod
@@ -133,6 +135,7 @@ class Rule:
             typical=typical,
             least=(SHARP if dtype == np.float64 else 1.0) * typical,
             vanishing=vanishing(problem, estimate.noise),
+            faint=faint(problem),
             unit=0.0 if dtype == np.float64 else float(np.finfo(dtype).smallest_subnormal),
         )
 
@@ -162,12 +165,17 @@ class Rule:
         """Return where claim and ĝ are both zero but for rounding.
 
         Such is the gradient of a bias before a batch normalisation: its terms cancel, and what a backward pass
-        leaves of them is some rounding units of the gradients that flow by, with no scale of its own. Where costs were
-        subtracted, ĝ must be known as well as that.
+        leaves of them is some rounding units of the gradients that flow by, with no scale of its own. ĝ must be known
+        well enough to tell, and as well as that where costs were subtracted.
         """
         leftover = np.maximum(rows.bound, self.vanishing)
         zero = (np.abs(rows.numerical) <= rows.bound) & (np.abs(claimed) <= leftover)
-        return np.asarray(zero & (~np.asarray(rows.plain, dtype=bool) | (rows.bound <= self.vanishing)))
+        return np.asarray(zero & (rows.bound <= np.where(rows.plain, self.vanishing, self.faint)))
+
+
+def faint(problem: Problem) -> float:
+    """Return the bound up to which ĝ can be told to be zero: slopes that are known worse may be anything."""
+    return VANISHING * CANCELLED * max(problem.flow, abs(problem.value))
 
 
 def vanishing(problem: Problem, noise: float) -> float:

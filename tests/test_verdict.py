@@ -68,6 +68,25 @@ def question(claimed, numerical, bound=0.0, lower=None, upper=None, tolerance=1e
     return Answer(judgements, verdict, difference), standings
 
 
+@pytest.mark.parametrize(
+    ("absolute", "verdict"), [(1e-15, "fail"), (1e-12, "pass"), (1e-9, "inconclusive"), (1.0, "inconclusive")]
+)
+def test_what_is_lost_in_a_large_bound_is_not_zero(absolute, verdict):
+    """Slopes of 1e-13 that are known to ± 1e-12 are zero beside J = 1; those that are known to ± 1 may be anything."""
+    numerical, claimed = np.array([1e-13, -2e-13]), np.array([2e-13, -2e-13])
+    problem = pose(lambda p: 1.0, {"w": np.zeros(2)}, {"w": claimed})
+    estimate = Estimate(
+        part=make_plan(problem.layout, problem.theta, "all", None, 0).parts[0],
+        numerical=numerical,
+        lower=numerical,
+        upper=numerical,
+        bound=Bound(0.0, absolute),
+        noise=0.0,
+        plain=np.empty(0, dtype=np.intp),
+    )
+    assert judge(problem, estimate, 1e-7).verdict == verdict
+
+
 @given(VECTORS, VECTORS)
 def test_the_difference_is_symmetric_and_between_0_and_1(a, b):
     difference = relative_difference(a, b)
