@@ -28,8 +28,9 @@ from fastcheck.power import BEYOND, Power
 from fastcheck.problem import Problem
 from fastcheck.report.result import BlockReport, Coordinate, Screened, worst_coordinates
 from fastcheck.residuals import Residuals, claim_of, measure
+from fastcheck.rule import DTYPE_ULPS, FEW, SHARP, faint, vanishing
 from fastcheck.spot_checks import COUNT, Spots, spot_check
-from fastcheck.verdict import DTYPE_ULPS, FEW, SHARP, Verdict, faint, vanishing
+from fastcheck.verdict import Verdict
 
 ALL = 4096
 """Coordinates of a block that are all checked one by one where its directions meet kinks that cannot be taken out."""

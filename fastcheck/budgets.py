@@ -37,8 +37,8 @@ from fastcheck.judging import JudgedBlock
 from fastcheck.parameters import Block, Vector
 from fastcheck.plan import Coordinates, Part, Plan
 from fastcheck.problem import Problem
+from fastcheck.rule import Rows
 from fastcheck.sampling import PrefixOrder
-from fastcheck.verdict import Rows
 
 T = TypeVar("T")
 

@@ -11,8 +11,9 @@ from fastcheck.engines import Bound, Estimate
 from fastcheck.engines.rounding import jump_rounding, shaken_rounding
 from fastcheck.errors import BudgetUsedUp
 from fastcheck.problem import Problem
+from fastcheck.rule import FEW
 from fastcheck.second_look import look_again
-from fastcheck.verdict import FEW, Judgement, judge
+from fastcheck.verdict import Judgement, judge
 
 SLIGHT = 2.0**-6
 """Errors above this share of the RMS of a block are not those of rounding that hides."""

@@ -14,7 +14,8 @@ from fastcheck.norms import Comparison
 from fastcheck.power import measure_power
 from fastcheck.problem import Problem
 from fastcheck.report.result import BlockReport, block_report
-from fastcheck.verdict import Verdict, claims
+from fastcheck.rule import claims
+from fastcheck.verdict import Verdict
 
 KINKS_NAMED = 3
 """Places of kinks that a report names."""

@@ -16,9 +16,10 @@ from fastcheck.parts import ROUNDING
 from fastcheck.power import measure_power
 from fastcheck.problem import Problem
 from fastcheck.report.result import BlockReport, Report, block_report
+from fastcheck.rule import Rows, Standing, claimed_dtype, claims
 from fastcheck.screening import read_options, screened_report
 from fastcheck.searching import Suspect, Traces, search
-from fastcheck.verdict import Rows, Standing, Verdict, claimed_dtype, claims, judge
+from fastcheck.verdict import Verdict, judge
 
 
 def locate(

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from fastcheck.engines.directions import Directional, Directions
 from fastcheck.parameters import Block, Vector
-from fastcheck.verdict import DTYPE_ULPS, SHARP
+from fastcheck.rule import DTYPE_ULPS, SHARP
 
 Places = NDArray[np.intp]
 Matrix = NDArray[np.float64]

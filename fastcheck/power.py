@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from fastcheck.engines import Estimate
-from fastcheck.verdict import Judgement, Rows, Standing
+from fastcheck.rule import Rows, Standing
+from fastcheck.verdict import Judgement
 
 BEYOND = 1.001
 """A planted mistake is larger by this factor than the threshold that it must cross."""

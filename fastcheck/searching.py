@@ -22,8 +22,8 @@ from fastcheck.parameters import Block, Vector
 from fastcheck.parts import Parts, Slopes, View
 from fastcheck.plan import Part
 from fastcheck.problem import Problem
+from fastcheck.rule import Rows
 from fastcheck.spot_checks import checked
-from fastcheck.verdict import Rows
 
 SAMPLE = {"difference": 64, "plain": 16}
 """Coordinates drawn from a block, or from a row or column that is wrong in most places, by the way of measuring."""

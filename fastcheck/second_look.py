@@ -28,7 +28,7 @@ from fastcheck.engines.plain import STEP, default_steps, explained
 from fastcheck.errors import BudgetUsedUp, EvaluationError
 from fastcheck.plan import Coordinates
 from fastcheck.problem import Problem
-from fastcheck.verdict import FEW, Rows, Rule, Standing, claims
+from fastcheck.rule import FEW, Rows, Rule, Standing, claims
 
 SHRINK = 8.0
 """Factor between two steps: truncation falls by 64, a kink's share in the jump of slopes stays or goes."""

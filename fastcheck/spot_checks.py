@@ -16,7 +16,8 @@ from fastcheck.norms import norm
 from fastcheck.parameters import Vector
 from fastcheck.plan import Part, Plan
 from fastcheck.problem import Problem
-from fastcheck.verdict import Judgement, Rows, claims
+from fastcheck.rule import Rows, claims
+from fastcheck.verdict import Judgement
 
 COUNT = 32
 """Coordinates of a block that are checked."""

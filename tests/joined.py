@@ -6,7 +6,7 @@ import numpy as np
 
 from fastcheck.engines.kinks import Kinks
 from fastcheck.execution import Execution
-from fastcheck.verdict import Rows
+from fastcheck.rule import Rows
 
 
 class Joined(NamedTuple):

@@ -12,7 +12,8 @@ from fastcheck.engines import Bound, choose_engine
 from fastcheck.execution import Execution
 from fastcheck.plan import make_plan
 from fastcheck.problem import pose
-from fastcheck.verdict import Rows, judge, worst_verdict
+from fastcheck.rule import Rows
+from fastcheck.verdict import judge, worst_verdict
 
 FAMILIES = ["course", "L2", "tanh", "softmax", "dropout", "recurrent", "attention", "deep sigmoid"]
 INSIDE = ["computed in float32", "float32 and float64", "computed in float16"]

@@ -12,17 +12,8 @@ from fastcheck.engines import Bound, Estimate
 from fastcheck.norms import PIECE, Comparison
 from fastcheck.plan import make_plan
 from fastcheck.problem import pose
-from fastcheck.verdict import (
-    Rows,
-    Rule,
-    Standing,
-    claims,
-    judge,
-    largest_first,
-    relative_difference,
-    validate_tolerance,
-    worst_verdict,
-)
+from fastcheck.rule import Rows, Rule, Standing, claims
+from fastcheck.verdict import judge, largest_first, relative_difference, validate_tolerance, worst_verdict
 
 VECTORS = arrays_of.arrays(float, 5, elements=st.floats(-1e6, 1e6).filter(lambda v: v == 0 or abs(v) > 1e-6))
 

@@ -21,7 +21,7 @@ from fastcheck.errors import EvaluationError, InvalidProblemError
 from fastcheck.execution import Execution, one_blas_thread
 from fastcheck.plan import make_plan
 from fastcheck.problem import pose
-from fastcheck.verdict import Rows
+from fastcheck.rule import Rows
 
 Arrays = dict[str, Any]
 Vector = NDArray[np.float64]
