@@ -154,3 +154,67 @@ def test_difference_propagation_still_finds_a_small_mistake():
     report = fastcheck.check(cost, parameters, wrong)
     assert report.method == "difference"
     assert report.blocks["W1"].verdict == "fail"
+
+
+def hidden_units_at(logit, activation, seed=0):
+    """A network of which all hidden units saturate, as with data that nobody has normalised."""
+    rng = np.random.default_rng(seed)
+    X, Y = rng.standard_normal((3, 8)), (rng.random((1, 8)) < 0.5) * 1.0
+    parameters = {
+        "W1": 0.3 * rng.standard_normal((4, 3)),
+        "b1": 0.3 * rng.standard_normal((4, 1)) + logit,
+        "W2": rng.standard_normal((1, 4)),
+        "b2": np.zeros((1, 1)),
+    }
+    function = {"tanh": np.tanh, "sigmoid": sigmoid}[activation]
+
+    def forward(p):
+        A1 = function(p["W1"] @ X + p["b1"])
+        return A1, sigmoid(p["W2"] @ A1 + p["b2"])
+
+    def cost(p):
+        A2 = forward(p)[1]
+        return -np.mean(Y * np.log(A2) + (1 - Y) * np.log(1 - A2))
+
+    A1, A2 = forward(parameters)
+    dZ2 = (A2 - Y) / 8
+    dZ1 = parameters["W2"].T @ dZ2 * (1 - A1**2 if activation == "tanh" else A1 * (1 - A1))
+    biases = {"b1": dZ1.sum(axis=1, keepdims=True), "b2": dZ2.sum(axis=1, keepdims=True)}
+    return cost, parameters, {"W1": dZ1 @ X.T, "W2": dZ2 @ A1.T} | biases, (X, Y)
+
+
+def looks_at(network, activation):
+    """Yield what every way of looking says of the gradients of such a network."""
+    cost, parameters, gradients, data = network
+    for look in (fastcheck.check, fastcheck.screen, fastcheck.locate):
+        yield look(cost, parameters, gradients)
+    yield fastcheck.check_mlp(parameters, gradients, *data, activations=(activation, "sigmoid"))
+
+
+SATURATING = [
+    (activation, logit) for activation in ("tanh", "sigmoid") for logit in (10, 12, 16, 20, 30, 40, 100)
+]
+
+
+@pytest.mark.parametrize(("activation", "logit"), SATURATING)
+def test_a_claim_may_lose_digits_in_hidden_units(activation, logit):
+    """1 - A², of an A near 1, has lost the digits that the cost has in tanh z; A = 1 has lost all."""
+    for seed in range(3):
+        for report in looks_at(hidden_units_at(logit, activation, seed), activation):
+            assert report.verdict != "fail"
+            if logit == 100:
+                assert report.verdict == "pass"
+
+
+@pytest.mark.parametrize(("activation", "logit"), SATURATING)
+def test_mistakes_beside_them_are_found(activation, logit):
+    def failing(mistaken):
+        cost, parameters, gradients, data = hidden_units_at(logit, activation)
+        network = cost, parameters, gradients | mistaken(gradients), data
+        return [report.verdict == "fail" for report in looks_at(network, activation)]
+
+    assert all(failing(lambda g: {"W2": g["W2"] * (1 + 1e-6)}))
+    assert all(failing(lambda g: {"W1": g["W1"] + 1e-6}))
+    if logit <= {"tanh": 16, "sigmoid": 30}[activation]:
+        assert all(failing(lambda g: {"W1": 2 * g["W1"]}))
+        assert all(failing(lambda g: {"b1": 0 * g["b1"]}))

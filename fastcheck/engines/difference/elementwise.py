@@ -26,6 +26,7 @@ from fastcheck.engines.difference.forms import (
 from fastcheck.engines.difference.kinks import LARGE, Settling, kinks_noted
 from fastcheck.engines.difference.linear import to_the_last_bit
 from fastcheck.engines.difference.state import running
+from fastcheck.engines.rounding import LEFT_OF_ONE
 
 Operand = tuple[Any, Form | None]
 
@@ -80,7 +81,10 @@ def unary(ufunc: np.ufunc) -> Callable[[Any], Any]:
     def rule(x: Any) -> Any:
         x, f = taken(x)
         value = ufunc(x)
-        return computed(value, None if f is None else smooth(name, [(x, f)], value.shape))
+        form, shaking = None if f is None else smooth(name, [(x, f)], value.shape), running().shaking
+        if shaking is not None and form is not None and name in LEFT_OF_ONE:
+            form = shaking.saturated(form, LEFT_OF_ONE[name](value))
+        return computed(value, form)
 
     return rule
 
@@ -105,7 +109,11 @@ def additive(ufunc: np.ufunc) -> Callable[[Any, Any], Any]:
     def rule(x: Any, y: Any) -> Any:
         (x, f), (y, g) = taken(x), taken(y)
         value = ufunc(x, y)
-        return computed(value, combined(ufunc, f, g, value.shape))
+        form, shaking = combined(ufunc, f, g, value.shape), running().shaking
+        if shaking is not None and form is not None and f is None and np.ndim(x) == 0 and x == 1:
+            # As in σ(z) = 1 / (1 + e⁻ᶻ), of which 1 − σ(z) is e⁻ᶻ / (1 + e⁻ᶻ).
+            form = shaking.saturated(form, np.where(y == 0, 1.0, y / value))
+        return computed(value, form)
 
     return rule
 
