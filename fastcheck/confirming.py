@@ -110,4 +110,4 @@ class Confirmation:
         known, passes = noise_of_lines(self.problem)
         level, more = careful_noise(self.problem)
         self.forward_passes += passes + more
-        return max(1.0, level / known)
+        return max(1.0, level / known) if known else 1.0

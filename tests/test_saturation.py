@@ -218,3 +218,53 @@ def test_mistakes_beside_them_are_found(activation, logit):
     if logit <= {"tanh": 16, "sigmoid": 30}[activation]:
         assert all(failing(lambda g: {"W1": 2 * g["W1"]}))
         assert all(failing(lambda g: {"b1": 0 * g["b1"]}))
+
+
+def attention(scale):
+    """Attention whose weights are sure: of each row of its softmax, one is 1 and the others are next to nothing."""
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((5, 3))
+    parameters = {name: rng.standard_normal((3, 3)) for name in ("Wq", "Wk", "Wv")}
+    parameters["Wq"] *= scale
+
+    def forward(p):
+        scores = (X @ p["Wq"]) @ (X @ p["Wk"]).T
+        e = np.exp(scores - scores.max(axis=1, keepdims=True))
+        return e / e.sum(axis=1, keepdims=True), X @ p["Wv"]
+
+    def cost(p):
+        P, V = forward(p)
+        return np.sum((P @ V) ** 2) / 2
+
+    P, V = forward(parameters)
+    dP = P @ V @ V.T
+    dS = P * (dP - np.sum(dP * P, axis=1, keepdims=True))
+    Q, K = X @ parameters["Wq"], X @ parameters["Wk"]
+    return cost, parameters, {"Wq": X.T @ (dS @ K), "Wk": X.T @ (dS.T @ Q), "Wv": X.T @ (P.T @ (P @ V))}
+
+
+@pytest.mark.parametrize("look", [fastcheck.check, fastcheck.screen, fastcheck.locate])
+@pytest.mark.parametrize("scale", [30.0, 100.0, 200.0, 300.0, 1000.0])
+def test_softmax_inside_a_network_saturates_too(scale, look):
+    cost, parameters, gradients = attention(scale)
+    assert look(cost, parameters, gradients).verdict != "fail"
+    gradients["Wq"] = gradients["Wq"] + 1e-6
+    assert look(cost, parameters, gradients).blocks["Wq"].verdict == "fail"
+
+
+@pytest.mark.parametrize("method", ["auto", "plain"])
+def test_a_cost_that_stands_still_at_zero(method):
+    """All costs beside θ are 0 to the last bit: there is no noise to compare anything with."""
+    labels = np.arange(6) % 3
+
+    def softmax(Z):
+        e = np.exp(Z - Z.max(axis=0))
+        return e / e.sum(axis=0)
+
+    Z = 40.0 * np.eye(3)[labels].T
+    gradient = (softmax(Z) - np.eye(3)[labels].T) / 6
+    for look in (fastcheck.screen, fastcheck.locate):
+        report = look(
+            lambda Z: -np.mean(np.log(softmax(Z)[labels, np.arange(6)])), Z, gradient + 1e-3, method=method
+        )
+        assert report.verdict == "fail"

@@ -168,7 +168,8 @@ def divide(x: Any, y: Any) -> Any:
             value, smooth("reciprocal", [(y, g)], np.shape(y)).scaled(np.asarray(x, dtype=float), value.shape)
         )
     if g is not None or f is None:
-        return computed(value, smooth("divide", [(x, f), (y, g)], value.shape))
+        change, shaking = smooth("divide", [(x, f), (y, g)], value.shape), running().shaking
+        return computed(value, change if shaking is None else shaking.saturated(change, 1 - value))
     form = f.lifted(value.shape)
     picked = gather(lift(y, value.ndim), form.at)
     if len(picked) == 1:
