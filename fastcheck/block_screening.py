@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastcheck.at_kinks import AtKinks, measure_at_kinks
-from fastcheck.causes import ADVICE, Cause
+from fastcheck.causes import ADVICE, LOSING_DIGITS, Cause
 from fastcheck.confirming import Confirmation, Finding
 from fastcheck.conventions import beside_conventions
 from fastcheck.engines.directions import Directions
@@ -348,7 +348,7 @@ class BlockScreening:
                 Verdict.INCONCLUSIVE,
                 f"{Cause.ROUNDING}: ‖g - ∇J‖ in {name} is about {residuals.error:.1e}, and the coordinates are known "
                 f"to ± {spots.bound.max():.1e} only, too little to tell whether one of them is wrong. "
-                f"{ADVICE[Cause.ROUNDING]}",
+                f"{LOSING_DIGITS if spots.estimate.loses_digits else ADVICE[Cause.ROUNDING]}",
             )
         count = f"{spots.size:,} of its coordinates"
         return self.confirmation.confirmed(

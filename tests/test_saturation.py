@@ -7,6 +7,7 @@ next one: over short steps the sample seems to have no slope at all.
 import numpy as np
 import pytest
 from scenarios import sigmoid
+from scipy.special import expit
 
 import fastcheck
 
@@ -166,7 +167,7 @@ def hidden_units_at(logit, activation, seed=0):
         "W2": rng.standard_normal((1, 4)),
         "b2": np.zeros((1, 1)),
     }
-    function = {"tanh": np.tanh, "sigmoid": sigmoid}[activation]
+    function = {"tanh": np.tanh, "sigmoid": sigmoid}.get(activation, activation)
 
     def forward(p):
         A1 = function(p["W1"] @ X + p["b1"])
@@ -181,6 +182,26 @@ def hidden_units_at(logit, activation, seed=0):
     dZ1 = parameters["W2"].T @ dZ2 * (1 - A1**2 if activation == "tanh" else A1 * (1 - A1))
     biases = {"b1": dZ1.sum(axis=1, keepdims=True), "b2": dZ2.sum(axis=1, keepdims=True)}
     return cost, parameters, {"W1": dZ1 @ X.T, "W2": dZ2 @ A1.T} | biases, (X, Y)
+
+
+SIGMOIDS = {
+    "1 first": lambda z: 1 / (1 + np.exp(-z)),
+    "1 last": lambda z: 1 / (np.exp(-z) + 1.0),
+    "ones": lambda z: np.ones(z.shape) / (np.ones(z.shape) + np.exp(-z)),
+    "of e^z": lambda z: np.exp(z) / (1 + np.exp(z)),
+    "power": lambda z: (1 + np.exp(-z)) ** -1,
+    "tanh": lambda z: 0.5 * (1 + np.tanh(z / 2)),
+    "stable": lambda z: np.where(z >= 0, 1, np.exp(-np.abs(z))) / (1 + np.exp(-np.abs(z))),
+    "expit": expit,
+}
+
+
+@pytest.mark.parametrize("how", SIGMOIDS)
+def test_however_the_sigmoid_is_written(how):
+    for logit in (20, 30, 36, 40, 100):
+        cost, parameters, gradients, _ = hidden_units_at(logit, SIGMOIDS[how])
+        for look in (fastcheck.check, fastcheck.screen):
+            assert look(cost, parameters, gradients).verdict != "fail"
 
 
 def looks_at(network, activation):

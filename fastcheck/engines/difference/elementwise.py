@@ -110,9 +110,10 @@ def additive(ufunc: np.ufunc) -> Callable[[Any, Any], Any]:
         (x, f), (y, g) = taken(x), taken(y)
         value = ufunc(x, y)
         form, shaking = combined(ufunc, f, g, value.shape), running().shaking
-        if shaking is not None and form is not None and f is None and np.ndim(x) == 0 and x == 1:
+        if shaking is not None and form is not None and (f is None or g is None):
             # As in σ(z) = 1 / (1 + e⁻ᶻ), of which 1 − σ(z) is e⁻ᶻ / (1 + e⁻ᶻ).
-            form = shaking.saturated(form, np.where(y == 0, 1.0, y / value))
+            one, other = (x, y) if f is None else (y, x)
+            form = shaking.saturated(form, np.where((one == 1) & (other != 0), other / value, 1.0))
         return computed(value, form)
 
     return rule
