@@ -289,3 +289,23 @@ def test_a_cost_that_stands_still_at_zero(method):
             lambda Z: -np.mean(np.log(softmax(Z)[labels, np.arange(6)])), Z, gradient + 1e-3, method=method
         )
         assert report.verdict == "fail"
+
+
+@pytest.mark.parametrize("method", ["auto", "difference"])
+@pytest.mark.parametrize("activation", ["tanh", "sigmoid"])
+def test_within_a_budget(activation, method):
+    cost, parameters, gradients, _ = hidden_units_at({"tanh": 14, "sigmoid": 30}[activation], activation)
+    stored = {}
+
+    def storing(p):
+        stored["p"] = p
+        return cost(p)
+
+    for function in (cost, storing):
+        report = fastcheck.check(function, parameters, gradients, method=method, max_forward_passes=400)
+        assert report.verdict == "inconclusive"
+        assert "loses digits" in report.blocks["W1"].cause
+        wrong = gradients | {"W1": 2 * gradients["W1"]}
+        report = fastcheck.check(function, parameters, wrong, method=method, max_forward_passes=400)
+        assert report.blocks["W1"].verdict == "fail"
+    assert all(type(array) is np.ndarray for array in stored.get("p", {}).values())
