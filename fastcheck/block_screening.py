@@ -14,12 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastcheck.at_kinks import AtKinks, measure_at_kinks
-from fastcheck.causes import ADVICE, Cause
+from fastcheck.causes import ADVICE, LOSING_DIGITS, Cause
 from fastcheck.confirming import Confirmation, Finding
 from fastcheck.conventions import beside_conventions
-from fastcheck.engines.directional import PlainDirections
 from fastcheck.engines.directions import Directions
-from fastcheck.engines.noise import COARSE, noise_of_lines
+from fastcheck.engines.noise import COARSE, measured_noise, noise_of_lines
 from fastcheck.engines.plain import STEP as PLAIN_STEP
 from fastcheck.errors import BudgetUsedUp
 from fastcheck.norms import Comparison, largest, norm
@@ -288,10 +287,13 @@ class BlockScreening:
             return Cause.NONDETERMINISM
         if self.exact:
             return Cause.ROUNDING
-        plain = PlainDirections(self.problem)
-        single = plain.noise > COARSE * abs(self.problem.value)
-        self.spent += plain.forward_passes
-        return Cause.SINGLE if single else Cause.ROUNDING
+        noise, passes = noise_of_lines(self.problem)
+        self.spent += passes
+        if noise <= COARSE * abs(self.problem.value):
+            return Cause.ROUNDING
+        found = measured_noise(self.problem)
+        self.spent += found.passes
+        return Cause.SINGLE if found.single_precision else Cause.ROUNDING
 
     def _zero(self, residuals: Residuals) -> bool:
         """Whether claim and slopes are both zero, or zero but for rounding where no costs were subtracted."""
@@ -340,12 +342,13 @@ class BlockScreening:
             return self.confirmation.confirmed(residuals)
         if spots.spread() and spots.explain(residuals.error):
             return Finding(Verdict.PASS)
-        if spots.could_hide(residuals.error) and residuals.error <= self.relative * self.length:
+        slight = residuals.error <= self.relative * self.length or spots.estimate.loses_digits
+        if slight and spots.could_hide(residuals.error):
             return Finding(
                 Verdict.INCONCLUSIVE,
                 f"{Cause.ROUNDING}: ‖g - ∇J‖ in {name} is about {residuals.error:.1e}, and the coordinates are known "
                 f"to ± {spots.bound.max():.1e} only, too little to tell whether one of them is wrong. "
-                f"{ADVICE[Cause.ROUNDING]}",
+                f"{LOSING_DIGITS if spots.estimate.loses_digits else ADVICE[Cause.ROUNDING]}",
             )
         count = f"{spots.size:,} of its coordinates"
         return self.confirmation.confirmed(

@@ -294,6 +294,7 @@ def merged(several: Sequence[Estimate]) -> Estimate:
         kinks=_merged_kinks(several, order),
         truncation=_merged_truncation(several, order),
         single_precision=any(estimate.single_precision for estimate in several),
+        shaken=several[-1].shaken,
     )
 
 

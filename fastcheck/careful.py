@@ -18,6 +18,10 @@ from fastcheck.verdict import Judgement, judge
 SLIGHT = 2.0**-6
 """Errors above this share of the RMS of a block are not those of rounding that hides."""
 
+FADED = 2.0**-24
+"""But for blocks with slopes below this share of the network's largest claim: those behind units that saturate, where
+backward passes may lose all digits."""
+
 
 class Judged(NamedTuple):
     """A judgement and what it rests on. ``cut`` says why a closer look is not complete, None if it is."""
@@ -33,13 +37,18 @@ def judged(problem: Problem, epsilon: float | None, tolerance: float, first: Est
     """Judge a block by the engine's estimate, by a second look at it, and by a careful look at rounding."""
     estimate, passes, notes, cut = look_again(problem, epsilon, first, tolerance)
     judgement = judge(problem, estimate, tolerance)
-    if judgement.wrong and judgement.worst[0].error <= SLIGHT * judgement.rule.typical:
+    if judgement.wrong and may_hide(problem, judgement.worst[0].error, judgement.rule.typical):
         bound, more, late = _careful_bound(problem, estimate, judgement)
         if bound is not estimate.bound:
             estimate = dataclasses.replace(estimate, bound=bound, loses_digits=True)
             judgement = judge(problem, estimate, tolerance)
         passes, cut = passes + more, cut or late
     return Judged(estimate, judgement, passes, notes, cut)
+
+
+def may_hide(problem: Problem, error: float, typical: float) -> bool:
+    """Tell whether rounding that hides may explain an ``error``, given the ``typical`` slope of the block."""
+    return error <= SLIGHT * typical or typical <= FADED * max(problem.flow, abs(problem.value))
 
 
 def _careful_bound(
@@ -63,7 +72,7 @@ def _careful_bound(
         absolute = shaken_rounding(problem, shaken, slopes[followed], error, typical)
         if absolute is not None:
             return Bound(bound.relative, bound.absolute + absolute), 0, None
-        if not estimate.noise:
+        if not estimate.noise or error > SLIGHT * typical:
             return bound, 0, None
         share, passes = jump_rounding(problem, error / typical)
     except BudgetUsedUp as reason:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 
-from fastcheck.careful import SLIGHT
+from fastcheck.careful import SLIGHT, may_hide
 from fastcheck.causes import LOSING_DIGITS, Cause
 from fastcheck.engines.directional import PlainDirections
 from fastcheck.engines.directions import Directions
@@ -42,7 +43,8 @@ class Confirmation:
 
         Where that can be done, and only for errors that rounding may explain.
         """
-        if not self.exact or residuals.error > SLIGHT * residuals.gradient:
+        root = math.sqrt(residuals.block.size)
+        if not self.exact or not may_hide(self.problem, residuals.error / root, residuals.gradient / root):
             return residuals
         entries = drawn(residuals.block.size, self.seed, self.number, range(1))
         shaken = self.way.shaken(residuals.block, entries)
@@ -108,4 +110,4 @@ class Confirmation:
         known, passes = noise_of_lines(self.problem)
         level, more = careful_noise(self.problem)
         self.forward_passes += passes + more
-        return max(1.0, level / known)
+        return max(1.0, level / known) if known else 1.0

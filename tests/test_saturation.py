@@ -7,6 +7,7 @@ next one: over short steps the sample seems to have no slope at all.
 import numpy as np
 import pytest
 from scenarios import sigmoid
+from scipy.special import expit
 
 import fastcheck
 
@@ -154,3 +155,157 @@ def test_difference_propagation_still_finds_a_small_mistake():
     report = fastcheck.check(cost, parameters, wrong)
     assert report.method == "difference"
     assert report.blocks["W1"].verdict == "fail"
+
+
+def hidden_units_at(logit, activation, seed=0):
+    """A network of which all hidden units saturate, as with data that nobody has normalised."""
+    rng = np.random.default_rng(seed)
+    X, Y = rng.standard_normal((3, 8)), (rng.random((1, 8)) < 0.5) * 1.0
+    parameters = {
+        "W1": 0.3 * rng.standard_normal((4, 3)),
+        "b1": 0.3 * rng.standard_normal((4, 1)) + logit,
+        "W2": rng.standard_normal((1, 4)),
+        "b2": np.zeros((1, 1)),
+    }
+    function = {"tanh": np.tanh, "sigmoid": sigmoid}.get(activation, activation)
+
+    def forward(p):
+        A1 = function(p["W1"] @ X + p["b1"])
+        return A1, sigmoid(p["W2"] @ A1 + p["b2"])
+
+    def cost(p):
+        A2 = forward(p)[1]
+        return -np.mean(Y * np.log(A2) + (1 - Y) * np.log(1 - A2))
+
+    A1, A2 = forward(parameters)
+    dZ2 = (A2 - Y) / 8
+    dZ1 = parameters["W2"].T @ dZ2 * (1 - A1**2 if activation == "tanh" else A1 * (1 - A1))
+    biases = {"b1": dZ1.sum(axis=1, keepdims=True), "b2": dZ2.sum(axis=1, keepdims=True)}
+    return cost, parameters, {"W1": dZ1 @ X.T, "W2": dZ2 @ A1.T} | biases, (X, Y)
+
+
+SIGMOIDS = {
+    "1 first": lambda z: 1 / (1 + np.exp(-z)),
+    "1 last": lambda z: 1 / (np.exp(-z) + 1.0),
+    "ones": lambda z: np.ones(z.shape) / (np.ones(z.shape) + np.exp(-z)),
+    "of e^z": lambda z: np.exp(z) / (1 + np.exp(z)),
+    "power": lambda z: (1 + np.exp(-z)) ** -1,
+    "tanh": lambda z: 0.5 * (1 + np.tanh(z / 2)),
+    "stable": lambda z: np.where(z >= 0, 1, np.exp(-np.abs(z))) / (1 + np.exp(-np.abs(z))),
+    "expit": expit,
+}
+
+
+@pytest.mark.parametrize("how", SIGMOIDS)
+def test_however_the_sigmoid_is_written(how):
+    for logit in (20, 30, 36, 40, 100):
+        cost, parameters, gradients, _ = hidden_units_at(logit, SIGMOIDS[how])
+        for look in (fastcheck.check, fastcheck.screen):
+            assert look(cost, parameters, gradients).verdict != "fail"
+
+
+def looks_at(network, activation):
+    """Yield what every way of looking says of the gradients of such a network."""
+    cost, parameters, gradients, data = network
+    for look in (fastcheck.check, fastcheck.screen, fastcheck.locate):
+        yield look(cost, parameters, gradients)
+    yield fastcheck.check_mlp(parameters, gradients, *data, activations=(activation, "sigmoid"))
+
+
+SATURATING = [
+    (activation, logit) for activation in ("tanh", "sigmoid") for logit in (10, 12, 16, 20, 30, 40, 100)
+]
+
+
+@pytest.mark.parametrize(("activation", "logit"), SATURATING)
+def test_a_claim_may_lose_digits_in_hidden_units(activation, logit):
+    """1 - A², of an A near 1, has lost the digits that the cost has in tanh z; A = 1 has lost all."""
+    for seed in range(3):
+        for report in looks_at(hidden_units_at(logit, activation, seed), activation):
+            assert report.verdict != "fail"
+            if logit == 100:
+                assert report.verdict == "pass"
+
+
+@pytest.mark.parametrize(("activation", "logit"), SATURATING)
+def test_mistakes_beside_them_are_found(activation, logit):
+    def failing(mistaken):
+        cost, parameters, gradients, data = hidden_units_at(logit, activation)
+        network = cost, parameters, gradients | mistaken(gradients), data
+        return [report.verdict == "fail" for report in looks_at(network, activation)]
+
+    assert all(failing(lambda g: {"W2": g["W2"] * (1 + 1e-6)}))
+    assert all(failing(lambda g: {"W1": g["W1"] + 1e-6}))
+    if logit <= {"tanh": 16, "sigmoid": 30}[activation]:
+        assert all(failing(lambda g: {"W1": 2 * g["W1"]}))
+        assert all(failing(lambda g: {"b1": 0 * g["b1"]}))
+
+
+def attention(scale):
+    """Attention whose weights are sure: of each row of its softmax, one is 1 and the others are next to nothing."""
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((5, 3))
+    parameters = {name: rng.standard_normal((3, 3)) for name in ("Wq", "Wk", "Wv")}
+    parameters["Wq"] *= scale
+
+    def forward(p):
+        scores = (X @ p["Wq"]) @ (X @ p["Wk"]).T
+        e = np.exp(scores - scores.max(axis=1, keepdims=True))
+        return e / e.sum(axis=1, keepdims=True), X @ p["Wv"]
+
+    def cost(p):
+        P, V = forward(p)
+        return np.sum((P @ V) ** 2) / 2
+
+    P, V = forward(parameters)
+    dP = P @ V @ V.T
+    dS = P * (dP - np.sum(dP * P, axis=1, keepdims=True))
+    Q, K = X @ parameters["Wq"], X @ parameters["Wk"]
+    return cost, parameters, {"Wq": X.T @ (dS @ K), "Wk": X.T @ (dS.T @ Q), "Wv": X.T @ (P.T @ (P @ V))}
+
+
+@pytest.mark.parametrize("look", [fastcheck.check, fastcheck.screen, fastcheck.locate])
+@pytest.mark.parametrize("scale", [30.0, 100.0, 200.0, 300.0, 1000.0])
+def test_softmax_inside_a_network_saturates_too(scale, look):
+    cost, parameters, gradients = attention(scale)
+    assert look(cost, parameters, gradients).verdict != "fail"
+    gradients["Wq"] = gradients["Wq"] + 1e-6
+    assert look(cost, parameters, gradients).blocks["Wq"].verdict == "fail"
+
+
+@pytest.mark.parametrize("method", ["auto", "plain"])
+def test_a_cost_that_stands_still_at_zero(method):
+    """All costs beside θ are 0 to the last bit: there is no noise to compare anything with."""
+    labels = np.arange(6) % 3
+
+    def softmax(Z):
+        e = np.exp(Z - Z.max(axis=0))
+        return e / e.sum(axis=0)
+
+    Z = 40.0 * np.eye(3)[labels].T
+    gradient = (softmax(Z) - np.eye(3)[labels].T) / 6
+    for look in (fastcheck.screen, fastcheck.locate):
+        report = look(
+            lambda Z: -np.mean(np.log(softmax(Z)[labels, np.arange(6)])), Z, gradient + 1e-3, method=method
+        )
+        assert report.verdict == "fail"
+
+
+@pytest.mark.parametrize("method", ["auto", "difference"])
+@pytest.mark.parametrize("activation", ["tanh", "sigmoid"])
+def test_within_a_budget(activation, method):
+    cost, parameters, gradients, _ = hidden_units_at({"tanh": 14, "sigmoid": 30}[activation], activation)
+    stored = {}
+
+    def storing(p):
+        stored["p"] = p
+        return cost(p)
+
+    for function in (cost, storing):
+        report = fastcheck.check(function, parameters, gradients, method=method, max_forward_passes=400)
+        assert report.verdict == "inconclusive"
+        assert "loses digits" in report.blocks["W1"].cause
+        wrong = gradients | {"W1": 2 * gradients["W1"]}
+        report = fastcheck.check(function, parameters, wrong, method=method, max_forward_passes=400)
+        assert report.blocks["W1"].verdict == "fail"
+    assert all(type(array) is np.ndarray for array in stored.get("p", {}).values())

@@ -628,3 +628,14 @@ def test_a_cost_in_single_precision_is_named_as_the_cause():
     report = screen(lambda p: np.sum(np.sin(p.astype(np.float32))), theta, np.cos(theta))
     assert report.verdict is Verdict.INCONCLUSIVE
     assert report.blocks["theta"].cause.startswith("float32: slopes in theta are known to ±")
+
+
+def test_a_cost_of_zero_is_not_taken_for_one_in_single_precision():
+    """At an exact fit J is 0, and its noise above any share of that."""
+    X = np.random.default_rng(0).standard_normal((20, 3))
+    Y = X @ np.ones(3)
+    report = fastcheck.screen(
+        lambda w: np.sum((X @ w - Y) ** 2) / 20, np.ones(3), np.zeros(3), method="plain"
+    )
+    assert report.verdict == "inconclusive"
+    assert "float32" not in report.blocks["theta"].cause

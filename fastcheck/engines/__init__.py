@@ -51,8 +51,7 @@ class Estimate:
     is right, and another gets a second look, after which ``bound`` is all of it and ``truncation`` what no step
     settled. ``single_precision`` tells that the cost computes in float32 or float16, or rounds its parameters to it;
     ``loses_digits`` that ``bound`` holds rounding that hides. ``shaken``, in engines that know the operations, returns
-    the slopes at some places of the block while these are rounded otherwise; it is to be called before the next part is
-    estimated.
+    the slopes at some places of the block while these are rounded otherwise.
     """
 
     part: Part

@@ -6,6 +6,7 @@ the last place leaves it as it is.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,12 +18,17 @@ from fastcheck.errors import EvaluationError
 from fastcheck.parameters import Vector
 from fastcheck.problem import Problem
 
+Array = NDArray[np.float64]
+
 SHAKES = 3
 """Ways of rounding that are tried: that all three are near the actual one by chance has a probability of 1e-5."""
 
 SHAKE = 2.0**-47
 """Largest relative change of the result of an operation, 64 times its rounding error: what that does to slopes is a
 bound with a margin."""
+
+LEFT_OF_ONE: dict[str, Callable[[Array], Array]] = {"tanh": lambda A: 1 - A * A, "expit": lambda A: 1 - A}
+"""What is left of 1 in values that saturate: backward passes form their slopes of it. By the names of identities."""
 
 LIKELY = 1 / 8
 """What rounding amounts to in all likelihood, as a share of that bound."""
@@ -59,6 +65,12 @@ def shaken_rounding(
     moved = float(np.abs(shaken.costs - problem.value).max())
     quiet = moved * typical < error * abs(problem.value)
     return bound if bound >= error or (quiet and not np.isnan(bound)) else None
+
+
+def saturation(left: Array, rng: np.random.Generator) -> Array:
+    """Return factors of slopes, of ``left``'s shape, as backward passes may find them that form what is left of 1."""
+    rest = np.maximum(np.abs(left), np.finfo(float).epsneg)
+    return np.asarray(1 + SHAKE / rest * rng.uniform(-1, 1, np.shape(left)))
 
 
 def jump_rounding(problem: Problem, error: float) -> tuple[float, int]:

@@ -26,6 +26,7 @@ from fastcheck.engines.difference.forms import (
 from fastcheck.engines.difference.kinks import LARGE, Settling, kinks_noted
 from fastcheck.engines.difference.linear import to_the_last_bit
 from fastcheck.engines.difference.state import running
+from fastcheck.engines.rounding import LEFT_OF_ONE
 
 Operand = tuple[Any, Form | None]
 
@@ -80,7 +81,10 @@ def unary(ufunc: np.ufunc) -> Callable[[Any], Any]:
     def rule(x: Any) -> Any:
         x, f = taken(x)
         value = ufunc(x)
-        return computed(value, None if f is None else smooth(name, [(x, f)], value.shape))
+        form, shaking = None if f is None else smooth(name, [(x, f)], value.shape), running().shaking
+        if shaking is not None and form is not None and name in LEFT_OF_ONE:
+            form = shaking.saturated(form, LEFT_OF_ONE[name](value))
+        return computed(value, form)
 
     return rule
 
@@ -105,7 +109,12 @@ def additive(ufunc: np.ufunc) -> Callable[[Any, Any], Any]:
     def rule(x: Any, y: Any) -> Any:
         (x, f), (y, g) = taken(x), taken(y)
         value = ufunc(x, y)
-        return computed(value, combined(ufunc, f, g, value.shape))
+        form, shaking = combined(ufunc, f, g, value.shape), running().shaking
+        if shaking is not None and form is not None and (f is None or g is None):
+            # As in σ(z) = 1 / (1 + e⁻ᶻ), of which 1 − σ(z) is e⁻ᶻ / (1 + e⁻ᶻ).
+            one, other = (x, y) if f is None else (y, x)
+            form = shaking.saturated(form, np.where((one == 1) & (other != 0), other / value, 1.0))
+        return computed(value, form)
 
     return rule
 
@@ -160,7 +169,8 @@ def divide(x: Any, y: Any) -> Any:
             value, smooth("reciprocal", [(y, g)], np.shape(y)).scaled(np.asarray(x, dtype=float), value.shape)
         )
     if g is not None or f is None:
-        return computed(value, smooth("divide", [(x, f), (y, g)], value.shape))
+        change, shaking = smooth("divide", [(x, f), (y, g)], value.shape), running().shaking
+        return computed(value, change if shaking is None else shaking.saturated(change, 1 - value))
     form = f.lifted(value.shape)
     picked = gather(lift(y, value.ndim), form.at)
     if len(picked) == 1:

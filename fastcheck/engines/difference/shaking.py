@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastcheck.engines.difference.forms import Form
-from fastcheck.engines.rounding import SHAKE
+from fastcheck.engines.rounding import SHAKE, saturation
 from fastcheck.norms import pieces
 
 COUNTS = 2.0**40
@@ -38,6 +38,10 @@ class Shaking:
         """Return the differences of such a value: where slopes cancel, values do not tell what that loses."""
         coef = None if form.coef is None else self._moved(form.coef)
         return Form(self._moved(form.data), form.shape, form.at, coef)
+
+    def saturated(self, form: Form, left: Any) -> Form:
+        """Return the differences of a value that saturates, of which a backward pass forms what is ``left`` of 1."""
+        return form.scaled(saturation(left, self._rng), form.shape)
 
     def _moved(self, values: Any, counts: float = -1.0) -> NDArray[np.float64]:
         """Return the values moved, but for whole numbers up to ``counts``."""

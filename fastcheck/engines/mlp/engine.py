@@ -27,7 +27,7 @@ from fastcheck.engines.mlp.slopes import (
     unit_pieces,
 )
 from fastcheck.engines.mlp.verification import Evidence, chosen_directions, verify
-from fastcheck.engines.rounding import SHAKE, SHAKES, Shaken
+from fastcheck.engines.rounding import LEFT_OF_ONE, SHAKE, SHAKES, Shaken, saturation
 from fastcheck.engines.slopes import (
     STEP,
     Slopes,
@@ -215,9 +215,9 @@ def _beside(
 
 
 def _shaken(recognition: Recognition, network: Network, number: int, places: Coordinates) -> Shaken:
-    """Return the slopes at some places of a block, as a backward pass may find them that forms A − Y.
+    """Return the slopes at some places of a block, as a backward pass may find them that forms A − Y, 1 − A², 1 − A.
 
-    Most do. It loses its digits where an output is sure and right; the kernels do without.
+    Most do. It loses its digits where an output is sure and right, or a hidden unit saturates; the kernels do without.
     """
     targets = network.loss.targets(
         network.arranged.Y, outputs=network.output.shape[0], samples=network.output.shape[1]
@@ -226,11 +226,21 @@ def _shaken(recognition: Recognition, network: Network, number: int, places: Coo
     linear = linear_columns(network, STEP, inverse_radii(network))
     exact, slopes = linear_slopes(network, STEP), []
     for seed in range(SHAKES):
-        shares = np.random.default_rng(seed).uniform(-1, 1, lost.shape)
-        shaken = linear_slopes(network, STEP, exact[-1] + lost * shares)
+        rng = np.random.default_rng(seed)
+        shares, factors = rng.uniform(-1, 1, lost.shape), _saturations(network, rng)
+        shaken = linear_slopes(network, STEP, exact[-1] + lost * shares, factors)
         found, known = _slopes_at(recognition, network, linear, shaken, number, places)
         slopes.append(np.where(known, found, np.nan))
     return Shaken(slopes=np.array(slopes), costs=np.full(SHAKES, network.cost()), work=0)
+
+
+def _saturations(network: Network, rng: np.random.Generator) -> list[NDArray[np.float64]]:
+    """Return factors of the slopes of the hidden units, 1 where they do not saturate."""
+    factors = []
+    for activation, Z in zip(network.hidden, network.Zs, strict=False):
+        left = LEFT_OF_ONE.get(activation.difference, np.ones_like)
+        factors.append(saturation(left(activation.value(Z)), rng))
+    return factors
 
 
 def _slopes_at(

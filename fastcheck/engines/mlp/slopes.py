@@ -141,10 +141,12 @@ def with_bias(C: Array, A: Array, order: Order = "C") -> tuple[Array, Array]:
     return product, C.sum(axis=1)
 
 
-def linear_slopes(network: Network, step: float, output: Array | None = None) -> list[Array]:
+def linear_slopes(
+    network: Network, step: float, output: Array | None = None, factors: Sequence[Array] | None = None
+) -> list[Array]:
     """Return c of every column, arrays (n_{l+1}, m), where φ(δ) = c·δ to the last bit; elsewhere they mean nothing.
 
-    Those of the last layer may be given.
+    Those of the last layer may be given, and ``factors`` of the secant slopes of the hidden ones.
 
     There everything that follows is linear to the last bit, too: c is a product of weights and secant slopes, taken
     by the identities over the step. A secant is taken over less where its function is not linear over that: small
@@ -158,6 +160,8 @@ def linear_slopes(network: Network, step: float, output: Array | None = None) ->
     for layer in range(len(network.hidden) - 1, -1, -1):
         later = network.arranged.weights[layer + 1].T @ slopes[-1]
         slopes.append(later * secant(network, layer, step))
+        if factors is not None:
+            slopes[-1] *= factors[layer]
     return slopes[::-1]
 
 
