@@ -16,7 +16,10 @@ from fastcheck.second_look import look_again
 from fastcheck.verdict import Judgement, judge
 
 SLIGHT = 2.0**-6
-"""Errors above this share of the RMS of a block are not those of rounding that hides."""
+"""Errors above this share of the RMS of a block are not those of rounding that jumps of J show."""
+
+MOST = 0.5
+"""Nor, above this share, of rounding that shows when operations are shaken."""
 
 FADED = 2.0**-24
 """But for blocks with slopes below this share of the network's largest claim: those behind units that saturate, where
@@ -48,7 +51,7 @@ def judged(problem: Problem, epsilon: float | None, tolerance: float, first: Est
 
 def may_hide(problem: Problem, error: float, typical: float) -> bool:
     """Tell whether rounding that hides may explain an ``error``, given the ``typical`` slope of the block."""
-    return error <= SLIGHT * typical or typical <= FADED * max(problem.flow, abs(problem.value))
+    return error <= MOST * typical or typical <= FADED * max(problem.flow, abs(problem.value))
 
 
 def _careful_bound(

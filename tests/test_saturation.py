@@ -55,7 +55,7 @@ def test_a_right_gradient_does_not_fail(method, rest, seed):
 
 
 @pytest.mark.parametrize("samples", [20, 1000])
-@pytest.mark.parametrize("rest", [1e-8, 1e-9, 1e-10, 1e-12, 1e-13])
+@pytest.mark.parametrize("rest", [1e-8, 1e-9, 1e-10, 1e-12, 1e-13, 1e-14, 2e-15])
 @pytest.mark.parametrize("look", [fastcheck.check, fastcheck.screen, fastcheck.locate])
 def test_however_it_is_looked_at(look, rest, samples):
     """Seed 7 has the largest error beside the jumps of J, of twelve."""
