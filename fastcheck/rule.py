@@ -10,6 +10,7 @@ its own size, down to a thousandth of the RMS.
 from __future__ import annotations
 
 import enum
+import math
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -152,8 +153,12 @@ class Rule:
 
 
 def faint(problem: Problem) -> float:
-    """Return the bound up to which ĝ can be told to be zero: slopes that are known worse may be anything."""
-    return VANISHING * CANCELLED * max(problem.flow, abs(problem.value))
+    """Return the bound up to which ĝ can be told to be zero: slopes that are known worse may be anything.
+
+    Where J and all claims are zero, as at b = 0 of b³, there is no scale, and no claim that could be wrong.
+    """
+    scale = max(problem.flow, abs(problem.value))
+    return VANISHING * CANCELLED * scale if scale else math.inf
 
 
 def vanishing(problem: Problem, noise: float) -> float:
