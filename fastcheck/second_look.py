@@ -398,7 +398,7 @@ class _Look:
                 theta[i] = end
                 try:
                     costs.append(self.problem.evaluator(theta))
-                except Exception:
+                except Exception:  # of the cost: where a budget ends the look, nothing was evaluated
                     self.passes += 1
                     raise
                 self.passes += 1

@@ -331,11 +331,16 @@ def rank(x: Any) -> int:
     return x.ndim if isinstance(x, np.ndarray) else int(np.ndim(x))
 
 
-def computed(value: Any, form: Form | None) -> Any:
-    """Return a result of arithmetic, which was rounded: in a run that shakes roundings, another way."""
+def computed(value: Any, form: Form | None, left: Callable[[Any], Any] | None = None) -> Any:
+    """Return a result of arithmetic, which was rounded: in a run that shakes roundings, another way.
+
+    ``left`` tells of a value that may saturate what is left of 1, which backward passes form to get its slope.
+    """
     shaking = running().shaking
     if shaking is None:
         return made(value, form)
+    if form is not None and left is not None:
+        form = shaking.saturated(form, left(value))
     return made(shaking(value), None if form is None else shaking.differences(form))
 
 

@@ -77,14 +77,12 @@ def smooth(name: str, operands: Sequence[Operand], shape: Shape) -> Form:
 def unary(ufunc: np.ufunc) -> Callable[[Any], Any]:
     """Return the rule of a smooth function of one variable."""
     name = ufunc.__name__
+    left = LEFT_OF_ONE.get(name)
 
     def rule(x: Any) -> Any:
         x, f = taken(x)
         value = ufunc(x)
-        form, shaking = None if f is None else smooth(name, [(x, f)], value.shape), running().shaking
-        if shaking is not None and form is not None and name in LEFT_OF_ONE:
-            form = shaking.saturated(form, LEFT_OF_ONE[name](value))
-        return computed(value, form)
+        return computed(value, None if f is None else smooth(name, [(x, f)], value.shape), left)
 
     return rule
 
@@ -109,14 +107,17 @@ def additive(ufunc: np.ufunc) -> Callable[[Any, Any], Any]:
     def rule(x: Any, y: Any) -> Any:
         (x, f), (y, g) = taken(x), taken(y)
         value = ufunc(x, y)
-        form, shaking = combined(ufunc, f, g, value.shape), running().shaking
-        if shaking is not None and form is not None and (f is None or g is None):
-            # As in σ(z) = 1 / (1 + e⁻ᶻ), of which 1 − σ(z) is e⁻ᶻ / (1 + e⁻ᶻ).
-            one, other = (x, y) if f is None else (y, x)
-            form = shaking.saturated(form, np.where((one == 1) & (other != 0), other / value, 1.0))
-        return computed(value, form)
+        form = combined(ufunc, f, g, value.shape)
+        if f is None:
+            return computed(value, form, functools.partial(left_beside_one, x, y))
+        return computed(value, form, functools.partial(left_beside_one, y, x) if g is None else None)
 
     return rule
+
+
+def left_beside_one(one: Any, other: Any, value: Any) -> Array:
+    """Return the share of ``other`` in 1 + other, where that is the sum: 1 − σ(z), of e⁻ᶻ in σ(z) = 1 / (1 + e⁻ᶻ)."""
+    return np.where((one == 1) & (other != 0), other / value, 1.0)
 
 
 def linear(ufunc: np.ufunc, factor: float) -> Callable[[Any], Any]:
@@ -169,8 +170,7 @@ def divide(x: Any, y: Any) -> Any:
             value, smooth("reciprocal", [(y, g)], np.shape(y)).scaled(np.asarray(x, dtype=float), value.shape)
         )
     if g is not None or f is None:
-        change, shaking = smooth("divide", [(x, f), (y, g)], value.shape), running().shaking
-        return computed(value, change if shaking is None else shaking.saturated(change, 1 - value))
+        return computed(value, smooth("divide", [(x, f), (y, g)], value.shape), lambda A: 1 - A)
     form = f.lifted(value.shape)
     picked = gather(lift(y, value.ndim), form.at)
     if len(picked) == 1:
