@@ -18,7 +18,7 @@ from fastcheck.problem import Problem, pose
 
 
 def course_network() -> Problem:
-    parameters, _, X, Y = course.gradient_check_n_test_case()
+    X, Y, parameters = course.gradient_check_n_test_case()
     return pose(ForwardCost(course.forward_propagation_n, X, Y), parameters)
 
 

@@ -234,7 +234,7 @@ def check_backprop(
     Examples
     --------
     >>> from fastcheck import check_backprop, course
-    >>> parameters, gradients, X, Y = course.gradient_check_n_test_case()
+    >>> parameters, gradients, X, Y = course.gradient_check_n_solved_case()
     >>> backward = course.backward_propagation_n
     >>> check_backprop(course.forward_propagation_n, backward, parameters, X, Y).passed
     True

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Sequence
 
 from fastcheck.errors import FastcheckError
+from fastcheck.legible import legible_output
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -17,7 +18,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     commands = parser.add_subparsers(dest="command", required=True, metavar="command")
     commands.add_parser("demo", help="check a network on real digits, right and with two planted mistakes")
     commands.add_parser("bench", help="measure fastcheck against the naive loop on this machine (< 1 minute)")
-    command = parser.parse_args(arguments).command
+    with legible_output():
+        return _run(parser.parse_args(arguments).command)
+
+
+def _run(command: str) -> int:
     try:
         if command == "demo":
             from fastcheck.demo import run_demo

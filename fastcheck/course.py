@@ -5,99 +5,182 @@ between a dictionary of parameters and a vector, L2 and dropout. ``m`` is the nu
 out features × samples; hidden layers are ReLU, the output is a sigmoid with cross-entropy. Parameters are a
 dict ``W1, b1, …, WL, bL`` of any depth.
 
+Two exercises go by the names `forward_propagation`, `backward_propagation` and `gradient_check`: that in one dimension,
+and a network; the arguments say which. ``from fastcheck.course import *`` brings the exercises and nothing else.
+
 Everything here is plain textbook code, readable beside a lecture. For networks beyond it use
 `fastcheck.check`.
 """
 
 from __future__ import annotations
 
-import os
-import sys
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, overload
 
 import numpy as np
-from numpy.typing import NDArray
 
+from fastcheck.course_networks import (
+    Array,
+    Gradients,
+    LayerCache,
+    Parameters,
+    backward_from_caches,
+    backward_propagation_n,
+    backward_propagation_n_buggy,
+    backward_propagation_with_dropout,
+    backward_propagation_with_regularization,
+    compute_cost,
+    compute_cost_with_regularization,
+    dropout_masks,
+    forward_propagation_n,
+    forward_propagation_with_dropout,
+    forward_propagation_with_masks,
+    forward_with_caches,
+    gradient_check_n_solved_case,
+    gradient_check_n_test_case,
+    initialize_parameters,
+    l2_penalty,
+    relu,
+    sigmoid,
+    update_parameters,
+)
+from fastcheck.course_second_look import look_again, mistakes_named, print_message
+from fastcheck.course_vectors import COURSE_SHAPES as COURSE_SHAPES
+from fastcheck.course_vectors import (
+    claim_to_vector,
+    dictionary_to_vector,
+    gradients_to_vector,
+    identify_coordinate,
+    identify_parameter,
+    vector_to_dictionary,
+)
 from fastcheck.engines.reference import central_differences
 from fastcheck.errors import InvalidProblemError
 from fastcheck.report.result import Coordinate
 from fastcheck.verdict import relative_difference
 
-Array = NDArray[np.float64]
-Parameters = Mapping[str, Array]
-Gradients = dict[str, Array]
+__all__ = [
+    "backward_propagation",
+    "backward_propagation_n",
+    "backward_propagation_n_buggy",
+    "backward_propagation_with_dropout",
+    "backward_propagation_with_regularization",
+    "compute_cost",
+    "compute_cost_with_regularization",
+    "detailed_gradient_check",
+    "dictionary_to_vector",
+    "dropout_masks",
+    "forward_propagation",
+    "forward_propagation_n",
+    "forward_propagation_with_dropout",
+    "forward_propagation_with_masks",
+    "gradient_check",
+    "gradient_check_n",
+    "gradient_check_n_solved_case",
+    "gradient_check_n_test_case",
+    "gradients_to_vector",
+    "identify_coordinate",
+    "identify_parameter",
+    "initialize_parameters",
+    "largest_errors",
+    "relu",
+    "sigmoid",
+    "update_parameters",
+    "vector_to_dictionary",
+]
+
+Forward = Callable[[Array, Array, Parameters], Any]
 
 THRESHOLD = 2e-7
 """The courses call a difference above this a mistake."""
 
-COURSE_SHAPES = {"W1": (5, 4), "b1": (5, 1), "W2": (3, 5), "b2": (3, 1), "W3": (1, 3), "b3": (1, 1)}
+CONFIDENT = 1e-7
+"""The difference that the courses aim for where they compare it themselves."""
+
+SHOWN = 10
+"""Entries with the largest errors that are shown."""
 
 
-def forward_propagation(x: float, theta: float) -> float:
-    """Return the cost of the 1-D exercise, J(θ) = θ x."""
-    return theta * x
+@overload
+def forward_propagation(x: float, theta: float) -> float: ...
 
 
-def backward_propagation(x: float, theta: float) -> float:
-    """Return the derivative of the 1-D cost, dJ/dθ = x."""
-    return x
+@overload
+def forward_propagation(
+    X: Array, parameters: Parameters, keep_prob: float = 1.0
+) -> tuple[Array, list[LayerCache]]: ...
 
 
-def gradient_check(x: float, theta: float, epsilon: float = 1e-7, print_msg: bool = False) -> float:
-    """Check the 1-D exercise; returns the difference. Costs two forward passes.
+def forward_propagation(*args: Any, **kwargs: Any) -> Any:
+    """Return the cost of the 1-D exercise, or outputs and caches of a network.
+
+    ``forward_propagation(x, theta)`` is J(θ) = θ x. ``forward_propagation(X, parameters, keep_prob=1.0)`` returns
+    ``AL, caches``; below 1 it drops out hidden units by new masks in every call, drawn from NumPy's global generator.
+    """
+    return (forward_with_caches if _of_a_network(args, kwargs) else _forward_1d)(*args, **kwargs)
+
+
+@overload
+def backward_propagation(x: float, theta: float) -> float: ...
+
+
+@overload
+def backward_propagation(
+    AL: Array, Y: Array, caches: list[LayerCache], keep_prob: float = 1.0
+) -> Gradients: ...
+
+
+def backward_propagation(*args: Any, **kwargs: Any) -> Any:
+    """Return the derivative of the 1-D cost, or all gradients of a network.
+
+    ``backward_propagation(x, theta)`` is dJ/dθ = x. ``backward_propagation(AL, Y, caches, keep_prob=1.0)`` takes what
+    `forward_propagation` of a network returned, and returns dW1, db1, ….
+    """
+    return (backward_from_caches if len(args) + len(kwargs) > 2 else _backward_1d)(*args, **kwargs)
+
+
+@overload
+def gradient_check(
+    x: float,
+    theta: float,
+    epsilon: float = 1e-7,
+    print_msg: bool = False,
+    *,
+    forward: Callable[[float, float], float] | None = None,
+    backward: Callable[[float, float], float] | None = None,
+) -> float: ...
+
+
+@overload
+def gradient_check(
+    parameters: Parameters,
+    gradients: Mapping[str, Array],
+    X: Array,
+    Y: Array,
+    epsilon: float = 1e-7,
+    print_msg: bool = False,
+    *,
+    forward: Forward | None = None,
+    lambd: float = 0.0,
+) -> float: ...
+
+
+def gradient_check(*args: Any, **kwargs: Any) -> float:
+    """Check the 1-D exercise, or claimed gradients of a network; returns the difference.
+
+    ``gradient_check(x, theta, epsilon=1e-7, print_msg=False, forward=…, backward=…)`` costs two forward passes; your
+    own functions of x and θ take the place of the course's. ``gradient_check(parameters, gradients, X, Y, …)`` is
+    `gradient_check_n` for those who ask ``if difference < 1e-7``: it looks again above 1e-7, not above 2e-7.
 
     >>> gradient_check(3.0, 4.0) < 1e-8
     True
+    >>> parameters, gradients, X, Y = gradient_check_n_solved_case()
+    >>> gradient_check(parameters, gradients, X, Y) < 1e-7
+    True
     """
-    point = np.array([float(theta)])
-    numerical = central_differences(lambda t: forward_propagation(x, t[0]), point, [0], epsilon)
-    difference = relative_difference(np.array([backward_propagation(x, theta)], dtype=float), numerical)
-    if print_msg:
-        _print_message(difference)
-    return difference
-
-
-def sigmoid(x: Array) -> Array:
-    """Return 1 / (1 + exp(−x)), elementwise."""
-    s: Array = 1 / (1 + np.exp(-x))
-    return s
-
-
-def relu(x: Array) -> Array:
-    """Return max(x, 0), elementwise."""
-    s: Array = np.maximum(0, x)
-    return s
-
-
-def forward_propagation_n(X: Array, Y: Array, parameters: Parameters) -> tuple[float, tuple[Any, ...]]:
-    """Return the cross-entropy cost of the network, and the cache for the backward pass.
-
-    ``X`` is (features, m), ``Y`` (m,) or (1, m). The cache is (Z1, A1, W1, b1, Z2, A2, W2, b2, …).
-    """
-    m = X.shape[1]
-    L = _depth(parameters)
-    A, cache = X, []
-    for layer in range(1, L + 1):
-        W, b = parameters[f"W{layer}"], parameters[f"b{layer}"]
-        Z = np.dot(W, A) + b
-        A = relu(Z) if layer < L else sigmoid(Z)
-        cache += [Z, A, W, b]
-    return _cross_entropy(A, Y, m), tuple(cache)
-
-
-def backward_propagation_n(X: Array, Y: Array, cache: tuple[Any, ...]) -> Gradients:
-    """Return the gradients of `forward_propagation_n`: dZ3, dW3, db3, dA2, dZ2, dW2, …, all right."""
-    return _backward(X, Y, cache)
-
-
-def backward_propagation_n_buggy(X: Array, Y: Array, cache: tuple[Any, ...]) -> Gradients:
-    """Return gradients with the two mistakes of the course: dW2 doubled, and db1 with 4/m, not 1/m."""
-    gradients = _backward(X, Y, cache)
-    gradients["db1"] = gradients["db1"] * 4
-    if "dW2" in gradients:
-        gradients["dW2"] = gradients["dW2"] * 2
-    return gradients
+    if _of_a_network(args, kwargs):
+        return _check_network(CONFIDENT, *args, **kwargs)
+    return _check_1d(*args, **kwargs)
 
 
 def gradient_check_n(
@@ -107,36 +190,90 @@ def gradient_check_n(
     Y: Array,
     epsilon: float = 1e-7,
     print_msg: bool = False,
+    *,
+    forward: Forward | None = None,
+    lambd: float = 0.0,
 ) -> float:
     """Check claimed gradients of `forward_propagation_n` by the textbook loop; returns the difference.
 
     Costs two forward passes a parameter: 94 for the course's 47. With a right gradient and ε = 1e-7 the
     difference is about 1.2e-7: the loop subtracts two costs that agree to seven digits, which leaves an error
-    of about 1e-16·|J|/ε in each entry.
+    of about 1e-16·|J|/ε in each entry. A difference above 2e-7 may be that error, too, or a kink between θ ± ε: then
+    `fastcheck.check` looks again, and if the gradient passes, its difference is returned.
 
-    >>> parameters, gradients, X, Y = gradient_check_n_test_case()
+    Parameters
+    ----------
+    parameters, gradients, X, Y
+        W1, b1, …; dW1, db1, … of the same shapes, other keys are ignored; (features, m); (m,) or (1, m).
+    epsilon
+        The step of the loop.
+    print_msg
+        Print what the difference means, and what a mistake looks like: a transposed gradient, a penalty left out.
+    forward
+        Your own forward pass, ``forward(X, Y, parameters)``, which returns the cost, or the cost and a cache.
+    lambd
+        λ of the L2 penalty that is added to the course's cost. A ``forward`` of your own adds its own.
+
+    Raises
+    ------
+    InvalidProblemError
+        If a gradient is missing or has not the shape of its parameter, or the step moves nothing.
+
+    Examples
+    --------
+    >>> parameters, gradients, X, Y = gradient_check_n_solved_case()
     >>> round(gradient_check_n(parameters, gradients, X, Y), 9)
     1.19e-07
     """
-    claimed, numerical = _compare(parameters, gradients, X, Y, epsilon)
-    difference = relative_difference(claimed, numerical)
-    if print_msg:
-        _print_message(difference)
-    return difference
+    return _check_network(
+        THRESHOLD, parameters, gradients, X, Y, epsilon, print_msg, forward=forward, lambd=lambd
+    )
 
 
 def detailed_gradient_check(
-    parameters: Parameters, gradients: Mapping[str, Array], X: Array, Y: Array, epsilon: float = 1e-7
+    parameters: Parameters,
+    gradients: Mapping[str, Array],
+    X: Array,
+    Y: Array,
+    epsilon: float = 1e-7,
+    *,
+    forward: Forward | None = None,
+    lambd: float = 0.0,
+) -> None:
+    """Print the ten entries of the vector with the largest errors |g − ĝ|, the largest last.
+
+    `identify_parameter` says which entry an index is; `largest_errors` returns them for programs. The arguments are
+    those of `gradient_check_n`.
+    """
+    claimed, numerical = _compare(parameters, gradients, X, Y, epsilon, _cost(X, Y, forward, lambd))
+    differences = np.abs(numerical - claimed)
+    print("Parameters with largest gradient errors:")
+    for index in np.argsort(differences, kind="stable")[-SHOWN:]:
+        print(
+            f"Index {index}: approx={numerical[index]:.8f}, backprop={claimed[index]:.8f}, "
+            f"diff={differences[index]:.8f}"
+        )
+
+
+def largest_errors(
+    parameters: Parameters,
+    gradients: Mapping[str, Array],
+    X: Array,
+    Y: Array,
+    epsilon: float = 1e-7,
+    *,
+    forward: Forward | None = None,
+    lambd: float = 0.0,
 ) -> list[Coordinate]:
     """Return the ten coordinates with the largest errors |g − ĝ|, worst first, with name and position.
 
-    Costs two forward passes a parameter.
+    The arguments are those of `gradient_check_n`. Costs two forward passes a parameter.
     """
-    claimed, numerical = _compare(parameters, gradients, X, Y, epsilon)
+    claimed, numerical = _compare(parameters, gradients, X, Y, epsilon, _cost(X, Y, forward, lambd))
     error = np.abs(claimed - numerical)
     worst = []
-    for i in np.argsort(-error, kind="stable")[:10]:
-        name, position = identify_parameter(int(i), parameters)
+    for i in np.argsort(-error, kind="stable")[:SHOWN]:
+        name, position = identify_coordinate(int(i), parameters)
         largest = max(abs(claimed[i]), abs(numerical[i]))
         worst.append(
             Coordinate(
@@ -151,211 +288,114 @@ def detailed_gradient_check(
     return worst
 
 
-def dictionary_to_vector(parameters: Parameters) -> tuple[Array, list[str]]:
-    """Return all parameters W1, b1, W2, … as one column (n, 1), and for each row the name of its block."""
-    names = _names(parameters)
-    vector = np.concatenate([np.reshape(parameters[name], (-1, 1)) for name in names])
-    return vector, [name for name in names for _ in range(np.size(parameters[name]))]
+def _of_a_network(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> bool:
+    """Tell the exercise with a network, which takes a dict of parameters, from that in one dimension."""
+    return any(isinstance(argument, Mapping) for argument in (*args, *kwargs.values()))
 
 
-def vector_to_dictionary(vector: Array, shapes: Mapping[str, Any] | None = None) -> dict[str, Array]:
-    """Return the parameters that `dictionary_to_vector` was called on.
-
-    ``shapes`` maps names to shapes, or to arrays of these shapes (the parameters themselves will do), in
-    the order W1, b1, …; without it they are the course's 5×4, 5×1, 3×5, 3×1, 1×3, 1×1. Raises
-    `InvalidProblemError` if the vector has another length.
-    """
-    flat = np.ravel(vector)
-    given: Mapping[str, Any] = COURSE_SHAPES if shapes is None else shapes
-    wanted = {name: _shape(given[name]) for name in _names(given)}
-    size = sum(int(np.prod(shape)) for shape in wanted.values())
-    if flat.size != size:
-        raise InvalidProblemError(
-            f"vector_to_dictionary: expected {size} numbers for the shapes {wanted}, got {flat.size}. Pass "
-            "the shapes of your network: vector_to_dictionary(vector, parameters)."
-        )
-    parameters, start = {}, 0
-    for name, shape in wanted.items():
-        stop = start + int(np.prod(shape))
-        parameters[name] = flat[start:stop].reshape(shape)
-        start = stop
-    return parameters
+def _forward_1d(x: float, theta: float) -> float:
+    return theta * x
 
 
-def gradients_to_vector(gradients: Mapping[str, Array]) -> Array:
-    """Return dW1, db1, dW2, … as one column (n, 1); other keys, such as dZ1, are ignored."""
-    names = [name for layer in range(1, _depth(gradients, "dW") + 1) for name in (f"dW{layer}", f"db{layer}")]
-    return np.concatenate([np.reshape(gradients[name], (-1, 1)) for name in names])
+def _backward_1d(x: float, theta: float) -> float:
+    return x
 
 
-def identify_parameter(index: int, parameters: Parameters) -> tuple[str, tuple[int, ...]]:
-    """Return the gradient's name and the position in it of entry ``index`` of the vector.
-
-    >>> parameters, _, _, _ = gradient_check_n_test_case()
-    >>> identify_parameter(12, parameters)
-    ('dW1', (3, 0))
-    """
-    rest = index
-    for name in _names(parameters):
-        size = np.size(parameters[name])
-        if 0 <= rest < size:
-            return f"d{name}", tuple(int(i) for i in np.unravel_index(rest, np.shape(parameters[name])))
-        rest -= size
-    total = sum(np.size(parameters[name]) for name in _names(parameters))
-    raise InvalidProblemError(f"identify_parameter: expected an index from 0 to {total - 1}, got {index}.")
-
-
-def gradient_check_n_test_case() -> tuple[dict[str, Array], Gradients, Array, Array]:
-    """Return the course's test case: parameters, right gradients, X (4×3) and Y (3,), from seed 1.
-
-    NumPy's global generator is as before afterwards.
-    """
-    rng = np.random.RandomState(1)  # the course's numbers come from this generator
-    X = rng.randn(4, 3)
-    Y = np.array([1, 1, 0])
-    parameters = {name: rng.randn(*shape) for name, shape in COURSE_SHAPES.items()}
-    _, cache = forward_propagation_n(X, Y, parameters)
-    return parameters, backward_propagation_n(X, Y, cache), X, Y
+def _check_1d(
+    x: float,
+    theta: float,
+    epsilon: float = 1e-7,
+    print_msg: bool = False,
+    *,
+    forward: Callable[[float, float], float] | None = None,
+    backward: Callable[[float, float], float] | None = None,
+) -> float:
+    forward, backward = forward or forward_propagation, backward or backward_propagation
+    point = np.array([float(theta)])
+    _expect_step(epsilon, point)
+    with np.errstate(invalid="ignore"):
+        numerical = central_differences(lambda t: forward(x, t[0]), point, [0], epsilon)
+    claimed = np.array([backward(x, theta)], dtype=float)
+    remarks: list[str] = []
+    difference = relative_difference(claimed, numerical)
+    if not difference <= THRESHOLD:
+        difference, remarks = look_again(lambda t: forward(x, t[0]), point, claimed, difference)
+    if print_msg:
+        print_message(difference, THRESHOLD, remarks)
+    return difference
 
 
-def compute_cost_with_regularization(A3: Array, Y: Array, parameters: Parameters, lambd: float) -> float:
-    """Return cross-entropy + λ/2m · Σ W², for the output A3 (1, m); biases are not penalised."""
-    m = A3.shape[1]
-    squares = sum(np.sum(np.square(parameters[f"W{k}"])) for k in range(1, _depth(parameters) + 1))
-    cost: float = _cross_entropy(A3, Y, m) + lambd / (2 * m) * squares
-    return cost
-
-
-def backward_propagation_with_regularization(
-    X: Array, Y: Array, cache: tuple[Any, ...], lambd: float
-) -> Gradients:
-    """Return the gradients of the regularised cost: λ/m · W is added to each dW, nothing to db."""
-    return _backward(X, Y, cache, lambd=lambd)
-
-
-def dropout_masks(parameters: Parameters, m: int, keep_prob: float, seed: int = 0) -> list[Array]:
-    """Draw one mask of zeros and ones (units, m) for each hidden layer; keep them for the whole check."""
-    rng = np.random.default_rng(seed)
-    units = [np.shape(parameters[f"W{layer}"])[0] for layer in range(1, _depth(parameters))]
-    return [(rng.random((n, m)) < keep_prob).astype(float) for n in units]
-
-
-def forward_propagation_with_dropout(
-    X: Array, Y: Array, parameters: Parameters, masks: list[Array], keep_prob: float = 0.5
-) -> tuple[float, tuple[Any, ...]]:
-    """Return cost and cache with inverted dropout: A ∘ mask / keep_prob in each hidden layer.
-
-    The cache is (Z1, D1, A1, W1, b1, …, ZL, AL, WL, bL). ``keep_prob=1.0`` ignores the masks.
-    """
-    L = _depth(parameters)
-    A, cache = X, []
-    for layer in range(1, L + 1):
-        W, b = parameters[f"W{layer}"], parameters[f"b{layer}"]
-        Z = np.dot(W, A) + b
-        if layer == L:
-            A = sigmoid(Z)
-            cache += [Z, A, W, b]
-        else:
-            D = masks[layer - 1] if keep_prob < 1 else np.ones_like(Z)
-            A = relu(Z) * D / keep_prob
-            cache += [Z, D, A, W, b]
-    return _cross_entropy(A, Y, X.shape[1]), tuple(cache)
-
-
-def backward_propagation_with_dropout(
-    X: Array, Y: Array, cache: tuple[Any, ...], keep_prob: float = 0.5
-) -> Gradients:
-    """Return the gradients of `forward_propagation_with_dropout`, through the masks in its cache."""
-    hidden, output = cache[:-4], cache[-4:]
-    masks = list(hidden[1::5])
-    plain = [entry for i, entry in enumerate(hidden) if i % 5 != 1]
-    return _backward(X, Y, (*plain, *output), masks=masks, keep_prob=keep_prob)
-
-
-def _backward(
+def _check_network(
+    threshold: float,
+    parameters: Parameters,
+    gradients: Mapping[str, Array],
     X: Array,
     Y: Array,
-    cache: tuple[Any, ...],
+    epsilon: float = 1e-7,
+    print_msg: bool = False,
+    *,
+    forward: Forward | None = None,
     lambd: float = 0.0,
-    masks: list[Array] | None = None,
-    keep_prob: float = 1.0,
-) -> Gradients:
-    """Return all gradients; the cache holds Z, A, W, b for each layer."""
-    m = X.shape[1]
-    layers = [cache[i : i + 4] for i in range(0, len(cache), 4)]
-    gradients: Gradients = {}
-    dZ = layers[-1][1] - Y
-    for layer in range(len(layers), 0, -1):
-        _, _, W, _ = layers[layer - 1]
-        A_previous = layers[layer - 2][1] if layer > 1 else X
-        gradients[f"dZ{layer}"] = dZ
-        gradients[f"dW{layer}"] = np.dot(dZ, A_previous.T) / m + lambd / m * W
-        gradients[f"db{layer}"] = np.sum(dZ, axis=1, keepdims=True) / m
-        if layer > 1:
-            dA = np.dot(W.T, dZ)
-            if masks is not None:
-                dA = dA * masks[layer - 2] / keep_prob
-            gradients[f"dA{layer - 1}"] = dA
-            dZ = dA * (layers[layer - 2][0] > 0)
-    return gradients
+) -> float:
+    cost = _cost(X, Y, forward, lambd)
+    claimed, numerical = _compare(parameters, gradients, X, Y, epsilon, cost)
+    difference = relative_difference(claimed, numerical)
+    remarks: list[str] = []
+    if not difference <= threshold:
+        claims, measured = (vector_to_dictionary(vector, parameters) for vector in (claimed, numerical))
+        theta = {name: np.asarray(parameters[name], dtype=float) for name in claims}
+        difference, remarks = look_again(cost, theta, claims, difference)
+        remarks = remarks or mistakes_named(parameters, claims, measured, m=X.shape[1])
+    if print_msg:
+        print_message(difference, THRESHOLD, remarks)
+    return difference
 
 
-def _shape(shape_or_array: Any) -> tuple[int, ...]:
-    if isinstance(shape_or_array, np.ndarray):
-        shape_or_array = shape_or_array.shape
-    return tuple(shape_or_array)
+def _cost(X: Array, Y: Array, forward: Forward | None, lambd: float) -> Callable[[Parameters], float]:
+    """Return J as a function of the parameters."""
+    if forward is not None and lambd:
+        raise InvalidProblemError(
+            "lambd: expected none beside forward, which computes the whole cost, its penalty too. Pass one of them."
+        )
+    run = forward or forward_propagation_n
 
+    def cost(parameters: Parameters) -> float:
+        result = run(X, Y, parameters)
+        value: float = result[0] if isinstance(result, tuple) else result
+        return value + l2_penalty(parameters, lambd, X.shape[1]) if lambd else value
 
-def _cross_entropy(A: Array, Y: Array, m: int) -> float:
-    losses = np.multiply(-np.log(A), Y) + np.multiply(-np.log(1 - A), 1 - Y)
-    cost: float = np.sum(losses) / m
     return cost
 
 
 def _compare(
-    parameters: Parameters, gradients: Mapping[str, Array], X: Array, Y: Array, epsilon: float
+    parameters: Parameters,
+    gradients: Mapping[str, Array],
+    X: Array,
+    Y: Array,
+    epsilon: float,
+    cost: Callable[[Parameters], float],
 ) -> tuple[Array, Array]:
     """Return claimed and numerical gradient, both (n,)."""
-    vector, _ = dictionary_to_vector(parameters)
+    theta = np.asarray(dictionary_to_vector(parameters)).ravel().astype(float)
+    claimed = claim_to_vector(gradients, parameters).astype(float)
+    _expect_step(epsilon, theta)
 
-    def cost(theta: Array) -> float:
-        return forward_propagation_n(X, Y, vector_to_dictionary(theta, parameters))[0]
+    def of_vector(vector: Array) -> float:
+        value = np.asarray(cost(vector_to_dictionary(vector, parameters)))
+        if value.size != 1:
+            raise InvalidProblemError(
+                f"forward: expected the cost, one number, or (cost, cache), got an array of shape {value.shape}. "
+                "For a forward pass that returns outputs, pass "
+                "forward=lambda X, Y, parameters: compute_cost(forward(X, parameters)[0], Y)."
+            )
+        return float(value.item())
 
-    theta = vector.ravel().astype(float)
-    claimed = gradients_to_vector(gradients).ravel()
-    if claimed.size != theta.size:
-        raise InvalidProblemError(
-            f"gradients: expected {theta.size} numbers, one for each parameter, got {claimed.size}. Compare "
-            "the shapes of dW1, db1, … with those of W1, b1, …."
-        )
-    return claimed, central_differences(cost, theta, range(theta.size), epsilon)
-
-
-def _names(parameters: Mapping[str, Any]) -> list[str]:
-    return [name for layer in range(1, _depth(parameters) + 1) for name in (f"W{layer}", f"b{layer}")]
+    return claimed, central_differences(of_vector, theta, range(theta.size), epsilon)
 
 
-def _depth(parameters: Mapping[str, Any], weight: str = "W") -> int:
-    """Return the number of layers L; W1, b1, …, WL, bL must all be there."""
-    depth = 0
-    while f"{weight}{depth + 1}" in parameters:
-        depth += 1
-    missing = [k for k in range(1, depth + 1) if f"{weight[:-1]}b{k}" not in parameters]
-    if depth == 0 or missing:
-        raise InvalidProblemError(
-            f"parameters: expected {weight}1, {weight[:-1]}b1, {weight}2, …, got "
-            f"{', '.join(map(str, parameters))}."
-        )
-    return depth
-
-
-def _print_message(difference: float) -> None:
-    wrong = difference > THRESHOLD
-    text = (
-        f"There is a mistake in the backward propagation! difference = {difference}"
-        if wrong
-        else f"Your backward propagation works perfectly fine! difference = {difference}"
-    )
-    if sys.stdout.isatty() and not os.environ.get("NO_COLOR"):
-        text = f"\033[{93 if wrong else 92}m{text}\033[0m"
-    print(text)
+def _expect_step(epsilon: float, theta: Array) -> None:
+    """Raise `InvalidProblemError` unless the step is finite and moves every entry of θ."""
+    lost = theta[np.isfinite(theta) & (theta + epsilon == theta - epsilon)]
+    if not np.isfinite(epsilon) or lost.size:
+        beside = f", which does not move a parameter of {lost[0]:.3g}" if lost.size and epsilon else ""
+        raise InvalidProblemError(f"epsilon: expected a small step such as 1e-7, got {epsilon!r}{beside}.")

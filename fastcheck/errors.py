@@ -1,5 +1,7 @@
 """What fastcheck raises: every message says where, what was expected, what came, and what to do."""
 
+from fastcheck.legible import legible
+
 
 class FastcheckError(Exception):
     """Base class of everything that fastcheck raises by itself."""
@@ -8,9 +10,15 @@ class FastcheckError(Exception):
 class InvalidProblemError(FastcheckError, ValueError):
     """The question cannot be asked: names, shapes, dtypes, values or options do not fit together."""
 
+    def __str__(self) -> str:
+        return legible(super().__str__())
+
 
 class EvaluationError(FastcheckError, RuntimeError):
     """The cost or the backward pass did something that makes a check meaningless."""
+
+    def __str__(self) -> str:
+        return legible(super().__str__())
 
 
 class BudgetUsedUp(BaseException):
@@ -22,3 +30,6 @@ class BudgetUsedUp(BaseException):
 
 class GradientMismatchError(FastcheckError, AssertionError):
     """A report that did not pass, raised by `Report.raise_if_failed`."""
+
+    def __str__(self) -> str:
+        return legible(super().__str__(), lines=True)

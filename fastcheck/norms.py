@@ -80,9 +80,10 @@ class Comparison:
 
     @property
     def difference(self) -> float:
-        """The difference of the courses, ‖g − ĝ‖ / (‖g‖ + ‖ĝ‖); 0 if both are zero."""
+        """The difference of the courses, ‖g − ĝ‖ / (‖g‖ + ‖ĝ‖); 0 if both are zero, never above 1."""
         total = self.claimed + self.numerical
-        return self.error / total if total else 0.0
+        ratio = self.error / total if total else 0.0
+        return 1.0 if ratio > 1 else ratio  # as rounding, or an estimate of the error, would have it
 
     def _at(self, exponent: int) -> Comparison:
         sizes = (

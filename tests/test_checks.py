@@ -155,7 +155,7 @@ def test_check_backprop_takes_any_data():
 
 
 def test_options_reach_the_check():
-    parameters, _, X, Y = course.gradient_check_n_test_case()
+    X, Y, parameters = course.gradient_check_n_test_case()
     options = {"epsilon": 1e-4, "tolerance": 1e-3, "coordinates": 1, "method": "reference", "seed": 5}
     forward, backward = course.forward_propagation_n, course.backward_propagation_n
     report = check_backprop(forward, backward, parameters, X, Y, **options)

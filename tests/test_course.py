@@ -10,7 +10,7 @@ from fastcheck import InvalidProblemError, check, check_backprop, course
 
 @pytest.fixture
 def case():
-    return course.gradient_check_n_test_case()
+    return course.gradient_check_n_solved_case()
 
 
 def naive_gradient(cost, parameters, epsilon=1e-6):
@@ -62,7 +62,7 @@ def test_47_parameters_and_94_forward_passes(case, monkeypatch):
     forward, calls = course.forward_propagation_n, []
     monkeypatch.setattr(course, "forward_propagation_n", lambda *args: calls.append(1) or forward(*args))
     course.gradient_check_n(parameters, gradients, X, Y)
-    assert course.dictionary_to_vector(parameters)[0].shape == (47, 1)
+    assert course.dictionary_to_vector(parameters).shape == (47, 1)
     assert len(calls) == 94
 
 
@@ -85,7 +85,7 @@ def test_the_plain_formula_as_the_courses_write_it(case):
     parameters, gradients, X, Y = case
     numerical = naive_gradient(lambda p: course.forward_propagation_n(X, Y, p)[0], parameters, epsilon=1e-7)
     g = course.gradients_to_vector(gradients)
-    n = course.dictionary_to_vector(numerical)[0]
+    n = course.dictionary_to_vector(numerical)
     difference = np.linalg.norm(g - n) / (np.linalg.norm(g) + np.linalg.norm(n))
     assert course.gradient_check_n(parameters, gradients, X, Y) == pytest.approx(difference, rel=1e-12)
 
@@ -191,32 +191,37 @@ def test_the_course_s_shapes_are_the_default(case):
     assert all(np.array_equal(back[name], array) for name, array in parameters.items())
     assert np.array_equal(
         course.gradients_to_vector(gradients),
-        course.dictionary_to_vector({name: gradients[f"d{name}"] for name in parameters})[0],
+        course.dictionary_to_vector({name: gradients[f"d{name}"] for name in parameters}),
     )
 
 
 @pytest.mark.parametrize(
     ("index", "expected"),
     [
-        (0, ("dW1", (0, 0))),
-        (12, ("dW1", (3, 0))),
-        (19, ("dW1", (4, 3))),
-        (20, ("db1", (0, 0))),
-        (25, ("dW2", (0, 0))),
-        (46, ("db3", (0, 0))),
+        (0, ("dW[1]", 0, "dW1", (0, 0))),
+        (12, ("dW[1]", 12, "dW1", (3, 0))),
+        (19, ("dW[1]", 19, "dW1", (4, 3))),
+        (20, ("db[1]", 0, "db1", (0, 0))),
+        (22, ("db[1]", 2, "db1", (2, 0))),
+        (25, ("dW[2]", 0, "dW2", (0, 0))),
+        (46, ("db[3]", 0, "db3", (0, 0))),
     ],
 )
-def test_identify_parameter(case, index, expected):
-    assert course.identify_parameter(index, case[0]) == expected
+def test_an_index_is_identified_as_the_pages_do_and_by_row_and_column(case, index, expected):
+    assert course.identify_parameter(index, case[0]) == expected[:2]
+    assert course.identify_coordinate(index, case[0]) == expected[2:]
 
 
-def test_identify_parameter_agrees_with_the_vector():
+def test_identification_agrees_with_the_vector():
     parameters, _, _ = network((3, 4, 2, 2, 1))
     vector, keys = course.dictionary_to_vector(parameters)
     for i, (value, key) in enumerate(zip(vector.ravel(), keys, strict=True)):
-        name, position = course.identify_parameter(i, parameters)
+        name, position = course.identify_coordinate(i, parameters)
         assert name == f"d{key}"
         assert parameters[key][position] == value
+        name, place = course.identify_parameter(i, parameters)
+        assert name == f"d{key[0]}[{key[1:]}]"
+        assert parameters[key].ravel()[place] == value
 
 
 def test_the_ten_largest_errors(case):
@@ -224,7 +229,7 @@ def test_the_ten_largest_errors(case):
     wrong = {name: g.copy() for name, g in gradients.items()}
     wrong["dW1"][3, 0] += 0.5
     wrong["db2"][1, 0] -= 0.25
-    worst = course.detailed_gradient_check(parameters, wrong, X, Y)
+    worst = course.largest_errors(parameters, wrong, X, Y)
     assert len(worst) == 10
     assert [(c.block, c.index) for c in worst[:2]] == [("W1", (3, 0)), ("b2", (1, 0))]
     assert [c.error for c in worst] == sorted((c.error for c in worst), reverse=True)
@@ -278,9 +283,9 @@ def test_dropout(sizes, keep_prob):
     assert {0.0, 1.0} == set(np.unique(np.concatenate([mask.ravel() for mask in masks])))
 
     def cost(p):
-        return course.forward_propagation_with_dropout(X, Y, p, masks, keep_prob)[0]
+        return course.forward_propagation_with_masks(X, Y, p, masks, keep_prob)[0]
 
-    _, cache = course.forward_propagation_with_dropout(X, Y, parameters, masks, keep_prob)
+    _, cache = course.forward_propagation_with_masks(X, Y, parameters, masks, keep_prob)
     gradients = course.backward_propagation_with_dropout(X, Y, cache, keep_prob)
     assert close(gradients, naive_gradient(cost, parameters))
     assert check(cost, parameters, gradients).passed
@@ -300,13 +305,13 @@ def test_masks_repeat_with_the_seed_and_keep_the_share():
 def test_keeping_everything_switches_dropout_off():
     parameters, X, Y = network((4, 6, 5, 1))
     masks = course.dropout_masks(parameters, X.shape[1], 0.5)
-    cost, cache = course.forward_propagation_with_dropout(X, Y, parameters, masks, keep_prob=1.0)
+    cost, cache = course.forward_propagation_with_masks(X, Y, parameters, masks, keep_prob=1.0)
     plain_cost, plain_cache = course.forward_propagation_n(X, Y, parameters)
     assert cost == plain_cost
     gradients = course.backward_propagation_with_dropout(X, Y, cache, keep_prob=1.0)
     plain = course.backward_propagation_n(X, Y, plain_cache)
     assert all(np.array_equal(gradients[name], plain[name]) for name in plain)
-    assert cost != course.forward_propagation_with_dropout(X, Y, parameters, masks, keep_prob=0.5)[0]
+    assert cost != course.forward_propagation_with_masks(X, Y, parameters, masks, keep_prob=0.5)[0]
 
 
 # --- bad input and the global generator -------------------------------------------------------------------
@@ -325,7 +330,7 @@ def test_the_global_generator_is_left_alone():
     [
         (lambda p, g: course.vector_to_dictionary(np.ones(46)), ("expected 47", "got 46", "parameters)")),
         (lambda p, g: course.identify_parameter(47, p), ("from 0 to 46", "got 47")),
-        (lambda p, g: course.identify_parameter(-1, p), ("from 0 to 46", "got -1")),
+        (lambda p, g: course.identify_coordinate(-1, p), ("identify_coordinate", "from 0 to 46", "got -1")),
         (lambda p, g: course.dictionary_to_vector({"a": np.ones(2)}), ("expected W1, b1", "got a")),
         (lambda p, g: course.dictionary_to_vector({"W1": np.ones(2)}), ("expected W1, b1", "got W1")),
         (lambda p, g: course.gradients_to_vector({"W1": p["W1"]}), ("expected dW1, db1", "got W1")),
@@ -337,7 +342,19 @@ def test_bad_input(case, call, phrases):
     assert all(phrase in str(caught.value) for phrase in phrases), str(caught.value)
 
 
-def test_gradients_of_another_network(case):
+def test_gradients_of_other_shapes_are_named(case):
     parameters, gradients, X, Y = case
-    with pytest.raises(InvalidProblemError, match="expected 47 numbers, one for each parameter, got 42"):
-        course.gradient_check_n(parameters, gradients | {"dW1": gradients["dW1"][:, :3]}, X, Y)
+    for changes, phrases in [
+        ({"dW1": gradients["dW1"][:, :3]}, ("expected dW1 with the shape (5, 4)", "got (5, 3)")),
+        (
+            {"dW1": gradients["dW1"].T},
+            ("expected dW1 with the shape (5, 4)", "It is transposed: return dW1.T"),
+        ),
+        ({"dW3": gradients["dW3"].T, "db3": np.ones((2, 1))}, ("expected db3", "got (2, 1)")),
+        ({"dW4": np.ones((1, 1)), "db4": np.ones((1, 1))}, ("expected 47 numbers", "got 49")),
+    ]:
+        with pytest.raises(InvalidProblemError) as caught:
+            course.gradient_check_n(parameters, gradients | changes, X, Y)
+        assert all(phrase in str(caught.value) for phrase in phrases), str(caught.value)
+    flat = gradients | {"db1": gradients["db1"].ravel()}
+    assert course.gradient_check_n(parameters, flat, X, Y) < course.THRESHOLD

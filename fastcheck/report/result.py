@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -11,6 +12,7 @@ from typing import Any
 from fastcheck.errors import GradientMismatchError
 from fastcheck.parameters import coordinate_name
 from fastcheck.power import Power
+from fastcheck.report.reading import plain
 from fastcheck.sampling import SampleProof, prove
 from fastcheck.verdict import Judgement, Verdict
 
@@ -139,7 +141,8 @@ class Report:
         return render(self)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return Report.from_dict, (self.to_dict(),)
+        fields = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
+        return functools.partial(Report, **fields | {"blocks": dict(self.blocks)}), ()
 
     @property
     def passed(self) -> bool:
@@ -178,21 +181,26 @@ class Report:
             raise GradientMismatchError(f"the gradient check did not pass\n{self}")
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the report in plain dicts, lists, strings and numbers, ready for JSON."""
-        plain = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
-        plain["blocks"] = {name: dataclasses.asdict(block) for name, block in self.blocks.items()}
-        result: dict[str, Any] = _plain(plain)
+        """Return the report in plain dicts, lists, strings and finite numbers, ready for strict JSON.
+
+        What JSON has no number for is a string: ``"NaN"``, ``"Infinity"``, ``"-Infinity"``.
+        """
+        fields = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
+        fields["blocks"] = {name: dataclasses.asdict(block) for name, block in self.blocks.items()}
+        result: dict[str, Any] = plain(fields)
         return result
 
     @classmethod
     def from_dict(cls, plain: Mapping[str, Any]) -> Report:
-        """Return the report that `to_dict` was called on."""
-        fields = dict(plain)
-        fields["verdict"] = Verdict(fields["verdict"])
-        fields["notes"] = tuple(fields["notes"])
-        fields["left_out"] = tuple(fields["left_out"])
-        fields["blocks"] = {name: _block_from_dict(block) for name, block in fields["blocks"].items()}
-        return cls(**fields)
+        """Return the report that `to_dict` was called on.
+
+        Raises `InvalidProblemError`, which names the field, for anything else: a field of another type or out of its
+        range, one that is missing or too many, and fields that do not fit together, such as a verdict beside those of
+        the blocks.
+        """
+        from fastcheck.report.schema import read_report
+
+        return read_report(plain)
 
 
 def block_report(judgement: Judgement, power: Power, kinks: int = 0, confidence: float = 0.95) -> BlockReport:
@@ -238,24 +246,3 @@ def worst_coordinates(judgement: Judgement) -> tuple[Coordinate, ...]:
             )
         )
     return tuple(worst)
-
-
-def _block_from_dict(plain: Mapping[str, Any]) -> BlockReport:
-    fields = dict(plain)
-    fields["verdict"] = Verdict(fields["verdict"])
-    fields["shape"] = tuple(fields["shape"])
-    fields["worst"] = tuple(Coordinate(**{**c, "index": tuple(c["index"])}) for c in fields["worst"])
-    fields["power"] = Power(**fields["power"])
-    fields["proof"] = fields["proof"] and SampleProof(**fields["proof"])
-    fields["screened"] = fields["screened"] and Screened(**fields["screened"])
-    if (located := fields["located"]) is not None:
-        fields["located"] = Located(**{**located, "regions": tuple(located["regions"])})
-    return BlockReport(**fields)
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {str(key): _plain(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_plain(item) for item in value]
-    return str(value) if isinstance(value, Verdict) else value

@@ -76,7 +76,7 @@ class StagesReport:
             raise GradientMismatchError(f"the gradient check did not pass at every stage\n{self}")
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the report in plain dicts, lists, strings and numbers, ready for JSON."""
+        """Return the report in plain dicts, lists, strings and numbers, ready for strict JSON, as `Report.to_dict`."""
         return {
             "verdict": str(self.verdict),
             "stages": [
@@ -89,15 +89,10 @@ class StagesReport:
 
     @classmethod
     def from_dict(cls, plain: Mapping[str, Any]) -> StagesReport:
-        """Return the report that `to_dict` was called on."""
-        return cls(
-            stages=tuple(
-                Stage(step=stage["step"], seconds=stage["seconds"], report=Report.from_dict(stage["report"]))
-                for stage in plain["stages"]
-            ),
-            not_reached=tuple(plain["not_reached"]),
-            notes=tuple(plain["notes"]),
-        )
+        """Return the report that `to_dict` was called on; raises `InvalidProblemError` as `Report.from_dict`."""
+        from fastcheck.report.schema import read_stages
+
+        return read_stages(plain)
 
 
 def steps_named(steps: Iterable[int]) -> str:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import textwrap
-
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
 from fastcheck.report.stages import StagesReport, steps_named
-from fastcheck.report.text import COLOURS, WIDTH, as_text, rich_report
+from fastcheck.report.text import COLOURS, as_text, paragraph, rich_report, words
 from fastcheck.verdict import Verdict
 
 
@@ -21,14 +19,14 @@ def render(report: StagesReport) -> str:
 def rich_stages(report: StagesReport) -> RenderableType:
     """Return the report for a rich console."""
     parts: list[RenderableType] = [
-        Text(f"{report.verdict.upper()}  ", style=COLOURS[report.verdict]).append(
-            _sentence(report), style="bold"
+        Text(f"{report.verdict.upper()}  ", style=COLOURS[report.verdict]).append_text(
+            words(_sentence(report), style="bold")
         ),
         Text(f"{_count(len(report.stages), 'stage')} checked in {report.seconds:.2f} s"),
     ]
     if report.stages or report.not_reached:
         parts += [Text(), _table(report)]
-    parts += [Text(textwrap.fill(f"Note: {note}", WIDTH - 2)) for note in report.notes]
+    parts += [paragraph(f"Note: {note}") for note in report.notes]
     if report.first_doubtful is not None:
         parts += [
             Text(),
@@ -70,7 +68,7 @@ def _table(report: StagesReport) -> Table:
             f"{stage.report.checked:,}",
             f"{sum(block.wrong for block in blocks.values()):,}",
             f"{stage.seconds:.2f}",
-            Text(", ".join(name for name, block in blocks.items() if block.verdict is Verdict.FAIL)),
+            words(", ".join(name for name, block in blocks.items() if block.verdict is Verdict.FAIL)),
         )
     for step in report.not_reached:
         table.add_row(f"{step:,}", "not reached")

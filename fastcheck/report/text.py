@@ -12,10 +12,14 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from fastcheck.legible import encodable, legible
 from fastcheck.report.result import BlockReport, Report
 from fastcheck.verdict import Verdict
 
 WIDTH = 80
+CUT = "…"
+"""What the console puts at the end of cells that are too long."""
+
 SHOWN = 3
 """Worst coordinates shown of a failing block."""
 
@@ -50,8 +54,23 @@ def render(report: Report) -> str:
 def as_text(renderable: RenderableType) -> str:
     """Return what a console of 80 columns shows, without colours and without spaces at the ends of lines."""
     file = io.StringIO()
-    Console(file=file, width=WIDTH, color_system=None, legacy_windows=False).print(renderable)
-    return "\n".join(line.rstrip() for line in file.getvalue().rstrip().splitlines())
+    Console(file=file, width=WIDTH, color_system=None, legacy_windows=False, force_jupyter=False).print(
+        renderable
+    )
+    shown = file.getvalue().rstrip()
+    if encodable(CUT) != CUT:
+        shown = shown.replace(CUT, "~")
+    return "\n".join(line.rstrip() for line in shown.split("\n"))
+
+
+def words(*lines: str, style: str = "") -> Text:
+    """Return lines of text for the console, without what could not be shown; names may hold anything."""
+    return Text("\n".join(map(legible, lines)), style=style)
+
+
+def paragraph(sentence: str) -> Text:
+    """Return a sentence in as many lines as it needs."""
+    return Text(textwrap.fill(legible(" ".join(sentence.split())), WIDTH - 2))
 
 
 def make_console() -> Console:
@@ -66,7 +85,7 @@ def rich_report(report: Report) -> RenderableType:
     parts: list[RenderableType] = [_headline(report), _summary(report), Text(), _blocks(report)]
     located = [block.located.sentence for block in report.blocks.values() if block.located]
     if located:
-        parts += [Text(), *(Text(textwrap.fill(f"Located: {sentence}", WIDTH - 2)) for sentence in located)]
+        parts += [Text(), *(paragraph(f"Located: {sentence}") for sentence in located)]
     if (worst := _worst(report)).row_count:
         parts += [Text(), Text("Worst coordinates"), worst]
     parts += _proofs(report)
@@ -74,7 +93,7 @@ def rich_report(report: Report) -> RenderableType:
         parts += [Text(), Text("Where? fastcheck.locate(cost, parameters, gradients) finds out.")]
     causes = [block.cause for block in report.blocks.values() if block.cause]
     notes = [f"Inconclusive, {cause}" for cause in causes[:1]] + list(report.notes)
-    parts += [Text(textwrap.fill(f"Note: {note}", WIDTH - 2)) for note in notes]
+    parts += [paragraph(f"Note: {note}") for note in notes]
     return Group(*parts)
 
 
@@ -104,7 +123,7 @@ def _proofs(report: Report) -> list[RenderableType]:
     table.add_column(f"chance to miss {100 * TOUCHED:g} % wrong", justify="right")
     for name, proof in sampled.items():
         table.add_row(
-            Text(name),
+            words(name),
             f"{proof.size - proof.checked:,}",
             f"at most {proof.at_most:,} ({_percent(proof.share)})",
             f"{proof.missed(TOUCHED):.2g}",
@@ -123,7 +142,7 @@ def _headline(report: Report) -> Text:
     if report.verdict is Verdict.PASS and not known:
         sentence = PART
     colour = COLOURS[report.verdict]
-    return Text(f"{report.verdict.upper()}  ", style=colour).append(sentence, style="bold")
+    return Text(f"{report.verdict.upper()}  ", style=colour).append_text(words(sentence, style="bold"))
 
 
 def _listed(names: Sequence[str]) -> str:
@@ -162,22 +181,22 @@ def _summary(report: Report) -> Text:
     if not math.isnan(report.difference):
         lines.append(f"difference {report.difference:.3g}  (usually right below 1e-7, wrong above 1e-3)")
     lines.append(f"{report.forward_passes:,} forward passes, {report.seconds:.2f} s{step}{seed}")
-    return Text("\n".join(lines) + ("" if screened else _power(report)))
+    return words(*lines, *([] if screened else _power(report)))
 
 
-def _power(report: Report) -> str:
-    """Return the line that says what would have been caught, if the gradient is right."""
+def _power(report: Report) -> list[str]:
+    """Return the lines that say what would have been caught, if the gradient is right."""
     if report.verdict is not Verdict.PASS:
-        return ""
+        return []
     powers = [power for power in report.power.values() if math.isfinite(power.factor + power.coordinate)]
     if not powers:
-        return ""
+        return []
     factor = max(power.factor for power in powers)
     coordinate = max(power.coordinate for power in powers)
-    return (
-        f"\nwould have caught any block × (1 + {factor:.0e}), any one coordinate of those checked\n"
-        f"off by {coordinate:.0e} of its block's typical entry"
-    )
+    return [
+        f"would have caught any block × (1 + {factor:.0e}), any one coordinate of those checked",
+        f"off by {coordinate:.0e} of its block's typical entry",
+    ]
 
 
 def _blocks(report: Report) -> Table:
@@ -200,8 +219,8 @@ def _blocks(report: Report) -> Table:
             "bound": _bound(block),
         }
         table.add_row(
-            Text(name),
-            Text("×".join(map(str, block.shape)) or "number"),
+            words(name),
+            words("×".join(map(str, block.shape)) or "number"),
             Text(block.verdict, style=COLOURS[block.verdict]),
             *(numbers[title] for title in titles),
             _largest_error(block),
@@ -220,7 +239,7 @@ def _largest_error(block: BlockReport) -> Text:
     if not block.worst:
         return Text("")
     worst = block.worst[0]
-    return Text(f"{worst.name}: {worst.error:.1e}" if worst.error else "no error")
+    return words(f"{worst.name}: {worst.error:.1e}" if worst.error else "no error")
 
 
 def _worst(report: Report) -> Table:
@@ -233,5 +252,5 @@ def _worst(report: Report) -> Table:
     for block in failing[:BLOCKS_SHOWN]:
         for c in [c for c in block.worst if c.relative_error > report.tolerance][:SHOWN]:
             numbers = (f"{c.claimed:.8g}", f"{c.numerical:.8g}", f"{c.error:.2e}", f"{c.relative_error:.1e}")
-            table.add_row(Text(c.name), *numbers)
+            table.add_row(words(c.name), *numbers)
     return table

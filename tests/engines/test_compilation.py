@@ -14,7 +14,7 @@ COURSE = """
 import sys, time
 start = time.perf_counter()
 from fastcheck import check_backprop, course
-parameters, _, X, Y = course.gradient_check_n_test_case()
+X, Y, parameters = course.gradient_check_n_test_case()
 report = check_backprop(course.forward_propagation_n, course.backward_propagation_n, parameters, X, Y)
 print(report.passed, "numba" in sys.modules)
 """
@@ -24,7 +24,7 @@ import sys
 sys.stderr.isatty = lambda: True
 from fastcheck import course
 from fastcheck.engines.mlp.three_layer import ThreeLayerCost
-parameters, _, X, Y = course.gradient_check_n_test_case()
+X, Y, parameters = course.gradient_check_n_test_case()
 print(ThreeLayerCost(X, Y, (4, 5, 3, 1))(parameters).hex())
 """
 

@@ -39,7 +39,7 @@ class ThreeLayerCost:
     Examples
     --------
     >>> from fastcheck import check, course
-    >>> parameters, gradients, X, Y = course.gradient_check_n_test_case()
+    >>> parameters, gradients, X, Y = course.gradient_check_n_solved_case()
     >>> check(ThreeLayerCost(X, Y, sizes=(4, 5, 3, 1)), parameters, gradients).passed
     True
     """

@@ -20,7 +20,7 @@ from fastcheck.problem import pose
 
 
 def course_problem():
-    parameters, gradients, X, Y = course.gradient_check_n_test_case()
+    parameters, gradients, X, Y = course.gradient_check_n_solved_case()
     return parameters, gradients, X, Y
 
 
@@ -73,9 +73,9 @@ def test_finite_differences_and_not_derivatives(name, epsilon):
     parameters, _, X, Y = course_problem()
     compiled, exact = ACTIVATIONS[name]
     found = numerical_gradient(numpy_cost(X, Y, compiled), parameters, epsilon=epsilon, method="difference")
-    vector = course.dictionary_to_vector(found)[0].ravel()
+    vector = np.ravel(course.dictionary_to_vector(found))
     with mpmath.workdps(50):
-        theta = course.dictionary_to_vector(parameters)[0].ravel()
+        theta = np.ravel(course.dictionary_to_vector(parameters))
         theta = np.array([mpmath.mpf(float(t)) for t in theta], dtype=object)
         step = mpmath.mpf(epsilon)
         truth = central_differences(exact_cost(X, Y, exact), theta, range(theta.size), step)

@@ -96,7 +96,7 @@ def cross_entropy(z, labels=LABELS):
 
 # --- the courses, unchanged ------------------------------------------------------------------------------
 
-COURSE = course.gradient_check_n_test_case()
+COURSE = course.gradient_check_n_solved_case()
 MASKS = [RNG.random((5, M)) < 0.7, RNG.random((3, M)) < 0.7]
 
 
@@ -119,7 +119,7 @@ def course_regularisation(X, Y, parameters):
     given=lambda forward: ForwardCost(forward, X, Y),
 )
 def course_dropout(X, Y, parameters):
-    return course.forward_propagation_with_dropout(X, Y, parameters, MASKS, 0.7)
+    return course.forward_propagation_with_masks(X, Y, parameters, MASKS, 0.7)
 
 
 @style(columns(4, 3, 1, zero=True), "tanh", given=lambda forward: ForwardCost(forward, X, Y))

@@ -118,7 +118,7 @@ def test_gradients_of_saturated_outputs_keep_their_relative_accuracy():
 
 
 def test_cost_and_gradients_are_those_of_the_course():
-    parameters, gradients, X, Y = course.gradient_check_n_test_case()
+    parameters, gradients, X, Y = course.gradient_check_n_solved_case()
     network = MLP()
     assert network.cost(parameters, X, Y) == pytest.approx(
         course.forward_propagation_n(X, Y, parameters)[0], rel=1e-14
@@ -128,10 +128,10 @@ def test_cost_and_gradients_are_those_of_the_course():
 
 
 def test_l2_and_dropout_are_those_of_the_course():
-    parameters, _, X, Y = course.gradient_check_n_test_case()
+    X, Y, parameters = course.gradient_check_n_test_case()
     masks = course.dropout_masks(parameters, X.shape[1], 0.5, seed=3)
     network = MLP(dropout_masks=[*(mask / 0.5 for mask in masks), None])
-    cost, cache = course.forward_propagation_with_dropout(X, Y, parameters, masks, 0.5)
+    cost, cache = course.forward_propagation_with_masks(X, Y, parameters, masks, 0.5)
     assert network.cost(parameters, X, Y) == pytest.approx(cost, rel=1e-14, abs=0)
     gradients = course.backward_propagation_with_dropout(X, Y, cache, 0.5)
     found = network.gradients(parameters, X, Y)

@@ -235,7 +235,7 @@ def counted(function):
 
 
 def test_the_cost_is_recorded_once_and_evaluated_twice():
-    parameters, _, X, Y = course.gradient_check_n_test_case()
+    X, Y, parameters = course.gradient_check_n_test_case()
     forward = counted(course.forward_propagation_n)
     problem = pose(ForwardCost(forward, X, Y), parameters)
     forward.kinds.clear()

@@ -130,7 +130,7 @@ def plain_three_layer_cost(theta, X, Y, n1, n2, n3):
 
 def test_kernels_compute_the_same_without_the_compiler(monkeypatch):
     parameters, _, X, Y, cost = build((4, 5, 3, 1), samples=3)
-    theta = course.dictionary_to_vector(parameters)[0].ravel()
+    theta = np.ravel(course.dictionary_to_vector(parameters))
     thetas = perturbed(theta, 0.1)
     compiled = cost.costs(thetas)
     for name in ("dense_row", "changed_rows", "relu_layer", "sigmoid_cross_entropy"):

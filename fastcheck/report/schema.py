@@ -1,0 +1,239 @@
+"""What the fields of reports may hold, and how they have to fit together."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from fastcheck.engines import ENGINES
+from fastcheck.power import Power
+from fastcheck.report.reading import (
+    checked,
+    choice,
+    described,
+    expect,
+    flag,
+    listed,
+    named,
+    number,
+    optional,
+    record,
+    text,
+    whole,
+)
+from fastcheck.report.result import BlockReport, Coordinate, Located, Report, Screened
+from fastcheck.report.stages import Stage, StagesReport
+from fastcheck.sampling import SampleProof
+from fastcheck.verdict import WORST, Verdict, worst_verdict
+
+LONGEST_SEED = 2**1024
+"""Seeds may be any whole numbers; longer ones are no seeds."""
+
+HOW = ("coordinates", "rows", "columns", "slices", "dense", "scattered", "nothing")
+
+ROUNDING = 1e-12
+"""Quotients and differences of what is written are right to this relative error."""
+
+
+def read_report(plain: Any) -> Report:
+    """Return the report that `Report.to_dict` was called on, or raise `InvalidProblemError`."""
+    report: Report = _REPORT(plain, "report")
+    return report
+
+
+def read_stages(plain: Any) -> StagesReport:
+    """Return the report that `StagesReport.to_dict` was called on, or raise `InvalidProblemError`."""
+    report: StagesReport = _STAGES(plain, "report")[1]
+    return report
+
+
+def _check_coordinate(one: Coordinate, path: str) -> None:
+    size = max(abs(one.claimed), abs(one.numerical))
+    error = abs(one.claimed - one.numerical)
+    _expect_equal(one.error, error, f"{path}.error", "|claimed − numerical|")
+    relative = one.error / size if size else 0.0
+    _expect_equal(
+        one.relative_error, relative, f"{path}.relative_error", "error / max(|claimed|, |numerical|)"
+    )
+
+
+def _check_proof(proof: SampleProof, path: str) -> None:
+    rest = proof.size - proof.checked
+    expect(rest >= 0, f"{path}.checked", f"at most the size, {proof.size:,}", proof.checked)
+    expect(
+        proof.wrong <= proof.checked, f"{path}.wrong", f"at most the checked, {proof.checked:,}", proof.wrong
+    )
+    expect(proof.at_most <= rest, f"{path}.at_most", f"at most the {rest:,} not checked", proof.at_most)
+    _expect_equal(
+        proof.share, proof.at_most / rest if rest else 0.0, f"{path}.share", "at_most / (size − checked)"
+    )
+
+
+def _check_screened(screened: Screened, path: str) -> None:
+    most = screened.directions
+    expect(screened.kinked <= most, f"{path}.kinked", f"at most the directions, {most:,}", screened.kinked)
+
+
+def _check_block(block: BlockReport, path: str) -> None:
+    for name, value, most, of in (
+        ("checked", block.checked, block.size, "size"),
+        ("wrong", block.wrong, block.checked, "checked"),
+        ("undecided", block.undecided, block.checked - block.wrong, "checked and not wrong"),
+        ("kinks", block.kinks, block.size, "size"),
+    ):
+        expect(value <= most, f"{path}.{name}", f"at most {most:,}, those {of}", value)
+    size = math.prod(block.shape)
+    expect(block.size == size, f"{path}.size", f"{size:,}, the product of the shape", block.size)
+    expect(
+        not (block.wrong and block.verdict is Verdict.PASS),
+        f"{path}.verdict",
+        "fail or inconclusive beside wrong coordinates",
+        block.verdict,
+    )
+    expect(
+        (block.cause is not None) is (block.verdict is Verdict.INCONCLUSIVE),
+        f"{path}.cause",
+        "a sentence where the verdict is inconclusive, and None otherwise",
+        block.cause,
+    )
+    if block.proof is not None:
+        expect(
+            block.proof.size == block.size,
+            f"{path}.proof.size",
+            f"the block's, {block.size:,}",
+            block.proof.size,
+        )
+    errors = [one.error for one in block.worst]
+    expect(
+        errors == sorted(errors, reverse=True),
+        f"{path}.worst",
+        "the largest errors first",
+        errors,
+    )
+    for place, one in enumerate(block.worst):
+        inside = len(one.index) == len(block.shape) and all(
+            i < length for i, length in zip(one.index, block.shape, strict=True)
+        )
+        expect(inside, f"{path}.worst[{place}].index", f"a position in the shape {block.shape}", one.index)
+
+
+def _check_report(report: Report, path: str) -> None:
+    expect(bool(report.blocks), f"{path}.blocks", "at least one block", {})
+    verdict = worst_verdict(block.verdict for block in report.blocks.values())
+    expect(
+        report.verdict is verdict,
+        f"{path}.verdict",
+        f"{str(verdict)!r}, the worst of the blocks'",
+        report.verdict,
+    )
+    for name, block in report.blocks.items():
+        for place, one in enumerate(block.worst):
+            at = f"{path}.blocks[{described(name)}].worst[{place}].block"
+            expect(one.block == name, at, f"the block's name, {described(name)}", one.block)
+    for name in report.left_out:
+        expect(name not in report.blocks, f"{path}.left_out", "no block that was looked at", name)
+
+
+def _expect_equal(value: float, right: float, path: str, formula: str) -> None:
+    """Expect a number that follows from others, within rounding."""
+    good = value == right or math.isclose(value, right, rel_tol=ROUNDING)
+    expect(good, path, f"{right:.6g}, {formula}", value)
+
+
+def _stages(verdict: Verdict, **fields: Any) -> tuple[Verdict, StagesReport]:
+    return verdict, StagesReport(**fields)
+
+
+def _check_stages(pair: tuple[Verdict, StagesReport], path: str) -> None:
+    written, report = pair
+    expect(
+        written is report.verdict, f"{path}.verdict", f"{str(report.verdict)!r}, that of the stages", written
+    )
+
+
+_VERDICT = choice([str(verdict) for verdict in Verdict], Verdict)
+_CONFIDENCE = number(0, 1, open=True)
+_SIZE = number(0, infinite=True)
+_STEP = whole(-(2**63))
+
+_COORDINATE = checked(
+    record(
+        Coordinate,
+        block=text,
+        index=listed(whole()),
+        claimed=number(),
+        numerical=number(),
+        error=_SIZE,
+        relative_error=number(0, infinite=True),
+    ),
+    _check_coordinate,
+)
+_PROOF = checked(
+    record(
+        SampleProof,
+        checked=whole(),
+        size=whole(1),
+        wrong=whole(),
+        confidence=_CONFIDENCE,
+        at_most=whole(),
+        share=number(0, 1),
+    ),
+    _check_proof,
+)
+_SCREENED = checked(
+    record(
+        Screened,
+        directions=whole(1),
+        confidence=_CONFIDENCE,
+        bound=_SIZE,
+        relative_bound=_SIZE,
+        kinked=whole(),
+    ),
+    _check_screened,
+)
+_LOCATED = record(
+    Located, how=choice(HOW), regions=listed(text), share=number(0, 1), complete=flag, sentence=text
+)
+_BLOCK = checked(
+    record(
+        BlockReport,
+        verdict=_VERDICT,
+        difference=number(0, 1, nan=True),
+        shape=listed(whole()),
+        size=whole(),
+        checked=whole(),
+        wrong=whole(),
+        undecided=whole(),
+        worst=listed(_COORDINATE, most=WORST),
+        cause=optional(text),
+        power=record(Power, coordinate=_SIZE, factor=_SIZE),
+        kinks=whole(),
+        proof=optional(_PROOF),
+        screened=optional(_SCREENED),
+        located=optional(_LOCATED),
+    ),
+    _check_block,
+)
+_REPORT = checked(
+    record(
+        Report,
+        verdict=_VERDICT,
+        difference=number(0, 1, nan=True),
+        blocks=named(_BLOCK),
+        forward_passes=whole(),
+        method=choice([name for name in ENGINES if name != "auto"]),
+        epsilon=optional(number(0, open=True)),
+        tolerance=_CONFIDENCE,
+        seconds=number(0),
+        seed=whole(most=LONGEST_SEED),
+        notes=listed(text),
+        stopped=optional(text),
+        left_out=listed(text),
+    ),
+    _check_report,
+)
+_STAGE = record(Stage, step=_STEP, seconds=number(0), report=_REPORT)
+_STAGES = checked(
+    record(_stages, verdict=_VERDICT, stages=listed(_STAGE), not_reached=listed(_STEP), notes=listed(text)),
+    _check_stages,
+)
