@@ -15,13 +15,15 @@ from fastcheck.budgets import Budget
 from fastcheck.engines import Estimate, choose_engine
 from fastcheck.errors import InvalidProblemError
 from fastcheck.execution import MAX_MEMORY, Backend, Execution, one_blas_thread
+from fastcheck.generators import generators_kept
 from fastcheck.judging import judged_block, kink_notes
 from fastcheck.norms import Comparison
 from fastcheck.plan import Plan, make_plan
-from fastcheck.problem import Problem, generators_kept, pose, structure_copy
+from fastcheck.problem import Problem, pose, structure_copy
 from fastcheck.randomness import repeating
 from fastcheck.report.result import Report
 from fastcheck.sampling import validate_confidence
+from fastcheck.undoing import Guard
 from fastcheck.verdict import validate_tolerance, worst_verdict
 
 MANY = 1_000_000
@@ -144,8 +146,9 @@ def check(
     )
     execution = Execution(n_jobs=n_jobs, backend=backend, progress=progress, max_memory=max_memory)
     engine = choose_engine(method)
-    with generators_kept(), one_blas_thread():
+    with Guard(), generators_kept(cost, gradients) as generators, one_blas_thread():
         problem = pose(repeating(cost), parameters, repeating(gradients))
+        generators.look()
         if budget is not None:
             from fastcheck.gradual import check_gradually
 
@@ -439,8 +442,9 @@ def numerical_gradient(
     """
     execution = Execution(n_jobs=n_jobs, backend=backend, progress=progress)
     engine = choose_engine(method)
-    with generators_kept(), one_blas_thread():
+    with Guard(), generators_kept(cost) as generators, one_blas_thread():
         problem: Problem = pose(repeating(cost), parameters)
+        generators.look()
         plan: Plan = make_plan(problem.layout, problem.theta, "all", epsilon, seed=0)
         gradient = np.empty(problem.layout.size)
 

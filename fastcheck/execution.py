@@ -9,8 +9,10 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import functools
+import os
 import pickle
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -19,6 +21,7 @@ from typing import Any, Literal, TypeVar
 import numpy as np
 
 from fastcheck.errors import InvalidProblemError
+from fastcheck.undoing import Undone
 
 Backend = Literal["processes", "threads"]
 Chunk = TypeVar("Chunk")
@@ -163,21 +166,74 @@ class Execution:
         return True
 
 
-@contextlib.contextmanager
-def one_blas_thread() -> Iterator[None]:
-    """Run BLAS on one thread: sums are then taken in the same order in every process and thread."""
-    with _thread_pools(len(sys.modules)).limit(limits=1, user_api="blas"):
-        yield
+class one_blas_thread(Undone):  # noqa: N801 — to its callers it is a function
+    """Run BLAS on one thread: sums are then taken in the same order in every process and thread.
+
+    The number of threads belongs to the whole process. It is what it was before when the last of those who asked for
+    one thread has left, in whatever order they come and go; a number that somebody else has set meanwhile stays.
+    """
+
+    def do(self) -> None:
+        """Ask for one thread."""
+        with _BLAS.lock:
+            _BLAS.users.add(id(self))
+            for library in _blas_libraries(len(sys.modules)):
+                key = library.filepath
+                if key not in _BLAS.before:
+                    _BLAS.before[key] = (library, library.get_num_threads())
+                _set_threads(library, 1)
+
+    def undo(self) -> None:
+        """Leave; the last one puts the numbers back."""
+        with _BLAS.lock:
+            _BLAS.users.discard(id(self))
+            if not _BLAS.users:
+                for library, threads in _BLAS.before.values():
+                    if library.get_num_threads() == 1:
+                        _set_threads(library, threads)
+                _BLAS.before.clear()
+
+
+def _set_threads(library: Any, threads: int) -> None:
+    """Set the number of threads of a library, whichever thread of ours does it.
+
+    Newer versions of threadpoolctl listen to the first thread alone that sets one, until it clears itself.
+    """
+    clear = getattr(library, "clear_controlling_thread", _nobody)
+    clear(True)
+    library.set_num_threads(threads)
+    clear(True)
+
+
+class _Blas:
+    """Who asked for one thread, and how many threads each library had before."""
+
+    def __init__(self) -> None:
+        self.lock = threading.RLock()
+        self.users: set[int] = set()
+        self.before: dict[str, tuple[Any, int]] = {}
+
+    def in_a_child(self) -> None:
+        """Forget who asked in the process that was forked: they are not there, and may have held the lock."""
+        self.lock = threading.RLock()
+        self.users.clear()
+        one_blas_thread().undo()
+
+
+_BLAS = _Blas()
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_BLAS.in_a_child)
 
 
 @functools.lru_cache(maxsize=1)
-def _thread_pools(modules: int) -> Any:
-    """Return the libraries of this process; an import since the last time may have brought another BLAS."""
-    import numpy as np
+def _blas_libraries(modules: int) -> list[Any]:
+    """Return the BLAS libraries of this process; an import since the last time may have brought another one."""
     from threadpoolctl import ThreadpoolController
 
     np.dot(np.ones((2, 2)), np.ones((2, 2)))
-    return ThreadpoolController()
+    libraries: list[Any] = ThreadpoolController().select(user_api="blas").lib_controllers
+    return libraries
 
 
 def _on_one_thread(function: Callable[[Chunk], Result], chunk: Chunk) -> Result:
@@ -185,7 +241,7 @@ def _on_one_thread(function: Callable[[Chunk], Result], chunk: Chunk) -> Result:
         return function(chunk)
 
 
-def _nobody(_count: int) -> None:
+def _nobody(_: Any) -> None:
     """Tell nobody."""
 
 

@@ -11,7 +11,6 @@ import copy
 import dataclasses
 import inspect
 import math
-import random
 import sys
 import time
 from collections.abc import Callable, Hashable, Iterator, Mapping
@@ -57,17 +56,19 @@ class Evaluator:
 
     The cost gets views of ``theta`` in the user's structure. Raises `EvaluationError` if it returns anything
     but one finite real number; whatever the cost itself raises passes through. ``meter`` is told of every pass, None
-    if nobody counts them.
+    if nobody counts them. A cost that keeps what it got, and may compare with it, gets ``fresh`` memory each time, for
+    ``theta`` is changed in place from one pass to the next.
     """
 
     cost: Callable[[Any], Any]
     layout: Layout
     meter: Meter | None = None
+    fresh: bool = False
 
     def __call__(self, theta: Vector) -> float:
         """Return J(θ)."""
         self.spend(1)
-        return read_cost(self.cost(self.layout.build(theta)))
+        return read_cost(self.cost(self.layout.build(theta.copy() if self.fresh else theta)))
 
     def spend(self, passes: int) -> None:
         """Tell the meter of passes that are made next, in another way than by a call; it may raise `BudgetUsedUp`."""
@@ -132,7 +133,9 @@ def pose(cost: Callable[[Any], Any], parameters: Any, gradients: Any = None) -> 
     layout, theta = read_parameters(parameters)
     evaluator = Evaluator(cost, layout)
     work = _lent(theta, cost)
+    references = sys.getrefcount(work)
     value = evaluator(work)
+    keeps = sys.getrefcount(work) > references
     check_unchanged(layout, theta, work, "cost")
     start = time.perf_counter()
     again = evaluator(work)
@@ -150,7 +153,7 @@ def pose(cost: Callable[[Any], Any], parameters: Any, gradients: Any = None) -> 
         claims = tuple(_lent(array, cost) for array in arrays)
     theta.flags.writeable = False
     return Problem(
-        evaluator=evaluator,
+        evaluator=dataclasses.replace(evaluator, fresh=keeps),
         layout=layout,
         theta=theta,
         value=value,
@@ -213,19 +216,6 @@ def same_values(before: Any, after: Any) -> bool:
 def map_copy(structure: Any) -> Any:
     """Return a nested structure in which every array is a copy, so that views cannot change later."""
     return map_structure(lambda _path, leaf: leaf.copy() if isinstance(leaf, np.ndarray) else leaf, structure)
-
-
-@contextlib.contextmanager
-def generators_kept() -> Iterator[None]:
-    """Leave the global generators of NumPy and of the standard library as they were."""
-    python_state = random.getstate()
-    numpy_state = np.random.get_state() if "numpy.random" in sys.modules else None  # noqa: NPY002
-    try:
-        yield
-    finally:
-        random.setstate(python_state)
-        if numpy_state is not None:
-            np.random.set_state(numpy_state)  # noqa: NPY002
 
 
 def check_unchanged(layout: Layout, before: Vector, after: Vector, who: str) -> None:

@@ -15,11 +15,13 @@ from fastcheck.block_screening import BlockScreening, Options, ScreenedBlock, me
 from fastcheck.engines.directions import MAX_MEMORY, Directions, opened, together
 from fastcheck.errors import InvalidProblemError
 from fastcheck.execution import Backend, Execution, one_blas_thread
+from fastcheck.generators import generators_kept
 from fastcheck.norms import Comparison
 from fastcheck.plan import make_plan
-from fastcheck.problem import Problem, generators_kept, pose
+from fastcheck.problem import Problem, pose
 from fastcheck.randomness import repeating
 from fastcheck.report.result import BlockReport, Report
+from fastcheck.undoing import Guard
 from fastcheck.verdict import validate_tolerance, worst_verdict
 
 
@@ -134,8 +136,9 @@ def screened_report(
 ) -> Report:
     """Screen, and replace the reports of blocks by those that ``look_closer`` returns of the failing ones."""
     start = time.perf_counter()
-    with generators_kept(), one_blas_thread():
+    with Guard(), generators_kept(cost, gradients) as generators, one_blas_thread():
         problem = pose(repeating(cost), parameters, repeating(gradients))
+        generators.look()
         return screened_problem(problem, options, execution, method, start, look_closer)
 
 

@@ -15,8 +15,8 @@ import numpy as np
 from fastcheck.checks import check as check_gradient
 from fastcheck.checks import check_object
 from fastcheck.errors import GradientMismatchError, InvalidProblemError
+from fastcheck.generators import generators_kept
 from fastcheck.parameters import read_parameters
-from fastcheck.problem import generators_kept
 from fastcheck.report.result import Report
 from fastcheck.report.stages import Stage, StagesReport, steps_named
 from fastcheck.verdict import Verdict
@@ -335,7 +335,7 @@ class _Training:
     def look(self) -> Stage:
         """Check the present gradient."""
         start = time.perf_counter()
-        with generators_kept():
+        with generators_kept(self.check):
             report = self.check(*self._arguments(self.check_takes_step))
         if not isinstance(report, Report):
             raise InvalidProblemError(

@@ -8,9 +8,9 @@ import threading
 
 import numpy as np
 import pytest
-from threadpoolctl import threadpool_info
+from threadpoolctl import threadpool_info, threadpool_limits
 
-from fastcheck import InvalidProblemError, execution
+from fastcheck import InvalidProblemError, check, execution
 from fastcheck.execution import Execution, one_blas_thread
 
 
@@ -194,3 +194,65 @@ def test_memory_of_freed_arrays_is_kept_for_the_next():
     """
     found = subprocess.run([sys.executable, "-c", textwrap.dedent(program)], capture_output=True, text=True)
     assert int(found.stdout) < 1000
+
+
+# --- BLAS ---------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def two_threads():
+    with threadpool_limits(2, user_api="blas"):
+        yield blas_threads()
+
+
+@pytest.mark.parametrize("order", ["first in, first out", "last in, first out"])
+def test_blas_has_its_threads_back_after_overlapping_blocks_in_any_order(two_threads, order):
+    first, second = one_blas_thread(), one_blas_thread()
+    entered = [threading.Event(), threading.Event()]
+    leave = [threading.Event(), threading.Event()]
+
+    def run(number, block):
+        with block:
+            entered[number].set()
+            assert leave[number].wait(60)
+
+    threads = [threading.Thread(target=run, args=pair) for pair in enumerate((first, second))]
+    for number, thread in enumerate(threads):
+        thread.start()
+        assert entered[number].wait(60)
+        assert blas_threads() == 1
+    for number in (0, 1) if order.startswith("first") else (1, 0):
+        leave[number].set()
+        threads[number].join()
+        assert blas_threads() == (1 if any(thread.is_alive() for thread in threads) else two_threads)
+
+
+def test_blas_has_its_threads_back_after_concurrent_checks(two_threads):
+    w = np.arange(1.0, 5.0)
+    threads = [threading.Thread(target=check, args=(lambda w: np.sum(w**2), w, 2 * w)) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert blas_threads() == two_threads
+
+
+def test_a_number_of_threads_that_somebody_sets_meanwhile_stays(two_threads):
+    with one_blas_thread():
+        threadpool_limits(3, user_api="blas")
+        three = blas_threads()
+    assert blas_threads() == three
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="forks are of Unix")
+@pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
+def test_blas_has_its_threads_in_a_process_that_is_forked_meanwhile(two_threads):
+    with one_blas_thread():
+        child = os.fork()
+        if child == 0:
+            good = blas_threads() == two_threads
+            with one_blas_thread():
+                good = good and blas_threads() == 1
+            os._exit(0 if good and blas_threads() == two_threads else 1)
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    assert blas_threads() == two_threads

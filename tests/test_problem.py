@@ -1,4 +1,3 @@
-import random
 from fractions import Fraction
 
 import numpy as np
@@ -7,7 +6,6 @@ import pytest
 from fastcheck import EvaluationError
 from fastcheck.problem import (
     check_unchanged,
-    generators_kept,
     map_copy,
     pose,
     read_cost,
@@ -130,21 +128,6 @@ def test_copies_are_deep():
     kept = map_copy(views)
     views["a"][0][:] = 0
     assert kept["a"][0].tolist() == [1, 1]
-
-
-def test_generators_are_kept_also_after_an_exception():
-    states = random.getstate(), np.random.get_state()[1].copy()  # noqa: NPY002 — the one that is global
-
-    def draw_and_fail():
-        with generators_kept():
-            random.random()
-            np.random.rand()  # noqa: NPY002
-            raise KeyError
-
-    with pytest.raises(KeyError):
-        draw_and_fail()
-    assert random.getstate() == states[0]
-    assert np.array_equal(np.random.get_state()[1], states[1])  # noqa: NPY002
 
 
 def test_the_changed_coordinate_is_named():

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from fastcheck.engines import DisagreementError, Estimate, Estimates, T
 from fastcheck.engines.difference.engine import DifferenceEngine
+from fastcheck.engines.difference.session import session_of
 from fastcheck.engines.difference.state import TracingError
 from fastcheck.engines.directions import reason_for
 from fastcheck.engines.mlp.engine import estimate, known_network
@@ -29,15 +30,17 @@ class AutomaticEngine:
             return PlainEngine().estimate(problem, plan, execution, use)
         attempt, tally = problem.counted()
         notes: tuple[str, ...] = ()
-        recognition = known_network(attempt)
-        if recognition is not None:
-            try:
-                return estimate(recognition, attempt, plan, execution, use)
-            except DisagreementError as error:
-                notes = (f"the kernels for multilayer perceptrons were not used. {error}",)
-        spent = tally.passes
+        spent = 0
         try:
-            estimates = DifferenceEngine().estimate(attempt, plan, execution, use)
+            with session_of(problem.evaluator.cost):
+                recognition = known_network(attempt)
+                if recognition is not None:
+                    try:
+                        return estimate(recognition, attempt, plan, execution, use)
+                    except DisagreementError as error:
+                        notes = (f"the kernels for multilayer perceptrons were not used. {error}",)
+                spent = tally.passes
+                estimates = DifferenceEngine().estimate(attempt, plan, execution, use)
         except (TracingError, DisagreementError) as error:
             spent, notes = tally.passes, (*notes, reason_for(error))
             estimates = PlainEngine().estimate(problem, plan, execution, use)

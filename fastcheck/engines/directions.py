@@ -7,7 +7,7 @@ where that cannot be followed.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -149,7 +149,7 @@ def opened(
         yield plain
         return
     with contextlib.ExitStack() as stack:
-        directions = _Switching(plain, strict=method == "difference")
+        directions = _Switching(plain, strict=method == "difference", leave=stack.close)
         attempt, tally = problem.counted()
         with directions.switching():
             directions.exact = stack.enter_context(followed(attempt, execution, plain, seed, max_memory))
@@ -186,8 +186,8 @@ def reason_for(error: TracingError | DisagreementError) -> str:
 class _Switching:
     """Difference propagation until it fails, plain evaluation from then on."""
 
-    def __init__(self, plain: PlainDirections, *, strict: bool) -> None:
-        self.plain, self.strict = plain, strict
+    def __init__(self, plain: PlainDirections, *, strict: bool, leave: Callable[[], None]) -> None:
+        self.plain, self.strict, self.leave = plain, strict, leave
         self.exact: DifferenceDirections | None = None
         self.spent = 0
         self.reason: tuple[str, ...] = ()
@@ -259,3 +259,4 @@ class _Switching:
                 raise
             self.spent += self.exact.forward_passes if self.exact else 0
             self.exact, self.reason = None, (reason_for(error),)
+            self.leave()

@@ -54,6 +54,9 @@ class DifferenceArray:
 
     Not an ndarray: it takes part in NumPy through ``__array_ufunc__`` and ``__array_function__``, and everything
     that would read its memory raises. A view keeps its parent, and reads it again after any write to the family.
+
+    One that outlives its trace, because the cost kept it, acts as the plain array of its values; in another trace it
+    raises.
     """
 
     __slots__ = ("_form", "_given", "_lens", "_owned", "_parent", "_seen", "_trace", "_value", "_version")
@@ -97,7 +100,8 @@ class DifferenceArray:
         if self._seen != version:
             parent._refresh()
             self._value = lens.look(parent._value)
-            self._form = None if parent._form is None else lens.get(parent._form, self._value.shape)
+            form = None if self._trace.over else parent._form
+            self._form = None if form is None else lens.get(form, self._value.shape)
             self._seen = version
 
     @property
@@ -110,6 +114,9 @@ class DifferenceArray:
     @property
     def form(self) -> Form | None:
         """The differences; None if there are none."""
+        if self._trace.over:
+            expect_no_trace(self)
+            return None
         if self._parent is not None:
             self._refresh()
         return self._form
@@ -158,6 +165,8 @@ class DifferenceArray:
 
     def __array__(self, dtype: Any = None, copy: Any = None) -> Array:
         """Return a read-only copy of unperturbed values; perturbed ones have no plain memory."""
+        if self._trace.over:
+            return np.array(memory(self), dtype=dtype)
         if self.form is None:
             self._root()._given = True
             if self._trace.recorder is not None:
@@ -184,6 +193,9 @@ class DifferenceArray:
 
     @shape.setter
     def shape(self, shape: Any) -> None:
+        if self._trace.over:
+            memory(self).shape = shape
+            return
         raise TracingError("x.shape = ...", "use x.reshape(...).")
 
     @property
@@ -246,6 +258,8 @@ class DifferenceArray:
         return text
 
     def __getattr__(self, name: str) -> Any:
+        if name != "_trace" and self._trace.over:
+            return getattr(memory(self), name)
         if not name.startswith("_") and hasattr(np.ndarray, name):
             if self.form is None and self.dtype == np.bool_:
                 return getattr(self.__array__(), name)
@@ -255,6 +269,8 @@ class DifferenceArray:
     def __hash__(self) -> int:
         if isinstance(self.value, np.ndarray):
             raise TypeError("unhashable type: 'numpy.ndarray'")
+        if self._trace.over:
+            return hash(memory(self))
         raise TracingError("hash", "a perturbed number has no fixed value.")
 
     def __copy__(self) -> Any:
@@ -264,11 +280,15 @@ class DifferenceArray:
         return self.copy()
 
     def __reduce__(self) -> Any:
+        if self._trace.over:
+            return memory(self).__reduce__()
         raise TracingError("pickle", "a perturbed array cannot be stored.")
 
     # Conversions to Python's numbers
 
     def __float__(self) -> float:
+        if self._trace.over:
+            return float(memory(self))
         number = float(self.value)
         why = "it turns a perturbed array into a Python float that the cost then computes with."
         self._trace.escapes.append((number, self, TracingError("float", why, final=False)))
@@ -283,6 +303,8 @@ class DifferenceArray:
         return int(self._whole("index"))
 
     def __complex__(self) -> complex:
+        if self._trace.over:
+            return complex(memory(self))
         raise TracingError("complex", "perturbed arrays are real.")
 
     def __bool__(self) -> bool:
@@ -301,10 +323,29 @@ class DifferenceArray:
         return self.value
 
     def __round__(self, digits: int | None = None) -> Any:
+        if self._trace.over:
+            return round(memory(self), digits)
         raise TracingError("round", "it rounds a perturbed number.")
 
     def __contains__(self, item: Any) -> bool:
         return bool((self == item).any())
+
+
+def expect_no_trace(x: DifferenceArray) -> None:
+    """Raise `TracingError` unless an array has outlived its trace and no other is running in this thread."""
+    if is_running() or not x._trace.over:
+        why = "it was kept from an earlier evaluation of the cost, or given to another thread."
+        raise TracingError("a perturbed array", why, trace=None if x._trace.over else x._trace)
+
+
+def memory(x: DifferenceArray) -> Any:
+    """Return the values of an array that has outlived its trace, as a plain array or number that may be written to."""
+    expect_no_trace(x)
+    root = x._root()
+    if not root._owned:
+        root._value, root._owned = root._value.copy(), True
+        root._version += 1
+    return x.value
 
 
 def taken(x: Any) -> tuple[Any, Form | None]:
@@ -312,7 +353,7 @@ def taken(x: Any) -> tuple[Any, Form | None]:
     if type(x) is DifferenceArray:
         if not is_running(x._trace):
             why = "it was kept from an earlier evaluation of the cost, or given to another thread."
-            raise TracingError("a perturbed array", why, trace=x._trace)
+            raise TracingError("a perturbed array", why, trace=None if x._trace.over else x._trace)
         if x._parent is not None:
             x._refresh()
         if x._trace.recorder is not None:

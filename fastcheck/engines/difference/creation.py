@@ -1,9 +1,7 @@
 """What the cost creates: arrays that can receive perturbed values.
 
-``np.zeros(shape)`` gives NumPy's dispatch no argument to look at, and ``np.array([h1, h2])`` no chance. So for the
-time of a trace the names that the user's modules look up are bound to stand-ins: ``zeros`` where it was imported from
-NumPy, and ``np`` to a module that is NumPy but for these functions. NumPy's own namespace is left alone, for compiled
-code looks names up there and takes what it gets for plain memory. A stand-in acts only in a thread that is tracing.
+``np.zeros(shape)`` gives NumPy's dispatch no argument to look at, and ``np.array([h1, h2])`` no chance. So the cost
+meets stand-ins of such functions (`instrumenting`), each of which acts only in a thread that is tracing.
 """
 
 from __future__ import annotations
@@ -11,16 +9,12 @@ from __future__ import annotations
 import functools
 import math
 import sys
-import threading
-import types
-from collections.abc import Callable, Hashable, Iterator
-from contextlib import contextmanager
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any, cast
 
 import numpy as np
 
-from fastcheck.engines.difference import elementwise, reductions, structure
+from fastcheck.engines.difference import reductions, structure
 from fastcheck.engines.difference.arrays import DifferenceArray, has_form
 from fastcheck.engines.difference.state import TracingError, is_running
 from fastcheck.engines.difference.views import PickLens
@@ -73,9 +67,6 @@ SCIPY = {
     "log_softmax": reductions.log_softmax,
 }
 """Functions of scipy.special that are not ufuncs."""
-
-LIBRARIES = ("numpy", "scipy", "numba", "fastcheck.engines", "fastcheck.differences")
-"""Modules that are never the user's, though the cost may hold their functions."""
 
 
 def fresh(original: Callable[..., Any]) -> Callable[..., Any]:
@@ -190,6 +181,17 @@ def as_strided(x: Any, shape: Any = None, strides: Any = None, **_: Any) -> Any:
     return x.view_by(PickLens(lambda value: np_as_strided(value, shape, strides)))
 
 
+def asking_dot(x: Any) -> Callable[..., Any]:
+    """Return the method ``dot`` of a plain array, as the function where it meets a perturbed array."""
+
+    def dot(b: Any, out: Any = None) -> Any:
+        if type(b) is DifferenceArray or type(out) is DifferenceArray:
+            return np.dot(x, b, out=out)
+        return np.dot(x, structure.array_from(b), out=out) if structure.has_difference(b) else x.dot(b, out)
+
+    return dot
+
+
 def stand_ins() -> dict[int, tuple[Any, Any]]:
     """Return id of the original → original, stand-in; SciPy's once it has been imported."""
     return known_stand_ins("scipy.special" in sys.modules)
@@ -210,159 +212,28 @@ def known_stand_ins(scipy: bool) -> dict[int, tuple[Any, Any]]:
     table[math.fsum] = arithmetic(math.fsum, np.sum)
     table[np_as_strided] = arithmetic(np_as_strided, as_strided)
     table[np.c_], table[np.r_] = Joining(np.c_, columns=True), Joining(np.r_, columns=False)
+    table[getattr] = looked_up
     if scipy:
         for name, rule in SCIPY.items():
             original = getattr(sys.modules["scipy.special"], name)
             table[original] = arithmetic(original, cast(Any, rule))
-    for module in (np, math, sys.modules["scipy.special"] if scipy else None):
-        if module is not None:
-            table[module] = StandIn(module, table)
-    if scipy:
-        table[sys.modules["scipy"]] = StandIn(sys.modules["scipy"], table)
     return {id(original): (original, replacement) for original, replacement in table.items()}
 
 
-class StandIn(types.ModuleType):
-    """A module with some of its attributes replaced; what is set on it is set on the original."""
-
-    def __init__(self, original: types.ModuleType, table: dict[Any, Any]) -> None:
-        super().__init__(original.__name__)
-        replaced = {k: table[v] for k, v in vars(original).items() if isinstance(v, Hashable) and v in table}
-        self.__dict__.update({**replaced, "_original": original})
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self.__dict__["_original"], name)
-
-    def __setattr__(self, name: str, value: Any) -> None:
-        setattr(self.__dict__["_original"], name, value)
+def stand_in_of(value: Any) -> Any:
+    """Return what takes the place of a value in a thread that is tracing: None if nothing does."""
+    found = stand_ins().get(id(value))
+    return None if found is None else found[1]
 
 
-class _Installation:
-    """The stand-ins that are in place, and for how many traces."""
-
-    def __init__(self) -> None:
-        self.lock = threading.Lock()
-        self.users = 0
-        self.places: list[tuple[dict[str, Any], str, Any, Any]] = []
-        self.seen: set[int] = set()
-        self.costs: dict[int, Any] = {}
-
-    def enter(self, cost: Any) -> None:
-        with self.lock:
-            self.users += 1
-            if id(cost) in self.costs:
-                return
-            self.costs[id(cost)] = cost
-            try:
-                table = stand_ins()
-                for namespace in namespaces(cost):
-                    self.substitute(namespace, table)
-            except BaseException:
-                self.release()
-                raise
-
-    def substitute(self, namespace: dict[str, Any], table: dict[int, tuple[Any, Any]]) -> None:
-        if id(namespace) in self.seen:
-            return
-        self.seen.add(id(namespace))
-        for name, value in list(namespace.items()):
-            found = table.get(id(value))
-            if found is not None:
-                namespace[name] = found[1]
-                self.places.append((namespace, name, *found))
-
-    def leave(self) -> None:
-        with self.lock:
-            self.release()
-
-    def release(self) -> None:
-        self.users -= 1
-        if self.users:
-            return
-        for namespace, name, original, replacement in self.places:
-            if namespace.get(name) is replacement:
-                namespace[name] = original
-        self.places.clear()
-        self.seen.clear()
-        self.costs.clear()
-
-
-_installation = _Installation()
-
-
-@contextmanager
-def substituted(cost: Any) -> Iterator[None]:
-    """Bind the stand-ins for the time of a trace of ``cost``."""
-    if "scipy.special" in sys.modules:
-        elementwise.register_scipy()
-    _installation.enter(cost)
-    try:
-        yield
-    finally:
-        _installation.leave()
-
-
-def namespaces(cost: Any) -> Iterator[dict[str, Any]]:
-    """Yield the namespaces of the functions that the cost can reach, and of all of the user's modules."""
-    for function in reachable(cost):
-        if not (function.__module__ or "").startswith(LIBRARIES):
-            yield function.__globals__
-    for name, module in list(sys.modules.items()):
-        if isinstance(module, types.ModuleType) and belongs_to_user(name, module):
-            yield module.__dict__
-
-
-PLAIN = (types.ModuleType, type, np.ndarray, np.generic, str, bytes, int, float, complex, type(None))
-"""What holds no functions."""
-
-
-def reachable(cost: Any) -> Iterator[types.FunctionType]:
-    """Yield the Python functions found in the cost, its closures, defaults and attributes."""
-    waiting, seen = [cost], set()
-    while waiting:
-        thing = waiting.pop()
-        if id(thing) in seen:
-            continue
-        seen.add(id(thing))
-        if isinstance(thing, types.FunctionType):
-            yield thing
-            for cell in thing.__closure__ or ():
-                try:
-                    waiting.append(cell.cell_contents)
-                except ValueError:  # an empty cell
-                    continue
-            waiting += thing.__defaults__ or ()
-        elif isinstance(thing, types.MethodType):
-            waiting += [thing.__func__, thing.__self__]
-        elif isinstance(thing, functools.partial):
-            waiting += [thing.func, *thing.args, *thing.keywords.values()]
-        elif isinstance(thing, (list, tuple)):
-            waiting += [item for item in thing if not isinstance(item, PLAIN)]
-        elif isinstance(thing, dict):
-            waiting += [item for item in thing.values() if not isinstance(item, PLAIN)]
-        elif not isinstance(thing, PLAIN):
-            waiting += vars(thing).values() if hasattr(thing, "__dict__") else ()
-            waiting += [f for cls in type(thing).__mro__[:-1] for f in vars(cls).values() if callable(f)]
+def looked_up(*arguments: Any) -> Any:
+    """Return ``getattr(np, "zeros")``, too, as the stand-in."""
+    value = getattr(*arguments)
+    return (stand_in_of(value) or value) if is_running() else value
 
 
 @functools.cache
-def installed_folders() -> tuple[str, ...]:
-    """Return the folders of the standard library, of installed packages and of fastcheck."""
-    import sysconfig
-
-    paths = sysconfig.get_paths()
-    room = str(Path(__file__).parents[2])
-    return (
-        *(paths[key] for key in ("stdlib", "platstdlib", "purelib", "platlib")),
-        sys.base_prefix + "/lib",
-        room,
-    )
-
-
-@functools.lru_cache(maxsize=4096)
-def belongs_to_user(name: str, module: types.ModuleType) -> bool:
-    """Whether a module is the user's own, not an installed package."""
-    file = vars(module).get("__file__")
-    if name == "__main__":
-        return True
-    return isinstance(file, str) and not file.startswith(installed_folders())
+def attribute_names() -> frozenset[str]:
+    """Return the names that functions with a stand-in have in their modules."""
+    names = (*FRESH, *CONVERTING, *(entry.partition(":")[0] for entry in MATH), *SCIPY)
+    return frozenset((*names, "log", "fsum", "as_strided", "c_", "r_", "dot"))

@@ -13,14 +13,13 @@ from numpy.typing import NDArray
 
 from fastcheck.engines import DisagreementError
 from fastcheck.engines.difference.bundles import LARGE, MEASURED, VERIFICATION, Bundle, SlopeNoise, few
-from fastcheck.engines.difference.creation import substituted
 from fastcheck.engines.difference.enclosure import Along
 from fastcheck.engines.difference.forms import Form
 from fastcheck.engines.difference.kinks import STEP as KINK_STEP
 from fastcheck.engines.difference.kinks import Operation
 from fastcheck.engines.difference.lifting import LiftedCost
-from fastcheck.engines.difference.restoring import holders_kept
 from fastcheck.engines.difference.runs import Runner, naming_the_line
+from fastcheck.engines.difference.session import session_of
 from fastcheck.engines.difference.state import LARGEST, BatchTooLargeError, Memory, TracingError
 from fastcheck.engines.difference.trace import Flags, Traced
 from fastcheck.engines.directional import Directional, Halfway, PlainDirections, Settled
@@ -66,7 +65,7 @@ def followed(
     if 0 < abs(problem.value) < UNDERFLOW:
         raise DisagreementError(f"J = {problem.value:g} is too small: its differences would underflow.")
     cost = problem.evaluator.cost
-    with substituted(cost), holders_kept(cost) as kept:
+    with session_of(cost) as session:
         noise = ASSUMED * float(np.spacing(abs(problem.value)))
         limit = max_memory // (8 * ARRAYS)
 
@@ -76,11 +75,11 @@ def followed(
             return directions
 
         try:
-            directions = verified(Runner(problem, execution, cost, noise, kept))
+            directions = verified(Runner(problem, execution, cost, noise, session.kept))
         except TracingError as first:
-            kept.restore()
+            session.kept.restore()
             try:
-                directions = verified(Runner(problem, execution, LiftedCost(cost), noise, kept))
+                directions = verified(Runner(problem, execution, LiftedCost(cost), noise, session.kept))
             except TracingError:
                 raise first from None
         yield directions

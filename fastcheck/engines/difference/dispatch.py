@@ -13,13 +13,16 @@ from fastcheck.engines.difference.arrays import (
     DifferenceArray,
     is_perturbed,
     made,
+    memory,
     taken,
 )
-from fastcheck.engines.difference.state import TracingError, running
+from fastcheck.engines.difference.state import TracingError, is_running, running
 
 
 def call_ufunc(ufunc: np.ufunc, method: str, inputs: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
     """Run a ufunc, or one of its methods, on perturbed arrays."""
+    if not is_running():
+        return call_outside(getattr(ufunc, method), inputs, keywords)
     running().begin()
     if method != "__call__":
         rule = UFUNC_METHODS.get((ufunc, method))
@@ -51,6 +54,8 @@ def name_of(ufunc: np.ufunc) -> str:
 
 def call_function(function: Any, arguments: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
     """Run a NumPy function on perturbed arrays."""
+    if not is_running():
+        return call_outside(function, arguments, keywords)
     running().begin()
     rule = FUNCTIONS.get(function)
     if rule is None:
@@ -112,6 +117,18 @@ def bare(tree: Any, name: str) -> Any:
     if type(tree) is dict:
         return {key: bare(item, name) for key, item in tree.items()}
     return tree
+
+
+def call_outside(function: Any, arguments: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
+    """Run a function on arrays that outlived their traces: on their values."""
+    return function(*map(remembered, arguments), **{key: remembered(x) for key, x in keywords.items()})
+
+
+def remembered(tree: Any) -> Any:
+    """Return an argument with values in place of arrays that outlived their traces."""
+    if type(tree) is DifferenceArray:
+        return memory(tree)
+    return type(tree)(map(remembered, tree)) if type(tree) in (list, tuple) else tree
 
 
 def rewrap(result: Any) -> Any:

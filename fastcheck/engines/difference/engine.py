@@ -8,11 +8,10 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from fastcheck.engines import Bound, DisagreementError, Estimate, Estimates, T
-from fastcheck.engines.difference.creation import substituted
 from fastcheck.engines.difference.finer_steps import faint, reconciled, with_finer_step
 from fastcheck.engines.difference.lifting import LiftedCost
-from fastcheck.engines.difference.restoring import holders_kept
 from fastcheck.engines.difference.runs import Runner
+from fastcheck.engines.difference.session import session_of
 from fastcheck.engines.difference.state import TracingError
 from fastcheck.engines.difference.verification import (
     Evidence,
@@ -61,13 +60,13 @@ class DifferenceEngine:
         if 0 < abs(problem.value) < UNDERFLOW:
             raise DisagreementError(f"J = {problem.value:g} is too small: its differences would underflow.")
         attempt, tally = problem.counted()
-        with substituted(cost), holders_kept(cost) as kept:
+        with session_of(cost) as session:
             try:
-                return _estimate(Runner(attempt, execution, cost, noise, kept), plan, use, passes)
+                return _estimate(Runner(attempt, execution, cost, noise, session.kept), plan, use, passes)
             except TracingError as first:
-                kept.restore()
+                session.kept.restore()
                 try:
-                    lifted = Runner(problem, execution, LiftedCost(cost), noise, kept)
+                    lifted = Runner(problem, execution, LiftedCost(cost), noise, session.kept)
                     return _estimate(lifted, plan, use, passes + tally.passes)
                 except TracingError:
                     raise first from None

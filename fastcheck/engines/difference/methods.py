@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from fastcheck.engines.difference import indexing, ordering, products, reductions, structure
-from fastcheck.engines.difference.arrays import UFUNCS, DifferenceArray
+from fastcheck.engines.difference.arrays import UFUNCS, DifferenceArray, memory
 from fastcheck.engines.difference.choices import clip
 from fastcheck.engines.difference.dispatch import check_dtype, write
 from fastcheck.engines.difference.state import TracingError, running
@@ -209,7 +210,33 @@ def attach() -> None:
         "base": property(lambda x: x._parent),
     }
     for name, function in special.items():
-        setattr(DifferenceArray, name, function)
+        setattr(DifferenceArray, name, or_outside(name, function))
+
+
+def or_outside(name: str, inside: Any) -> Any:
+    """Return a method or property that is that of the values once its array has outlived its trace."""
+    if isinstance(inside, property):
+        get, put = inside.fget, inside.fset
+        assert get is not None
+
+        def look(x: Any) -> Any:
+            return getattr(memory(x), name) if x._trace.over else get(x)
+
+        def assign(x: Any, value: Any) -> None:
+            if x._trace.over:
+                setattr(memory(x), name, value)
+            elif put is not None:
+                put(x, value)
+
+        return property(look, assign if put else None)
+
+    @functools.wraps(inside)
+    def call(self: Any, *arguments: Any, **keywords: Any) -> Any:
+        if self._trace.over:
+            return getattr(memory(self), name, lambda *_: NotImplemented)(*arguments, **keywords)
+        return inside(self, *arguments, **keywords)
+
+    return call
 
 
 def flat(x: Any) -> Any:

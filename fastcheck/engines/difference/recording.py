@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 
 from fastcheck.engines.difference.arrays import DifferenceArray
 from fastcheck.engines.difference.contraction import Labels
-from fastcheck.engines.difference.creation import substituted
 from fastcheck.engines.difference.forms import Array
+from fastcheck.engines.difference.session import session_of
 from fastcheck.engines.difference.state import Trace
 
 MANY = 256
@@ -136,7 +136,7 @@ def record(
     it raises passes through.
     """
     recorder = Recorder(leaves)
-    with substituted(cost), Trace(1, recorder=recorder), np.errstate(all="ignore"):
+    with session_of(cost, restoring=False), Trace(1, recorder=recorder), np.errstate(all="ignore"):
         result = cost(build([DifferenceArray(leaf, owned=False) for leaf in leaves]))
     return float(np.reshape(_values(result), ())), recorder
 

@@ -5,30 +5,28 @@ A perturbed array that was stored would be met again by the next evaluation, and
 
 from __future__ import annotations
 
+import collections
 import contextlib
-import functools
+import operator
 import types
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fastcheck.engines.difference.creation import PLAIN
+from fastcheck.engines.difference.arrays import DifferenceArray
+from fastcheck.engines.difference.reaching import (
+    Reached,
+    cached_results,
+    is_empty,
+    slot_values,
+    slots_of,
+    things_in,
+)
 
-NUMBERS = (float, int, str)
-"""What long lists hold: not worth a look."""
-
-
-@contextlib.contextmanager
-def holders_kept(cost: Any) -> Iterator[Kept]:
-    """Yield what the cost can reach; afterwards lists, dicts, attributes, closure cells and globals are as before."""
-    kept = Kept.of(cost)
-    try:
-        yield kept
-    finally:
-        kept.restore()
+MISSING = object()
+"""Stands for what was not there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,36 +35,61 @@ class Kept:
 
     arrays: list[NDArray[Any]]
     contents: list[tuple[Any, Any]]
+    slots: list[tuple[Any, dict[str, Any]]]
+    classes: list[tuple[type, dict[str, Any]]]
     cells: list[tuple[types.CellType, Any]]
     names: list[tuple[dict[str, Any], str, Any]]
+    caches: list[Any]
 
     @classmethod
-    def of(cls, cost: Any) -> Kept:
-        """Take note of everything that the cost can reach."""
-        found = reached(cost)
+    def of(cls, found: Reached) -> Kept:
+        """Take note of everything that was found."""
         return cls(
-            found.arrays,
-            [(holder, holder.copy()) for holder in found.holders],
-            [(cell, cell.cell_contents) for cell in found.cells],
-            [(namespace, name, namespace[name]) for namespace, name in found.names],
+            arrays=found.arrays,
+            contents=[(holder, contents(holder)) for holder in found.holders],
+            slots=[(thing, dict(slot_values(thing))) for thing in found.slotted],
+            classes=[(one, attributes_of(one)) for one in found.classes],
+            cells=[(cell, cell.cell_contents) for cell in found.cells if not is_empty(cell)],
+            names=[(namespace, name, namespace.get(name, MISSING)) for namespace, name in found.names],
+            caches=found.caches,
         )
 
     def changed(self) -> bool:
         """Whether anything holds something else now."""
         return (
-            any(not same_contents(holder, before) for holder, before in self.contents)
+            any(not same_things(holder, before) for holder, before in self.contents)
+            or any(not same_things(slot_values(thing), before) for thing, before in self.slots)
+            or any(not same_things(attributes_of(one), before) for one, before in self.classes)
             or any(is_empty(cell) or cell.cell_contents is not value for cell, value in self.cells)
-            or any(namespace.get(name) is not value for namespace, name, value in self.names)
+            or any(namespace.get(name, MISSING) is not value for namespace, name, value in self.names)
+            or any(map(holds_perturbed, self.caches))
         )
 
     def restore(self) -> None:
-        """Put everything back."""
+        """Put everything back; this may be done any number of times."""
         for holder, before in self.contents:
-            restore(holder, before)
+            if not same_things(holder, before):
+                restore(holder, before)
+        for thing, before in self.slots:
+            if not same_things(slot_values(thing), before):
+                for name in slots_of(type(thing)):
+                    _set(thing, name, before.get(name, MISSING), object)
+        for one, before in self.classes:
+            if not same_things(attributes_of(one), before):
+                for name in {**attributes_of(one), **before}:
+                    if vars(one).get(name, MISSING) is not before.get(name, MISSING):
+                        _set(one, name, before.get(name, MISSING), type)
         for cell, value in self.cells:
-            cell.cell_contents = value
+            if is_empty(cell) or cell.cell_contents is not value:
+                cell.cell_contents = value
         for namespace, name, value in self.names:
-            namespace[name] = value
+            if value is MISSING:
+                namespace.pop(name, None)
+            elif namespace.get(name) is not value:
+                namespace[name] = value
+        for cache in self.caches:
+            if holds_perturbed(cache):
+                cache.cache_clear()  # what it held before can be computed again
 
 
 class Restored:
@@ -83,94 +106,82 @@ class Restored:
             self.kept.restore()
 
 
-def same_contents(holder: Any, before: Any) -> bool:
-    """Whether a list or dict holds the very things that it held."""
+def attributes_of(cls: type) -> dict[str, Any]:
+    """Return the attributes of a class, but for those that Python keeps for itself and may make at any time."""
+    return {name: x for name, x in vars(cls).items() if not (name.startswith("__") and name.endswith("__"))}
+
+
+def contents(holder: Any) -> Any:
+    """Return a copy of a container, in which each thing is the very same."""
+    if isinstance(holder, collections.OrderedDict):
+        return dict(collections.OrderedDict.items(holder))  # its order is not that of the dict inside
     if isinstance(holder, dict):
-        return holder.keys() == before.keys() and list(map(id, holder.values())) == list(
-            map(id, before.values())
-        )
-    return list(map(id, holder)) == list(map(id, before))
+        return dict.copy(holder)
+    return set.copy(holder) if isinstance(holder, set) else things_in(holder)
+
+
+def same_things(now: Any, before: Any) -> bool:
+    """Whether a container holds the very things that a copy of it holds, in the same order."""
+    if isinstance(now, collections.OrderedDict):
+        now = contents(now)
+    if isinstance(before, dict):
+        if dict.__len__(now) != len(before):
+            return False
+        same_keys = all(map(operator.is_, dict.keys(now), before.keys()))
+        return same_keys and all(map(operator.is_, dict.values(now), before.values()))
+    if isinstance(before, set):
+        return set(map(id, things_in(now))) == set(map(id, before))
+    things = now if type(now) is list else things_in(now)
+    return len(things) == len(before) and all(map(operator.is_, things, before))
 
 
 def restore(holder: Any, before: Any) -> None:
-    """Give a list or dict its former contents, if they changed."""
-    if same_contents(holder, before):
-        return
+    """Give a container its former contents; other threads that read it meanwhile miss nothing that stays."""
     if isinstance(holder, dict):
-        holder.clear()
-        holder.update(before)
+        kind: Any = collections.OrderedDict if isinstance(holder, collections.OrderedDict) else dict
+        for key in [key for key in kind.keys(holder) if key not in before]:
+            kind.pop(holder, key, None)
+        if not all(map(operator.is_, kind.keys(holder), before)):  # in another order
+            kind.clear(holder)
+        for key, value in before.items():
+            if kind.get(holder, key, MISSING) is not value:
+                kind.__setitem__(holder, key, value)
+    elif isinstance(holder, set):
+        set.intersection_update(holder, before)
+        set.update(holder, before)
+    elif isinstance(holder, collections.deque):
+        collections.deque.clear(holder)
+        collections.deque.extend(holder, before)
+    elif isinstance(holder, np.ndarray):
+        for place, value in zip(np.ndindex(holder.shape), before, strict=True):
+            holder[place] = value
     else:
-        holder[:] = before
+        list.__setitem__(holder, slice(None), before)
 
 
-@dataclass(frozen=True, slots=True)
-class Reached:
-    """What a cost can reach: lists and dicts (those of attributes too), closure cells, globals, and arrays."""
+def _set(thing: Any, name: str, value: Any, by: Any) -> None:
+    """Set or delete an attribute, whatever the class of the thing does about that."""
+    with contextlib.suppress(AttributeError):  # a slot that is empty already
+        if value is MISSING:
+            by.__delattr__(thing, name)
+        else:
+            by.__setattr__(thing, name, value)
 
-    holders: list[Any] = field(default_factory=list)
-    cells: list[types.CellType] = field(default_factory=list)
-    names: list[tuple[dict[str, Any], str]] = field(default_factory=list)
-    arrays: list[NDArray[Any]] = field(default_factory=list)
 
-
-def reached(cost: Any) -> Reached:
-    """Return what a cost can reach through closures, defaults, globals that it names, and attributes."""
-    found = Reached()
-    waiting, seen = [cost], set()
+def holds_perturbed(cached: Any) -> bool:
+    """Whether functools.lru_cache remembers a perturbed array, or one is in a result that it remembers."""
+    waiting, seen = cached_results(cached), set()
     while waiting:
         thing = waiting.pop()
-        if id(thing) in seen or (isinstance(thing, PLAIN) and type(thing) is not np.ndarray):
+        if type(thing) is DifferenceArray:
+            return True
+        if id(thing) in seen:
             continue
         seen.add(id(thing))
-        if type(thing) is np.ndarray:
-            found.arrays.append(thing)
-        elif isinstance(thing, types.FunctionType):
-            filled = [cell for cell in thing.__closure__ or () if not is_empty(cell)]
-            used = [name for name in global_names(thing.__code__) if is_data(thing.__globals__.get(name))]
-            found.cells.extend(filled)
-            found.names.extend((thing.__globals__, name) for name in used)
-            waiting += [cell.cell_contents for cell in filled]
-            waiting += [thing.__globals__[name] for name in used]
-            waiting += [*(thing.__defaults__ or ()), *(thing.__kwdefaults__ or {}).values(), vars(thing)]
-        elif isinstance(thing, types.MethodType):
-            waiting += [thing.__func__, thing.__self__]
-        elif isinstance(thing, functools.partial):
-            waiting += [thing.func, *thing.args, *thing.keywords.values()]
-        elif type(thing) in (list, dict):
-            found.holders.append(thing)
-            waiting += [
-                x for x in (thing.values() if type(thing) is dict else thing) if not isinstance(x, NUMBERS)
-            ]
-        elif isinstance(thing, tuple):
+        if isinstance(thing, (list, tuple, set, collections.deque)):
             waiting += thing
-        else:
-            waiting += [getattr(thing, name) for name in slots(thing)]
-            if isinstance(getattr(thing, "__dict__", None), dict):
-                waiting.append(vars(thing))
-    return found
-
-
-def global_names(code: types.CodeType) -> list[str]:
-    """Return the names of globals and attributes in a function, and in the functions and generators inside it."""
-    inner = [constant for constant in code.co_consts if isinstance(constant, types.CodeType)]
-    return list(dict.fromkeys([*code.co_names, *(name for part in inner for name in global_names(part))]))
-
-
-def is_empty(cell: types.CellType) -> bool:
-    """Whether a closure cell has no value yet."""
-    try:
-        cell.cell_contents  # noqa: B018 — an empty cell raises
-    except ValueError:
-        return True
+        elif isinstance(thing, dict):
+            waiting += thing.values()
+        elif type(getattr(thing, "__dict__", None)) is dict and not isinstance(thing, type):
+            waiting.append(vars(thing))
     return False
-
-
-def is_data(value: Any) -> bool:
-    """Whether a global is something that a cost might set or fill, and not a module, class or number."""
-    return value is not None and not isinstance(value, (types.ModuleType, type, types.BuiltinFunctionType))
-
-
-def slots(thing: Any) -> list[str]:
-    """Return the names of filled slots of an object."""
-    names = [name for cls in type(thing).__mro__ for name in getattr(cls, "__slots__", ())]
-    return [name for name in names if isinstance(name, str) and hasattr(thing, name)]

@@ -15,7 +15,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastcheck.engines import DisagreementError
-from fastcheck.engines.difference.creation import substituted
 from fastcheck.engines.difference.enclosure import Enclosure
 from fastcheck.engines.difference.forms import Form
 from fastcheck.engines.difference.restoring import Kept, Restored
@@ -253,7 +252,7 @@ class Runner:
         rows = np.flatnonzero(slopes.kinked & ~slopes.unsupported)
         if rows.size:
             before = self.enclosure.runs
-            with one_blas_thread(), naming_the_line(), substituted(self.cost):
+            with one_blas_thread(), naming_the_line():
                 found = self.enclosure.of(self._number(part), part.at(rows))
             self.passes += self.enclosure.runs - before
             lower[rows] = np.fmin(lower[rows], found.lower)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import linecache
+import os
 import sys
 import threading
 import types
@@ -66,7 +67,7 @@ class Trace:
     ``kinked`` and ``unsupported`` are flags per member, ``work`` counts the elements processed:
     ``member_work`` of them grow with B, ``shared_work`` do not. ``largest`` is the biggest array. ``odd`` says that
     the opposite perturbations have exactly the opposite differences, because every rule so far was linear. A
-    ``recorder``, if there is one, is told what the cost multiplies and computes with; ``settling`` says what happens
+    , is told what the cost multiplies and computes with; ``settling`` says what happens
     at kinks, and ``shaking`` makes roundings fall another way.
     """
 
@@ -80,6 +81,7 @@ class Trace:
         "members",
         "memory",
         "odd",
+        "over",
         "recorder",
         "settling",
         "shaking",
@@ -111,6 +113,7 @@ class Trace:
         self.escapes: list[tuple[float, Any, TracingError]] = []
         self.stopped: TracingError | None = None
         self.odd = True
+        self.over = False
         self.member_work = 0
         self.shared_work = 0
         self.largest = 0
@@ -138,7 +141,10 @@ class Trace:
         return self
 
     def __exit__(self, *_: object) -> None:
-        _running.stack.pop()
+        self.over = True
+        self.escapes.clear()
+        if self in _running.stack:
+            _running.stack.remove(self)
 
 
 class Memory:
@@ -211,6 +217,32 @@ def is_running(trace: Trace | None = None) -> bool:
     """Whether this thread is tracing, and if one is given, whether this is the trace."""
     stack = _running.stack
     return bool(stack) and (trace is None or stack[-1] is trace)
+
+
+def traces_running() -> int:
+    """Return how many traces run in this thread, one inside the other."""
+    return len(_running.stack)
+
+
+def end_traces(count: int) -> None:
+    """End all traces of this thread but so many, the outer ones: a run may have been interrupted."""
+    for trace in _running.stack[count:]:
+        trace.__exit__()
+
+
+def _before_fork() -> None:
+    """End a trace in which a process is forked: what the other process computes cannot be followed."""
+    if _running.stack:
+        TracingError("fork", "what another process computes cannot be followed.")
+
+
+def _in_a_child() -> None:
+    """Let the traces of the parent be over in a process that was forked."""
+    end_traces(0)
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(before=_before_fork, after_in_child=_in_a_child)
 
 
 def users_frame() -> tuple[types.FrameType, types.FrameType]:

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from fastcheck.engines.difference.creation import substituted
+from fastcheck.engines.difference.session import session_of
 from fastcheck.engines.difference.state import LARGEST, BatchTooLargeError, Memory, TracingError
 from fastcheck.engines.difference.trace import Build, Cost, Flags, Traced, Vector, trace, trace_mixed
 
@@ -156,7 +156,7 @@ def sweep(
         limit=limit,
         begin=begin,
     )
-    with substituted(cost):
+    with session_of(cost, restoring=False):
         plan = batches(coordinates, experience)
         parts = mapped(lambda batch: both_ends(coordinates, batch, plan), plan.batches)
         return joined(parts, np.concatenate(plan.batches))

@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastcheck.engines.difference.arrays import DifferenceArray
-from fastcheck.engines.difference.creation import substituted
 from fastcheck.engines.difference.forms import Array, Form, Position
 from fastcheck.engines.difference.kinks import Settling
+from fastcheck.engines.difference.session import session_of
 from fastcheck.engines.difference.shaking import Shaking
 from fastcheck.engines.difference.state import LARGEST, Memory, Trace, TracingError
 
@@ -122,7 +122,8 @@ def trace_directions(
         for leaf, d in zip(leaves, directions, strict=True)
     ]
     members = next(len(d) for d in directions if d is not None)
-    return run(cost, build, leaves, forms, members, memory=memory, compiled=compiled)
+    with session_of(cost, restoring=False):
+        return run(cost, build, leaves, forms, members, memory=memory, compiled=compiled)
 
 
 def one_hot(shape: tuple[int, ...], flat_indices: NDArray[np.intp], steps: Vector) -> Form:
@@ -148,9 +149,9 @@ def run(
     settling: Settling | None = None,
     shaking: Shaking | None = None,
 ) -> Traced:
-    """Run the cost with these differences of the leaves."""
+    """Run the cost with these differences of the leaves, in a session of the cost."""
     state = Trace(members, compiled=compiled, memory=memory, limit=limit, settling=settling, shaking=shaking)
-    with substituted(cost), state, np.errstate(all="ignore"):
+    with state, np.errstate(all="ignore"):
         arrays = [DifferenceArray(x, form, owned=False) for x, form in zip(leaves, forms, strict=True)]
         result = cost(build(list(arrays)))
         if state.stopped is not None:

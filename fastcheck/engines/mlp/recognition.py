@@ -18,14 +18,14 @@ from numpy.typing import NDArray
 
 from fastcheck.engines.difference.lifting import LiftedCost
 from fastcheck.engines.difference.recording import Product, Recorder, record
-from fastcheck.engines.difference.restoring import holders_kept
+from fastcheck.engines.difference.session import session_of
 from fastcheck.engines.mlp.activations import Activation
 from fastcheck.engines.mlp.arrangement import Arranged, Mask
 from fastcheck.engines.mlp.fitting import Case, Fitted, fit
 from fastcheck.engines.mlp.guessing import guess_layer
 from fastcheck.engines.mlp.placement import Layer, Recognition
 from fastcheck.parameters import Layout, Vector
-from fastcheck.problem import Problem, generators_kept
+from fastcheck.problem import Problem
 
 Array = NDArray[np.float64]
 Arrays = Sequence[NDArray[Any]]
@@ -60,10 +60,12 @@ def recognise(problem: Problem) -> Recognition | None:
     if any(len(block.shape) > 2 or block.size == 0 for block in blocks):
         return None
     cost = problem.evaluator.cost
-    with generators_kept(), holders_kept(cost) as reached, np.errstate(all="ignore"):
-        recorder, found = _attempt(problem, cost, reached.arrays)
+    with session_of(cost) as session, np.errstate(all="ignore"):
+        recorder, found = _attempt(problem, cost, session.kept.arrays)
+        session.kept.restore()
         if found is None and recorder is not None and recorder.unwrapped:
-            _, found = _attempt(problem, LiftedCost(cost), reached.arrays)
+            _, found = _attempt(problem, LiftedCost(cost), session.kept.arrays)
+            session.kept.restore()
     return found
 
 

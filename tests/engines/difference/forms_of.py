@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from fastcheck.engines.difference.arrays import DifferenceArray
-from fastcheck.engines.difference.creation import substituted
 from fastcheck.engines.difference.forms import Form
+from fastcheck.engines.difference.session import session_of
 from fastcheck.engines.difference.state import Trace
 
 MEMBERS = 5
@@ -61,7 +61,7 @@ def ends(value, form):
 
 def agree(function, values, forms, rtol=1e-11, scale=1.0):
     """Assert that the traced differences of ``function`` are those of plain evaluation; return the trace."""
-    with substituted(function), Trace(MEMBERS) as trace, np.errstate(all="ignore"):
+    with session_of(function), Trace(MEMBERS) as trace, np.errstate(all="ignore"):
         arrays = [DifferenceArray(v.copy(), f) for v, f in zip(values, forms, strict=True)]
         result = function(*arrays)
         value, form = (result.value, result.form) if type(result) is DifferenceArray else (result, None)

@@ -394,3 +394,65 @@ def test_faint_gradients_are_judged_as_sharply(scale):
         assert function(cost, theta, right).passed
         assert not function(cost, theta, right | {"b": 1.000001 * right["b"]}).passed
         assert not function(cost, theta, right | {"b": 0 * right["b"]}).passed
+
+
+class Layer:
+    def __init__(self, name):
+        self.name = name
+
+    def forward(self, x, p):
+        self.x = x
+        return x.reshape(len(x), -1).dot(p["W" + self.name]) + p["b" + self.name]
+
+
+class NetworkOfLayers:
+    """X.dot(W) in methods of others, X in a dict, in an attribute, made inside."""
+
+    def __init__(self):
+        rng = np.random.default_rng(0)
+        self.data = {"X": rng.standard_normal((6, 2, 3)), "Y": rng.standard_normal((6, 2))}
+        self.layers = [Layer("1"), Layer("2")]
+        self.p = {"W1": rng.standard_normal((6, 4)), "W2": rng.standard_normal((4, 2))}
+        self.p |= {"b1": np.zeros(4), "b2": np.ones(2)}
+
+    def loss(self, p):
+        first, second = self.layers
+        h = np.tanh(first.forward(self.data["X"], p))
+        made = np.arange(12.0).reshape(6, 2) / 12
+        return np.sum((second.forward(h, p) - self.data["Y"]) ** 2) + np.sum(made.dot(p["W2"].T) ** 2)
+
+    def gradients(self):
+        p, X, made = self.p, self.data["X"].reshape(6, -1), np.arange(12.0).reshape(6, 2) / 12
+        h = np.tanh(X @ p["W1"] + p["b1"])
+        dz = 2 * (h @ p["W2"] + p["b2"] - self.data["Y"])
+        dh = dz @ p["W2"].T * (1 - h**2)
+        return {
+            "W1": X.T @ dh, "b1": dh.sum(0), "b2": dz.sum(0), "W2": h.T @ dz + 2 * (made.T @ made @ p["W2"].T).T,
+        }  # fmt: skip
+
+
+def test_methods_of_plain_arrays_are_followed_in_methods_of_the_users_classes():
+    network = NetworkOfLayers()
+    right = network.gradients()
+    report = check(network.loss, network.p, right)
+    assert (report.method, report.passed, report.notes) == ("difference", True, ())
+    for name, claim in right.items():
+        wrong = claim.copy()
+        wrong.flat[0] += 1e-4
+        assert check(network.loss, network.p, right | {name: wrong}).blocks[name].verdict == "fail"
+
+
+def test_methods_of_plain_arrays_called_dot_do_what_they_do():
+    X, W = np.random.default_rng(0).standard_normal((2, 3, 3))
+    out, dot = np.empty((3, 3)), X.dot
+
+    def cost(w):
+        plain = X.dot(X, out=out) if out is not None else None
+        assert plain is out
+        assert np.array_equal(X.dot(W), dot(W))
+        assert X.dot(2.0).shape == (3, 3)
+        return np.sum(X.dot(w.reshape(3, 3)).dot(X) ** 2) + X.dot(b=w[:3])[0] * X.dot([w[0], w[1], 2.0])[1]
+
+    expected = numerical_gradient(cost, W.ravel(), method="plain", epsilon=1e-3)
+    found = numerical_gradient(cost, W.ravel(), method="difference", epsilon=1e-3)
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-8 * np.abs(expected).max())

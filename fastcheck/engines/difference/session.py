@@ -1,0 +1,76 @@
+"""The time in which a cost is traced: its functions are instrumented, and what it stores is put back in the end."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+from fastcheck.engines.difference import elementwise
+from fastcheck.engines.difference.instrumenting import swap, swap_back
+from fastcheck.engines.difference.reaching import reached
+from fastcheck.engines.difference.restoring import Kept
+from fastcheck.engines.difference.state import end_traces, traces_running
+from fastcheck.undoing import Undone
+
+
+class Session(Undone):
+    """The traces of one cost.
+
+    The functions that the cost can reach are found once, when it begins. In the end, and whatever happens, they have
+    their own code, no trace runs in this thread that did not before, and lists, dicts, attributes, closure cells and
+    globals hold what they held (``kept``), unless it is told not to be ``restoring``.
+    """
+
+    kept: Kept
+
+    def __init__(self, cost: Any, *, restoring: bool = True) -> None:
+        self.cost, self.restoring = cost, restoring
+        self.before = traces_running()
+
+    def do(self) -> None:
+        """Begin."""
+        if "scipy.special" in sys.modules:
+            elementwise.register_scipy()
+        found = reached(self.cost)
+        self.kept = Kept.of(found)
+        _open.sessions.append(self)
+        swap(found.functions, id(self))
+
+    def undo(self) -> None:
+        """Put everything back."""
+        swap_back(id(self))
+        end_traces(self.before)
+        if self in _open.sessions:
+            if self.restoring:
+                self.kept.restore()
+            _open.sessions.remove(self)
+
+
+class _Open(threading.local):
+    def __init__(self) -> None:
+        self.sessions: list[Session] = []
+
+
+_open = _Open()
+
+
+@contextlib.contextmanager
+def session_of(cost: Any, *, restoring: bool = True) -> Iterator[Session]:
+    """Yield this thread's session of a cost: the one that it is in, or one that ends with the ``with`` block."""
+    cost = bare_cost(cost)
+    for session in _open.sessions:
+        if session.cost is cost:
+            yield session
+            return
+    with Session(cost, restoring=restoring) as session:
+        yield session
+
+
+def bare_cost(cost: Any) -> Any:
+    """Return the user's cost without what this package puts around it for some of its runs."""
+    while type(cost).__module__.startswith(__package__):
+        cost = cost.cost
+    return cost

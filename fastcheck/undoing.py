@@ -1,0 +1,64 @@
+"""What is done for the time of a ``with`` block is undone at its end, whenever Ctrl-C comes."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any, Self
+
+import numpy as np
+
+
+class Undone:
+    """A context manager that does something, and undoes it in the end.
+
+    Ctrl-C may come at any instruction: behind ``finally``, in ``__exit__`` itself, in the library's `contextlib`. So
+    there is a list of what this thread has to undo, and whoever leaves undoes all that was entered later and is still
+    on it. `undo` must be right after a `do` or an `undo` that was interrupted, and where nothing is left to undo.
+    """
+
+    def do(self) -> None:
+        """Do it."""
+
+    def undo(self) -> None:
+        """Undo it, if it was done."""
+
+    def __enter__(self) -> Self:
+        _entered.stack.append(self)
+        try:
+            self.do()
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        stack = _entered.stack
+        while self in stack:
+            stack[-1].undo()
+            stack.pop()
+
+
+class Guard(Undone):
+    """Undoes what is left of everything inside: one Ctrl-C can only disturb its ``__exit__`` or that of the others.
+
+    So it does with what `np.errstate` leaves, whose exit may be interrupted, too.
+    """
+
+    errors: dict[str, Any] | None = None
+
+    def do(self) -> None:
+        """Take note of how NumPy treats floating-point errors."""
+        self.errors = dict(np.geterr())
+
+    def undo(self) -> None:
+        """Let NumPy treat floating-point errors as before."""
+        if self.errors is not None and np.geterr() != self.errors:
+            np.seterr(**self.errors)
+
+
+class _Entered(threading.local):
+    def __init__(self) -> None:
+        self.stack: list[Undone] = []
+
+
+_entered = _Entered()
