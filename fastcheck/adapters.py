@@ -1,24 +1,23 @@
 """Other conventions of writing networks, turned into a cost that is a function of the parameters.
 
-`ForwardCost` for ``forward(X, Y, parameters) -> (cost, cache)``, `LayerCost` for a layer that returns arrays,
-`ObjectCost` for networks that hold their parameters in attributes.
+`ForwardCost` for ``forward(X, Y, parameters) -> (cost, cache)``, `LayerCost` for a layer that returns arrays; networks
+that hold their parameters in attributes have a module of their own, `objects`.
 """
 
 from __future__ import annotations
 
-import contextlib
 import copy
 import inspect
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from fastcheck.errors import EvaluationError, InvalidProblemError
-from fastcheck.parameters import map_structure, path_name
-from fastcheck.problem import expect_arguments, map_copy, same_values, structure_copy
-from fastcheck.randomness import restart
+from fastcheck.parameters import FLOAT_DTYPES, map_structure, path_name
+from fastcheck.problem import map_copy, same_values, structure_copy
+from fastcheck.randomness import repeating, restart
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -63,24 +62,41 @@ class ForwardCost:
         return result
 
 
+class LayerClaim(NamedTuple):
+    """What a layer's backward pass claims: gradients by name, the inputs for which it has None, sentences to report."""
+
+    gradients: dict[str, Any]
+    without: tuple[str, ...]
+    notes: tuple[str, ...]
+
+
 class LayerCost:
     """A layer's outputs times fixed random cotangents, summed: J = Σ dout ∘ out.
 
-    The parameters are the layer's inputs that are float arrays, by the names of the forward's arguments; all
-    others (labels, token ids, settings) stay as they are. ``dout`` has standard normal entries.
+    The parameters are the layer's inputs that are float arrays, by the names of the forward's arguments, or those of
+    ``wrt``; all others (labels, token ids, settings) stay as they are. ``dout`` has standard normal entries. Each call
+    of the forward gets copies, so that a layer may work in place. It has no ``penalties`` on the inputs.
     """
 
-    def __init__(self, forward: Callable[..., Any], inputs: Sequence[Any], seed: int) -> None:
+    penalties = False
+
+    def __init__(
+        self, forward: Callable[..., Any], inputs: Sequence[Any], seed: int, wrt: Any = None
+    ) -> None:
         self.forward = forward
         self.inputs = [structure_copy(value) for value in inputs]
         self.names = _argument_names(forward, len(inputs))
-        self.places = [i for i, value in enumerate(inputs) if _is_float_array(value)]
-        if not self.places:
+        self.floats = [i for i, value in enumerate(inputs) if _is_float_array(value)]
+        if not self.floats:
             got = ", ".join(type(value).__name__ for value in inputs) or "none"
             raise InvalidProblemError(
                 f"inputs: expected at least one float array, got {got}. Integer inputs have no gradient."
             )
-        out, _ = _split_output(self._call(self.parameters()))
+        self.places = self.floats if wrt is None else self._wanted(wrt)
+        for i in self.places:  # the backward is held to what the cost computes, in float64
+            if self.inputs[i].dtype in FLOAT_DTYPES:
+                self.inputs[i] = self.inputs[i].astype(np.float64)
+        out, _ = _split_output(repeating(self._call)(self._arguments({})))
         rng = np.random.default_rng(seed)
         self.cotangent = map_structure(lambda path, leaf: _cotangent(path, leaf, rng), out)
 
@@ -91,13 +107,13 @@ class LayerCost:
         other.cotangent = convert(self.cotangent)
         return other
 
-    def parameters(self) -> dict[str, Any]:
-        """Return the float inputs by name."""
-        return {self.names[i]: self.inputs[i] for i in self.places}
+    def parameters(self, names: Collection[str]) -> dict[str, Any]:
+        """Return the inputs of these names."""
+        return {name: value for name, value in zip(self.names, self.inputs, strict=True) if name in names}
 
     def __call__(self, parameters: Mapping[str, Any]) -> Any:
         """Return J."""
-        out, _ = _split_output(self._call(parameters))
+        out, _ = _split_output(self._call(self._arguments(parameters)))
         terms: list[Any] = []
         _pair_leaves(self.cotangent, out, lambda dout, value: terms.append(np.sum(dout * value)))
         total = terms[0]
@@ -105,164 +121,94 @@ class LayerCost:
             total = total + term
         return total
 
-    def gradients(self, backward: Callable[..., Any], parameters: Mapping[str, Any]) -> dict[str, Any]:
+    def claim(self, backward: Callable[..., Any]) -> LayerClaim:
         """Return what ``backward(dout, cache)`` claims, or ``backward(dout)`` for a layer without a cache."""
-        _, cache = _split_output(self._call(parameters))
+        arguments = self._arguments({})
+        _, cache = _split_output(self._call(arguments))
+        by_forward = self._changed(arguments)
         dout = map_copy(self.cotangent)
         restart()
         result = map_copy(backward(dout) if cache is NO_CACHE else backward(dout, cache))
+        by_backward = [name for name in self._changed(arguments) if name not in by_forward]
+        notes = [
+            f"{who} changes {', '.join(names)} in place (here in copies): what else holds that array, such as the "
+            "cache of the layer before, finds it changed."
+            for who, names in (("forward", by_forward), ("backward", by_backward))
+            if names
+        ]
+        claimed = self._by_name(result)
+        wanted = [self.names[i] for i in self.places]
+        without = tuple(name for name in wanted if claimed.get(_key(name, claimed), "missing") is None)
+        if len(without) == len(wanted):
+            raise InvalidProblemError(
+                f"backward: expected a gradient of at least one of {', '.join(wanted)}, got None. Does it end in a "
+                "return statement?"
+            )
+        others = {_key(n, claimed) for n in self.names if n not in wanted or n in without}
+        gradients = {key: value for key, value in claimed.items() if key not in others}
+        return LayerClaim(gradients, without, tuple(notes))
+
+    def _by_name(self, result: Any) -> dict[str, Any]:
+        """Return the claim as a dict: of all inputs, of those that are float arrays, or of those that are wanted."""
         if isinstance(result, Mapping):
             return dict(result)
-        names = [self.names[i] for i in self.places]
         claimed = list(result) if isinstance(result, (tuple, list)) else [result]
-        if len(claimed) == len(self.inputs):
-            claimed = [claimed[i] for i in self.places]
-        if len(claimed) != len(names):
-            raise InvalidProblemError(
-                f"backward: expected {len(names)} gradients, one for each float input ({', '.join(names)}), "
-                f"got {len(claimed)}. Return them in the order of the inputs, or a dict by their names."
-            )
-        return dict(zip(names, claimed, strict=True))
+        for places in (range(len(self.inputs)), self.floats, self.places):
+            if len(claimed) == len(places):
+                return {self.names[i]: gradient for i, gradient in zip(places, claimed, strict=True)}
+        names = [self.names[i] for i in self.places]
+        got = "None" if result is None else str(len(claimed))
+        raise InvalidProblemError(
+            f"backward: expected {len(names)} gradients, one for each float input ({', '.join(names)}), "
+            f"got {got}. Return them in the order of the inputs, or a dict by their names."
+        )
 
-    def _call(self, parameters: Mapping[str, Any]) -> Any:
-        arguments = list(self.inputs)
-        for i in self.places:
-            arguments[i] = parameters[self.names[i]]
+    def _wanted(self, wrt: Any) -> list[int]:
+        """Return the places of the inputs that are named, by name or by number."""
+        chosen = list(wrt) if isinstance(wrt, Iterable) and not isinstance(wrt, str) else [wrt]
+        places = [self.names.index(one) if one in self.names else one for one in chosen]
+        known = ", ".join(self.names[i] for i in self.floats)
+        for one, place in zip(chosen, places, strict=True):
+            if place not in self.floats:
+                raise InvalidProblemError(
+                    f"wrt: expected names or numbers of inputs that are float arrays ({known}), got {one!r}."
+                )
+        if not places:
+            raise InvalidProblemError(f"wrt: expected at least one of the inputs {known}, got none.")
+        return sorted(set(places))
+
+    def _arguments(self, parameters: Mapping[str, Any]) -> list[Any]:
+        """Return new arguments for a call of the forward."""
+        return [
+            parameters[name].copy() if name in parameters else _fresh(value)
+            for name, value in zip(self.names, self.inputs, strict=True)
+        ]
+
+    def _changed(self, arguments: list[Any]) -> list[str]:
+        """Return the names of the float inputs that a call has changed."""
+        return [self.names[i] for i in self.floats if not same_values(self.inputs[i], arguments[i])]
+
+    def _call(self, arguments: list[Any]) -> Any:
         return self.forward(*arguments)
 
 
 NO_CACHE = object()
 
 
-class ObjectCost:
-    """A cost without arguments that reads its parameters from an object's attributes, lists and dicts.
-
-    For each evaluation the arrays are put into every place where the object holds them, and afterwards
-    everything reachable from the object is as it was: places, lists, attributes, and the contents of arrays.
-    One object can only be evaluated by one thread at a time; ``threads`` says so.
-    """
-
-    threads = False
-
-    def __init__(self, network: Any, cost: Callable[[], Any], parameters: Any) -> None:
-        if not callable(cost):
-            raise InvalidProblemError(
-                f"cost: expected a function without arguments, got {type(cost).__name__}."
-            )
-        expect_arguments("cost", cost)
-        self.network, self.cost = network, cost
-        self.arrays: list[tuple[str, Any]] = []
-        map_structure(lambda path, leaf: self.arrays.append((path_name(path), leaf)), parameters)
-        held = {id(value): value for holder in _holders(network) for value in _values(holder)}
-        others = [v for v in held.values() if isinstance(v, np.ndarray) and not self._is_parameter(v)]
-        who = f"the {type(network).__name__}"
-        for name, array in self.arrays:
-            if id(array) not in held:
-                got = "another one (a copy?)" if isinstance(array, np.ndarray) else f"the value {array!r}"
-                raise InvalidProblemError(
-                    f"parameters: {name} is not held by {who}: expected the very array that an attribute, "
-                    f"list or dict of the object holds, got {got}. Pass it as {{'W': network.W, …}}."
-                )
-            for view in others:
-                if np.shares_memory(view, array):
-                    raise InvalidProblemError(
-                        f"parameters: {who} also holds a view of {name}, of shape {view.shape}, which cannot "
-                        "be given other values. Hold the same array in both places, and transpose or slice it "
-                        "where it is used."
-                    )
-
-    def _is_parameter(self, value: Any) -> bool:
-        return any(value is array for _, array in self.arrays)
-
-    def __call__(self, parameters: Any) -> Any:
-        """Return the cost with other arrays in the places of the parameters."""
-        with self._holding(parameters):
-            return self.cost()
-
-    def gradients(self, gradients: Callable[[], Any], parameters: Any) -> Any:
-        """Return what ``gradients()`` claims after a call of the cost."""
-        expect_arguments("gradients", gradients)
-        with self._holding(parameters):
-            self.cost()
-            restart()
-            return map_copy(gradients())
-
-    @contextlib.contextmanager
-    def _holding(self, parameters: Any) -> Iterator[None]:
-        new: list[Any] = []
-        map_structure(lambda _path, leaf: new.append(leaf), parameters)
-        replacement = {id(old): array for (_, old), array in zip(self.arrays, new, strict=True)}
-        with unchanged(self.network) as holders:
-            for holder in holders:
-                _replace(holder, replacement)
-            yield
+def _key(name: str, claimed: Mapping[str, Any]) -> str:
+    """Return the key of the gradient of an input."""
+    return name if name in claimed else f"d{name}"
 
 
-@contextlib.contextmanager
-def unchanged(network: Any) -> Iterator[list[Any]]:
-    """Yield the containers reachable from an object; afterwards they and the arrays in them are as before."""
-    holders = _holders(network)
-    before = [(holder, _contents(holder)) for holder in holders]
-    arrays = {id(a): a for holder in holders for a in _values(holder) if isinstance(a, np.ndarray)}
-    originals = [(array, array.copy()) for array in arrays.values()]
-    try:
-        yield holders
-    finally:
-        for holder, contents in before:
-            _restore(holder, contents)
-        for array, original in originals:
-            if array.flags.writeable and not same_values(array, original):
-                array[...] = original
-
-
-def _holders(network: Any) -> list[Any]:
-    """Return every dict and list reachable from an object through attributes, lists, dicts and tuples."""
-    found: list[Any] = []
-    seen: set[int] = set()
-    queue = [network]
-    while queue:
-        value = queue.pop()
-        if id(value) in seen or isinstance(value, (str, bytes, np.ndarray, type)) or inspect.ismodule(value):
-            continue
-        seen.add(id(value))
-        if isinstance(value, (dict, list)):
-            found.append(value)
-            queue += _values(value)
-        elif isinstance(value, (tuple, set, frozenset)):
-            queue += list(value)
-        elif _has_attributes(value):
-            queue.append(vars(value))
-    return found
-
-
-def _has_attributes(value: Any) -> bool:
-    if inspect.isroutine(value):
-        return False
-    module = type(value).__module__.partition(".")[0]
-    return hasattr(value, "__dict__") and module not in ("numpy", "builtins", "threading", "random")
-
-
-def _values(holder: Any) -> list[Any]:
-    return list(holder.values()) if isinstance(holder, dict) else list(holder)
-
-
-def _contents(holder: Any) -> Any:
-    return dict(holder) if isinstance(holder, dict) else list(holder)
-
-
-def _restore(holder: Any, contents: Any) -> None:
-    if isinstance(holder, dict):
-        holder.clear()
-        holder.update(contents)
-    else:
-        holder[:] = contents
-
-
-def _replace(holder: Any, replacement: Mapping[int, Any]) -> None:
-    items = holder.items() if isinstance(holder, dict) else enumerate(holder)
-    for key, value in list(items):
-        if id(value) in replacement:
-            holder[key] = replacement[id(value)]
+def _fresh(value: Any) -> Any:
+    """Return an input for one call: arrays are copied, also in lists, tuples and dicts."""
+    if isinstance(value, np.ndarray):
+        return value.copy()
+    if type(value) in (list, tuple):
+        return type(value)(map(_fresh, value))
+    if type(value) is dict:
+        return {key: _fresh(item) for key, item in value.items()}
+    return value
 
 
 def _argument_names(forward: Callable[..., Any], count: int) -> list[str]:

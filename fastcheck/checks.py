@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from fastcheck.adapters import ForwardCost, LayerCost, ObjectCost
+from fastcheck.adapters import ForwardCost, LayerCost
+from fastcheck.blind_spots import LookedAt, blind_spots
 from fastcheck.budgets import Budget
 from fastcheck.engines import Estimate, choose_engine
 from fastcheck.errors import InvalidProblemError
@@ -18,6 +19,7 @@ from fastcheck.execution import MAX_MEMORY, Backend, Execution, one_blas_thread
 from fastcheck.generators import generators_kept
 from fastcheck.judging import judged_block, kink_notes
 from fastcheck.norms import Comparison
+from fastcheck.objects import ObjectCost
 from fastcheck.plan import Plan, make_plan
 from fastcheck.problem import Problem, pose, structure_copy
 from fastcheck.randomness import repeating
@@ -61,13 +63,14 @@ def check(
     Parameters
     ----------
     cost
-        J, a function of the parameters that returns one real number, the same one for the same parameters.
+        J, a function of the parameters that returns one real number, the same one for the same parameters, or an array
+        without axes that holds it, of any library.
         It gets float64 arrays in the structure of ``parameters``.
     parameters
         θ: a dict, nested dict, list, tuple or named tuple of float arrays, or one array. Never changed.
     gradients
         The claim g in the same structure, keys ``W1`` or ``dW1``, other keys ignored; or a function that
-        returns it from the parameters.
+        returns it from the parameters. Arrays of numbers or truth values, lists, and arrays of other libraries.
     epsilon
         The step ε, in the units of θ; None lets the engine choose one for each coordinate.
     tolerance
@@ -178,7 +181,10 @@ def check(
             execution,
             functools.partial(judged_block, problem, plan.epsilon, tolerance, of_samples),
         )
-    judged = estimates.results
+        judged = estimates.results
+        unseen, more = blind_spots(
+            problem, (LookedAt(one.name, one.report, one.comparison) for one in judged)
+        )
     looked_at = {one.name for one in judged}
     notes = dict.fromkeys(note for one in judged for note in one.notes)
     kinked = sum(one.report.kinks for one in judged)
@@ -188,13 +194,15 @@ def check(
         blocks={one.name: one.report for one in judged},
         forward_passes=problem.forward_passes
         + estimates.forward_passes
-        + sum(one.forward_passes for one in judged),
+        + sum(one.forward_passes for one in judged)
+        + more,
         method=estimates.method,
         epsilon=plan.epsilon,
         tolerance=tolerance,
         seconds=time.perf_counter() - start,
         seed=plan.seed,
         notes=(*execution.notes, *estimates.notes, *notes, *kink_notes(kinked, estimates.kinks)),
+        unseen=unseen,
         left_out=tuple(
             block.name for block in problem.layout.blocks if block.size and block.name not in looked_at
         ),
@@ -317,7 +325,12 @@ def check_mlp(
 
 
 def check_layer(
-    forward: Callable[..., Any], backward: Callable[..., Any], *inputs: Any, seed: int = 0, **options: Any
+    forward: Callable[..., Any],
+    backward: Callable[..., Any],
+    *inputs: Any,
+    wrt: Any = None,
+    seed: int = 0,
+    **options: Any,
 ) -> Report:
     """Check the backward pass of a layer, with respect to every input that is a float array.
 
@@ -328,13 +341,17 @@ def check_layer(
     ----------
     forward
         ``forward(*inputs)`` returns ``out`` or ``(out, cache)``; ``out`` is an array, or a tuple, list or
-        dict of arrays (in a tuple: ``((out1, out2), cache)``).
+        dict of arrays (in a tuple: ``((out1, out2), cache)``). It may work in place: each call gets copies.
     backward
-        ``backward(dout, cache)``, or ``backward(dout)`` if forward returns no cache. Returns one gradient per
-        float input, in their order (or one per input; those of others are ignored), or a dict by the names of
-        the forward's arguments, with or without a ``d`` before them.
+        ``backward(dout, cache)``, or ``backward(dout)`` if forward returns no cache; ``dout`` is its own to change.
+        Returns one gradient per float input, in their order (or one per input; those of others are ignored), or a dict
+        by the names of the forward's arguments, with or without a ``d`` before them. None for an input that has no
+        gradient leaves that one out.
     *inputs
         The arguments. Float arrays are checked; integers, labels, token ids and settings are left alone.
+    wrt
+        Names or numbers of the inputs to check, such as ``"w"`` or ``(0, 2)``; None for all float arrays. The backward
+        may return the gradients of these alone.
     seed
         Seed of ``dout`` and of samples.
     **options
@@ -366,10 +383,17 @@ def check_layer(
     """
     _expect_function("forward", forward)
     _expect_function("backward", backward)
-    cost = LayerCost(forward, inputs, seed)
-    claim = functools.partial(cost.gradients, backward)
-    report = check(cost, cost.parameters(), claim, seed=seed, **options)
-    return dataclasses.replace(report, forward_passes=report.forward_passes + 2)
+    with generators_kept(), one_blas_thread():
+        cost = LayerCost(forward, inputs, seed, wrt)
+        claim = repeating(cost.claim)(backward)
+    names = [cost.names[i] for i in cost.places if cost.names[i] not in claim.without]
+    report = check(cost, cost.parameters(names), claim.gradients, seed=seed, **options)
+    return dataclasses.replace(
+        report,
+        forward_passes=report.forward_passes + 2,
+        notes=(*report.notes, *claim.notes),
+        left_out=(*report.left_out, *claim.without),
+    )
 
 
 def check_object(
@@ -381,7 +405,7 @@ def check_object(
     ----------
     network
         The object. Its attributes, and lists, dicts and objects in them, hold the parameters, each in one
-        place or in several (tied weights).
+        place or in several (tied weights). Views of them that it holds besides follow.
     cost
         A function without arguments, such as ``network.loss`` or ``lambda: network.loss(X, Y)``.
     parameters
@@ -399,7 +423,7 @@ def check_object(
     Raises
     ------
     InvalidProblemError, EvaluationError
-        As `check`; also if the object does not hold one of the arrays, or holds a view of it besides.
+        As `check`; also if the object does not hold one of the arrays, or holds a view of it as another dtype.
 
     Examples
     --------

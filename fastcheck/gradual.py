@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
+from fastcheck.blind_spots import LookedAt, blind_spots
 from fastcheck.block_screening import BlockScreening, Options, ScreenedBlock, measured
 from fastcheck.budgets import Budget, Gathered, gather, least
 from fastcheck.engines.directions import METHODS, Directions, opened
@@ -90,6 +91,10 @@ def check_gradually(
         for block in blocks
     }
     known = judged or screened
+    comparisons = {name: one.comparison for name, one in (screened | judged).items()}
+    unseen, _ = blind_spots(
+        problem, (LookedAt(name, reports[name], comparisons[name]) for name in comparisons)
+    )
     return Report(
         verdict=worst_verdict(report.verdict for report in reports.values()),
         difference=Comparison.joined(one.comparison for one in known.values()).difference
@@ -104,6 +109,7 @@ def check_gradually(
         seed=seed,
         notes=tuple(dict.fromkeys([*execution.notes, *first.notes, *_notes(found, judged, screened)])),
         stopped=stopped,
+        unseen=unseen,
     )
 
 

@@ -15,6 +15,7 @@ from fastcheck.power import measure_power
 from fastcheck.problem import Problem
 from fastcheck.report.result import BlockReport, block_report
 from fastcheck.rule import claims
+from fastcheck.symptoms import symptoms
 from fastcheck.verdict import Verdict
 
 KINKS_NAMED = 3
@@ -46,7 +47,8 @@ def judged_block(
     if found.cut and report.verdict is Verdict.INCONCLUSIVE:
         report = dataclasses.replace(report, cause=found.cut)
     name = estimate.part.block.name
-    return JudgedBlock(name, report, judgement.comparison, found.forward_passes, found.notes)
+    notes = (*found.notes, *symptoms(problem, estimate, judgement))
+    return JudgedBlock(name, report, judgement.comparison, found.forward_passes, notes)
 
 
 def kink_notes(coordinates: int, places: tuple[KinkPlace, ...]) -> tuple[str, ...]:

@@ -19,6 +19,7 @@ from fastcheck.report.result import BlockReport, Report, block_report
 from fastcheck.rule import Rows, Standing, claimed_dtype, claims
 from fastcheck.screening import read_options, screened_report
 from fastcheck.searching import Suspect, Traces, search
+from fastcheck.symptoms import symptoms
 from fastcheck.verdict import Verdict, judge
 
 
@@ -139,7 +140,8 @@ def locate_from(
     directions
         A way of measuring slopes, as screening has it open.
     suspects
-        Blocks of the problem in which something is wrong; nothing of what shows that is measured again.
+        Blocks of the problem in which something is wrong; nothing of what shows that is measured again. Blocks without
+        a coordinate are passed over.
     tolerance
         Relative error of a coordinate that still counts as right.
     seed
@@ -155,6 +157,7 @@ def locate_from(
         ``checked`` and ``wrong`` count these. Costs 2 to 4 dense directions for each halving of the rows, or a few runs
         with many rows each where these are cheaper, and about log₂ of the length of a row for what is inside.
     """
+    suspects = [suspect for suspect in suspects if suspect.block.size]
     found = search(problem, directions, suspects, tolerance=tolerance, seed=seed, max_memory=max_memory)
     reports = (_reported(problem, traces, directions.method, tolerance) for traces in found)
     named = {traces.block.name: report for traces, report in zip(found, reports, strict=True)}
@@ -174,4 +177,6 @@ def _reported(problem: Problem, traces: Traces, method: str, tolerance: float) -
     picture = Picture(traces, claimed, rows.compared(claimed), wrong, rounding)
     kinks = int((estimate.lower < estimate.upper).sum())
     report = block_report(judgement, measure_power(estimate, judgement, hardest), kinks, CONFIDENCE)
-    return dataclasses.replace(report, located=picture.located())
+    located = picture.located()
+    sentence = ". ".join([located.sentence, *symptoms(problem, estimate, judgement)])
+    return dataclasses.replace(report, located=dataclasses.replace(located, sentence=sentence))

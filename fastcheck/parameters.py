@@ -6,6 +6,7 @@ that structure; everything behind it sees one float64 vector of n coordinates, c
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -20,6 +21,18 @@ Vector = NDArray[np.float64]
 Path = tuple[Any, ...]
 
 FLOAT_DTYPES = tuple(np.dtype(name) for name in ("float16", "float32", "float64"))
+
+DEEPEST = 64
+"""Levels of nesting of a structure: what is deeper contains itself, or was built by a loop that went wrong."""
+
+COMPLEX = (
+    "Make its real and its imaginary part two parameters: {'re': z.real, 'im': z.imag}, with a cost that puts together "
+    "z = p['re'] + 1j * p['im']. Their gradients are ∂J/∂Re z and ∂J/∂Im z: G.real and G.imag of a G = ∂J/∂Re z + "
+    "i ∂J/∂Im z.",
+    "The gradient of a real cost with respect to a real parameter is real: the real part of the product with the "
+    "conjugate (A.conj().T @ r, not A.T @ r) if the computation between is complex.",
+)
+"""What to do about complex numbers in a parameter, and in a gradient."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,14 +156,15 @@ def read_gradients(layout: Layout, gradients: Any) -> tuple[NDArray[Any], ...]:
 
     A dict may call the gradient of ``W1`` either ``W1`` or ``dW1``; other keys (``dZ1``, ``dA1``) are
     ignored, but a key that looks like the gradient of one more block (``dW4`` beside ``dW1`` to ``dW3``) is
-    an error. Raises `InvalidProblemError` for missing or surplus blocks, wrong shapes, dtypes or values.
+    an error. Integers, truth values, lists and arrays of other libraries become float arrays: see `claimed_array`.
+    Raises `InvalidProblemError` for missing or surplus blocks, wrong shapes, dtypes or values.
     """
     claims: dict[int, Any] = {}
     _pair(layout.skeleton, gradients, (), claims)
     arrays = []
     for number, block in enumerate(layout.blocks):
         where = f"gradient of {block.name}"
-        arrays.append(read_array(claims[number], where))
+        arrays.append(read_array(claimed_array(claims[number], where), where))
         if arrays[-1].shape != block.shape:
             raise InvalidProblemError(_wrong_shape(where, block.shape, arrays[-1].shape))
     return tuple(arrays)
@@ -159,6 +173,10 @@ def read_gradients(layout: Layout, gradients: Any) -> tuple[NDArray[Any], ...]:
 def read_array(leaf: Any, where: str) -> NDArray[Any]:
     """Return a float array or float as an array of its dtype, not copied; `InvalidProblemError` otherwise."""
     kind = type(leaf)
+    if leaf is None:
+        raise InvalidProblemError(
+            f"{where}: expected a float NumPy array, got None. Is it made, and returned, before the check?"
+        )
     if not (kind is np.ndarray or isinstance(leaf, (float, np.floating))):
         raise InvalidProblemError(
             f"{where}: expected a float NumPy array, got {kind.__name__}. "
@@ -166,9 +184,13 @@ def read_array(leaf: Any, where: str) -> NDArray[Any]:
         )
     array = np.asarray(leaf)
     if array.dtype not in FLOAT_DTYPES:
+        advice = (
+            COMPLEX[where.startswith("gradient")]
+            if array.dtype.kind == "c"
+            else "Convert it with .astype(float)."
+        )
         raise InvalidProblemError(
-            f"{where}: expected dtype float64, float32 or float16, got {array.dtype}. "
-            "Convert it with .astype(float)."
+            f"{where}: expected dtype float64, float32 or float16, got {array.dtype}. {advice}"
         )
     finite = np.isfinite(array)
     if not finite.all():
@@ -181,8 +203,46 @@ def read_array(leaf: Any, where: str) -> NDArray[Any]:
     return array
 
 
+def claimed_array(leaf: Any, where: str) -> Any:
+    """Return a claim as an array of floats if it is one of other numbers, a list, or of another library; else itself.
+
+    Arrays of other libraries are known by what they can do: ``detach`` and ``cpu`` of a tensor that has a gradient or
+    lies elsewhere, and ``__array__``. Raises `InvalidProblemError` where this fails.
+    """
+    if type(leaf) is not np.ndarray:
+        if isinstance(leaf, np.ma.MaskedArray) or not (
+            isinstance(leaf, (list, int, np.generic)) or hasattr(leaf, "__array__")
+        ):
+            return leaf
+        leaf = to_numpy(leaf, where)
+    convertible = leaf.dtype.kind in "biuf" and leaf.dtype not in FLOAT_DTYPES
+    return leaf.astype(float) if convertible else leaf
+
+
+def to_numpy(value: Any, where: str) -> NDArray[Any]:
+    """Return a list, a number, or an array of any library as a NumPy array; `InvalidProblemError` if it is none."""
+    kind = f"{type(value).__module__}.{type(value).__qualname__}".removeprefix("builtins.")
+    try:
+        for method in ("detach", "cpu"):
+            value = getattr(value, method)() if hasattr(value, method) else value
+        return np.asarray(value)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise InvalidProblemError(
+            f"{where}: expected a float NumPy array, got {kind}, which cannot be made one ({error}). "
+            "Convert it with np.asarray(…, dtype=float)."
+        ) from None
+
+
 def map_structure(function: Callable[[Path, Any], Any], structure: Any, path: Path = ()) -> Any:
-    """Return the same nested structure with ``function(path, leaf)`` in the place of each leaf."""
+    """Return the same nested structure with ``function(path, leaf)`` in the place of each leaf.
+
+    Raises `InvalidProblemError` if it is nested more than `DEEPEST` levels deep, or contains itself.
+    """
+    if len(path) > DEEPEST:
+        raise InvalidProblemError(
+            f"{path_name(path[:3])}…: expected at most {DEEPEST} levels of lists, tuples and dicts, got more. Does it "
+            "contain itself? Pass the arrays in a flat dict or list."
+        )
     if isinstance(structure, Mapping):
         return {k: map_structure(function, v, (*path, k)) for k, v in structure.items()}
     if isinstance(structure, tuple) and hasattr(structure, "_fields"):
@@ -278,6 +338,20 @@ def _wrong_shape(where: str, expected: tuple[int, ...], got: tuple[int, ...]) ->
     message = f"{where}: expected shape {expected}, the parameter's, got {got}. "
     if len(got) > 1 and got == expected[::-1]:
         return message + "It is transposed: return its .T, or swap the factors of the product that makes it."
-    if int(np.prod(got)) == int(np.prod(expected)):
-        return message + "The sizes agree: use keepdims=True in the sum that makes it, or reshape it."
+    if _without_ones(got) == _without_ones(expected):
+        if len(got) > len(expected):
+            return (
+                message
+                + "It has a surplus axis: leave out keepdims=True in the sum that makes it, or reshape it."
+            )
+        if len(got) < len(expected):
+            return message + "It lacks an axis: use keepdims=True in the sum that makes it, or reshape it."
+    if math.prod(got) == math.prod(expected):
+        return message + "The sizes agree: reshape it, after a look at the order of the axes."
+    if len(got) > len(expected) and got[len(got) - len(expected) :] == expected:
+        return message + "Sum it over the axes along which the parameter was broadcast: .sum(axis=0)."
     return message + "Look at the product or sum that makes it."
+
+
+def _without_ones(shape: tuple[int, ...]) -> list[int]:
+    return [length for length in shape if length != 1]

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from fastcheck.errors import EvaluationError, InvalidProblemError
 from fastcheck.norms import largest
-from fastcheck.parameters import Layout, Vector, map_structure, read_gradients, read_parameters
+from fastcheck.parameters import Layout, Vector, map_structure, read_gradients, read_parameters, to_numpy
 
 SAME_COST = 16 * np.finfo(float).eps
 """Two evaluations at θ may differ by this much, relatively: threads may sum in another order."""
@@ -183,7 +183,9 @@ def expect_arguments(name: str, function: Callable[..., Any], *arguments: str) -
 
 
 def read_cost(result: Any) -> float:
-    """Return what a cost function returned as a float, or raise `EvaluationError`."""
+    """Return what a cost function returned as a float, or raise `EvaluationError`; tensors of other libraries serve."""
+    if hasattr(result, "__array__") and not isinstance(result, (np.ndarray, np.generic)):
+        result = to_numpy(result, "cost")
     if isinstance(result, (float, np.floating)) or _is_number(result):
         value = float(result)
         if math.isfinite(value):

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from fastcheck.blind_spots import LookedAt, blind_spots
 from fastcheck.block_screening import BlockScreening, Options, ScreenedBlock, measured
 from fastcheck.engines.directions import MAX_MEMORY, Directions, opened, together
 from fastcheck.errors import InvalidProblemError
@@ -161,17 +162,23 @@ def screened_problem(
             closer, more = look_closer(problem, way, screened, options)
             blocks |= closer
         notes, passes, method = way.notes, way.forward_passes + more, way.method
+    looked_at = (
+        LookedAt(one.residuals.block.name, blocks[one.residuals.block.name], one.comparison)
+        for one in screened
+    )
+    unseen, probes = blind_spots(problem, looked_at)
     return Report(
         verdict=worst_verdict(block.verdict for block in blocks.values()),
         difference=Comparison.joined(one.comparison for one in screened).difference,
         blocks=blocks,
-        forward_passes=problem.forward_passes + passes + sum(one.extra_passes for one in screened),
+        forward_passes=problem.forward_passes + passes + sum(one.extra_passes for one in screened) + probes,
         method=method,
         epsilon=plan.epsilon,
         tolerance=options.tolerance,
         seconds=time.perf_counter() - start,
         seed=plan.seed,
         notes=(*execution.notes, *notes, *_notes(screened, blocks)),
+        unseen=unseen,
     )
 
 

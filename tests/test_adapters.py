@@ -103,19 +103,6 @@ def test_layer_with_several_outputs(container):
     assert check_layer(forward, forgetful, data(3, 2)).verdict == "fail"
 
 
-def test_layer_that_changes_its_input_is_reported_and_nothing_is_lost():
-    x = data(3, 2)
-    before = x.copy()
-
-    def forward(x):
-        x *= 2
-        return x, None
-
-    with pytest.raises(EvaluationError, match="changes its parameters in place"):
-        check_layer(forward, lambda dout, cache: 2 * dout, x)
-    np.testing.assert_array_equal(x, before)
-
-
 @pytest.mark.parametrize(
     ("forward", "inputs", "error", "phrase"),
     [
@@ -272,13 +259,6 @@ def test_object_whose_functions_need_arguments_is_refused():
         check_object(network, lambda scale: scale * network.loss(), network.parameters(), network.gradients)
     with pytest.raises(InvalidProblemError, match=r"called as gradients\(\), got .* \(scale\)"):
         check_object(network, network.loss, network.parameters(), lambda scale: network.gradients())
-
-
-def test_object_with_a_view_of_a_parameter_is_refused():
-    network = Network()
-    network.transposed = network.layers[1].parameters["W"].T
-    with pytest.raises(InvalidProblemError, match="also holds a view of W1"):
-        check_object(network, network.loss, network.parameters(), network.gradients)
 
 
 def test_backprop_that_changes_its_data_is_reported():

@@ -19,6 +19,9 @@ from fastcheck.verdict import Judgement, Verdict
 WORST = 10
 """Coordinates listed for the whole."""
 
+CONSTANT_COST = "the cost does not change with any of its parameters"
+"""How a sentence in ``Report.unseen`` begins that the first line of the report repeats."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Coordinate:
@@ -112,8 +115,9 @@ class Report:
     courses, ‖g − ĝ‖ / (‖g‖ + ‖ĝ‖); the verdict comes from comparing every coordinate within its own error
     bound. ``method`` is the engine, ``epsilon`` its step (None: chosen for each coordinate), ``seconds`` the
     wall time, ``seed`` the seed that drew the sample, ``forward_passes`` all evaluations of the cost.
-    ``notes`` are sentences about how the check was run. ``stopped`` says why not all coordinates were checked, and is
-    None where all were that were asked for. ``left_out`` names the blocks that were not asked for.
+    ``notes`` are sentences about how the check was run, ``unseen`` about what it could not see. ``stopped`` says why
+    not all coordinates were checked, and is None where all were that were asked for. ``left_out`` names the blocks that
+    were not asked for.
     """
 
     verdict: Verdict
@@ -128,6 +132,7 @@ class Report:
     notes: tuple[str, ...] = ()
     stopped: str | None = None
     left_out: tuple[str, ...] = ()
+    unseen: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "blocks", MappingProxyType(dict(self.blocks)))

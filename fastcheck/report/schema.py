@@ -229,6 +229,7 @@ _REPORT = checked(
         notes=listed(text),
         stopped=optional(text),
         left_out=listed(text),
+        unseen=listed(text),
     ),
     _check_report,
 )

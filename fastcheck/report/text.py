@@ -13,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from fastcheck.legible import encodable, legible
-from fastcheck.report.result import BlockReport, Report
+from fastcheck.report.result import CONSTANT_COST, BlockReport, Report
 from fastcheck.verdict import Verdict
 
 WIDTH = 80
@@ -92,7 +92,7 @@ def rich_report(report: Report) -> RenderableType:
     if any(map(_to_be_located, report.blocks.values())):
         parts += [Text(), Text("Where? fastcheck.locate(cost, parameters, gradients) finds out.")]
     causes = [block.cause for block in report.blocks.values() if block.cause]
-    notes = [f"Inconclusive, {cause}" for cause in causes[:1]] + list(report.notes)
+    notes = [f"Inconclusive, {cause}" for cause in causes[:1]] + [*report.notes, *report.unseen]
     parts += [paragraph(f"Note: {note}") for note in notes]
     return Group(*parts)
 
@@ -141,6 +141,8 @@ def _headline(report: Report) -> Text:
     known = all(map(_known_as_a_whole, report.blocks.values())) and not report.left_out
     if report.verdict is Verdict.PASS and not known:
         sentence = PART
+    if any(unseen.startswith(CONSTANT_COST) for unseen in report.unseen):
+        sentence = CONSTANT_COST
     colour = COLOURS[report.verdict]
     return Text(f"{report.verdict.upper()}  ", style=colour).append_text(words(sentence, style="bold"))
 

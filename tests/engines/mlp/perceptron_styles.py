@@ -11,7 +11,8 @@ import scipy.special
 from scipy.special import expit, log_softmax, logsumexp
 
 from fastcheck import MLP, course
-from fastcheck.adapters import ForwardCost, ObjectCost
+from fastcheck.adapters import ForwardCost
+from fastcheck.objects import ObjectCost
 
 M = 7
 RNG = np.random.default_rng(7)

@@ -15,11 +15,12 @@ from perceptron_near_misses import NEAR_MISSES, NET, logits
 from perceptron_styles import STYLES, Network, bce, columns, normal, relu, sigmoid
 
 from fastcheck import MLP, course
-from fastcheck.adapters import ForwardCost, ObjectCost
+from fastcheck.adapters import ForwardCost
 from fastcheck.engines.difference.arrays import DifferenceArray
 from fastcheck.engines.mlp.fitting import simple
 from fastcheck.engines.mlp.losses import KINDS
 from fastcheck.engines.mlp.recognition import recognise
+from fastcheck.objects import ObjectCost
 from fastcheck.problem import pose
 
 OUTPUT = {kind: output for output, kind in KINDS.items()}
