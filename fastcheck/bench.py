@@ -5,15 +5,16 @@ The networks here are those of the folder benchmarks, which measures the same wi
 
 from __future__ import annotations
 
+import math
 import statistics
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
 from fastcheck import course
@@ -31,6 +32,13 @@ class Network:
     sizes: tuple[int, int, int, int]
     samples: int
     coordinates: Any = "all"
+
+    @property
+    def checked(self) -> int:
+        """The number of coordinates to check."""
+        if isinstance(self.coordinates, dict):
+            return sum(self.coordinates.values())
+        return sum((n_in + 1) * n_out for n_in, n_out in pairwise(self.sizes))
 
     @property
     def name(self) -> str:
@@ -72,7 +80,20 @@ METHODS: dict[str, dict[str, Any]] = {
 }
 """The rows for each network: options of `check`, and whether the cost offers batches."""
 
+LOOP = "reference loop"
+"""The row that the others are compared with."""
+
+SUBTRACTING = {LOOP, "plain"}
+"""Rows of which each parameter takes two forward passes."""
+
 REPEATS = 5
+"""Runs of a row besides the first, which warms up."""
+
+LIMIT = 45.0
+"""Seconds of all rows, of the minute that the whole command may take."""
+
+COLUMNS = "{:<16}{:>7}  {:<25}{:>8}{:>8}{:>8}{:>6}"
+"""One row: 80 columns at most."""
 
 
 def make_check(network: Network, *, batched: bool = False, **options: Any) -> Callable[[], Report]:
@@ -92,39 +113,63 @@ def forward_pass_seconds(network: Network) -> float:
         return _median(lambda: course.forward_propagation_n(X, Y, parameters), 50)[0]
 
 
-def run_bench(console: Console | None = None) -> None:
-    """Measure every network with every method and print the table; takes well under a minute."""
-    console = console or make_console()
+def run_bench(console: Console | None = None, limit: float = LIMIT) -> None:
+    """Measure every network with every method, and print each row as soon as it is known.
+
+    No row begins that is not expected to end within ``limit`` seconds, and it is repeated as long as its share of them
+    lasts: the first run of a row counts if there is no time for another.
+    """
+    console, clock = console or make_console(), _Clock(limit, len(NETWORKS) * len(METHODS))
     console.print(
         Text(
             "ms: median wall time of a whole check. passes: that time for each parameter, in\n"
             "forward passes of the NumPy code; 2 by definition for the loop. error: relative\n"
             "difference between the numerical gradient and the true one.\n"
+            "Compiling what is compiled, and then measuring:\n"
         )
     )
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    table.add_column("network")
-    for title in ("checked", "method", "ms", "passes", "× loop", "error"):
-        table.add_column(title, justify="left" if title == "method" else "right")
+    for options in METHODS.values():
+        make_check(NETWORKS[0], **options)()
+    console.print(
+        Text(COLUMNS.format("network", "checked", "method", "ms", "passes", "× loop", "error").rstrip())
+    )
     for network in NETWORKS:
-        one_pass = forward_pass_seconds(network)
-        loop = 0.0
+        one_pass, loop = forward_pass_seconds(network), math.nan
+        least = 2 * one_pass * network.checked
         for name, options in METHODS.items():
-            run = make_check(network, **options)
-            run()
-            seconds, report = _median(run, REPEATS)
-            loop = loop or seconds
-            passes = 2.0 if options["method"] == "reference" else seconds / one_pass / report.checked
-            table.add_row(
-                network.name if options["method"] == "reference" else "",
-                f"{report.checked:,}" if options["method"] == "reference" else "",
-                name,
-                f"{1e3 * seconds:.1f}",
-                f"{passes:.2f}",
-                f"{loop / seconds:.1f}",
-                f"{report.difference:.0e}",
-            )
-    console.print(table)
+            title = ("", "") if name != LOOP else (network.name, f"{network.checked:,}")
+            found = clock.measured(make_check(network, **options), least if name in SUBTRACTING else 0.0)
+            if found is None:
+                console.print(Text(f"{title[0]:<16}{title[1]:>7}  {name:<25}not measured: no time was left"))
+                continue
+            seconds, report = found
+            loop = seconds if name == LOOP else loop
+            passes = 2.0 if name == LOOP else seconds / one_pass / report.checked
+            times = "" if math.isnan(loop) else f"{loop / seconds:.1f}"
+            row = f"{1e3 * seconds:.1f}", f"{passes:.2f}", times, f"{report.difference:.0e}"
+            console.print(Text(COLUMNS.format(*title, name, *row)))
+
+
+class _Clock:
+    """Shares out the seconds of a row of measurements."""
+
+    def __init__(self, limit: float, rows: int) -> None:
+        self.end, self.rows = time.perf_counter() + limit, rows
+
+    @property
+    def left(self) -> float:
+        """The seconds left."""
+        return self.end - time.perf_counter()
+
+    def measured(self, run: Callable[[], Report], least: float) -> tuple[float, Report] | None:
+        """Return the median wall time of a run and its result, None if not even one of ``least`` seconds fits."""
+        share, self.rows = self.left / self.rows, self.rows - 1
+        if self.left <= least:
+            return None
+        begun = time.perf_counter()
+        first, report = _median(run, 1)
+        repeats = int(min(REPEATS, (begun + share - time.perf_counter()) / max(first, 1e-9)))
+        return _median(run, repeats) if repeats > 0 else (first, report)
 
 
 def _median(function: Callable[[], Any], repeats: int) -> tuple[float, Any]:

@@ -28,7 +28,9 @@ import numpy as np
 
 from fastcheck.engines import Bound, DisagreementError, Estimate, Estimates, choose_engine
 from fastcheck.engines.difference.state import TracingError
+from fastcheck.engines.difference.verification import BUNCHES
 from fastcheck.engines.directions import reason_for
+from fastcheck.engines.first_look import passes_to_come
 from fastcheck.engines.kinks import KinkPlace, Kinks
 from fastcheck.engines.noise import measured_noise, noise_to_come
 from fastcheck.errors import BudgetUsedUp, InvalidProblemError
@@ -64,18 +66,18 @@ GRACE = 1.05
 SUBTRACTING = {"plain", "reference"}
 """Methods that take two forward passes for each coordinate."""
 
-EACH = 4
-"""Forward passes that a coordinate takes by these methods at most, its share in the bound on truncation included."""
+EACH = 2
+"""Forward passes that a coordinate takes by these methods, if its claim agrees."""
+
+OTHERS = 16, 2, 32
+"""Forward passes that other engines take for a first batch; for each of the blocks, of which many are verified
+together; and for all of them at most."""
 
 STEPS = 24
-"""Forward passes that plain evaluation takes to choose the step of a block, usually."""
+"""Forward passes that choosing the step of a block takes, usually, where its claim does not agree."""
 
-OTHERS = 16, 2
-"""Forward passes that other engines take for a first batch, and for each block besides: recognising the network, noise,
-and what every block is verified by."""
-
-LOOK, CONFIRMED = 12, 48
-"""Forward passes that a second look at a coordinate takes, and those that confirm one mistake besides. The first batch
+LOOK, CONFIRMED = 14, 48
+"""Forward passes that closer looks at a coordinate take, and those that confirm one mistake besides. The first batch
 of plain evaluation leaves enough for a look at all of its coordinates; later ones know how many need it."""
 
 INTERRUPTED = "it was interrupted"
@@ -205,11 +207,12 @@ def gather(
     expected: str,
     epsilon: float | None,
     seed: int,
+    screened: bool,
 ) -> Gathered:
     """Estimate coordinates of blocks until all are done or the budget is; an interruption ends it, too.
 
     What is known of a block is judged after every batch, second looks included. ``expected`` is the engine that
-    ``method`` will probably choose.
+    ``method`` will probably choose, ``screened`` tells that all blocks were looked at along directions.
     """
     sizes = [block.size for block in blocks]
     starts = np.cumsum([0, *sizes])
@@ -218,13 +221,13 @@ def gather(
     inner = dataclasses.replace(execution, progress=False)
     with execution.tracking(sum(sizes)) as advance, budget.watched():
         order = PrefixOrder(sizes, seed)
-        first = least(problem, len(blocks), expected)
-        if expected in SUBTRACTING and budget.fits(problem.seconds, 1.0) >= first:
-            measured_noise(
-                problem
-            )  # more passes where J has kinks: the first batch is planned by what is left
+        if expected in SUBTRACTING and budget.fits(problem.seconds, 1.0) >= _careful(
+            problem, blocks, expected
+        ):
+            # More passes where J has kinks or is not quiet: the first batch is planned by what is left.
+            measured_noise(problem)
         while done < sum(sizes):
-            count = min(_next_batch(problem, budget, last, expected, len(blocks)), sum(sizes) - done)
+            count = min(_next_batch(problem, budget, last, expected, blocks, screened), sum(sizes) - done)
             if count < 1:
                 break
             begun, before = time.perf_counter(), budget.spent
@@ -236,8 +239,9 @@ def gather(
             for estimate in estimates.results:
                 name = estimate.part.block.name
                 parts[name].append(estimate)
-                together = merged(parts[name])
-                found.judged[name] = budget.finished(functools.partial(judge, together))
+                together, spent = merged(parts[name]), budget.spent
+                one = found.judged[name] = budget.finished(functools.partial(judge, together))
+                budget.settle(spent, max(one.forward_passes, budget.spent - spent))
             _note(found, estimates)
             expected = estimates.method
             done += count
@@ -260,11 +264,23 @@ def _estimated(
     return choose_engine("plain").estimate(problem, plan, execution, _kept)
 
 
-def least(problem: Problem, blocks: int, method: str) -> int:
-    """Return the forward passes that a first batch takes, about: one coordinate of each block."""
+def _careful(problem: Problem, blocks: Sequence[Block], method: str) -> int:
+    """Return the forward passes of a first batch whose noise is measured carefully, whether it is needed or not."""
+    return noise_to_come(problem) + least(problem, blocks, method)
+
+
+def preparing(problem: Problem, blocks: Sequence[Block], method: str) -> int:
+    """Return the forward passes that a first batch takes besides those for its coordinates, about."""
     if method not in SUBTRACTING:
-        return OTHERS[0] + OTHERS[1] * blocks
-    return noise_to_come(problem) + (EACH + (STEPS if method == "plain" else 0)) * blocks
+        start, each, most = OTHERS
+        return start + min(each * len(blocks), most)
+    return passes_to_come(problem, blocks, chooses=method == "plain")
+
+
+def least(problem: Problem, blocks: Sequence[Block], method: str) -> int:
+    """Return the forward passes that a first batch takes, about: one coordinate of each block."""
+    each = EACH if method in SUBTRACTING else 0
+    return preparing(problem, blocks, method) + each * len(blocks)
 
 
 def merged(several: Sequence[Estimate]) -> Estimate:
@@ -295,7 +311,14 @@ def merged(several: Sequence[Estimate]) -> Estimate:
         truncation=_merged_truncation(several, order),
         single_precision=any(estimate.single_precision for estimate in several),
         shaken=several[-1].shaken,
+        closer=functools.partial(_closer, several) if any(one.closer for one in several) else None,
     )
+
+
+def _closer(several: Sequence[Estimate]) -> tuple[Estimate, int]:
+    """Return the estimates of different places of one block after a closer look as one, and the forward passes."""
+    looks = [estimate.closer() if estimate.closer else (estimate, 0) for estimate in several]
+    return merged([estimate for estimate, _ in looks]), sum(passes for _, passes in looks)
 
 
 def _merged_truncation(several: Sequence[Estimate], order: Coordinates) -> Vector | None:
@@ -321,18 +344,29 @@ def _merged_kinks(several: Sequence[Estimate], order: Coordinates) -> Kinks | No
     return Kinks(counts, enclosed)
 
 
-def _next_batch(problem: Problem, budget: Budget, last: _Cost | None, method: str, blocks: int) -> int:
+def _next_batch(
+    problem: Problem,
+    budget: Budget,
+    last: _Cost | None,
+    method: str,
+    blocks: Sequence[Block],
+    screened: bool,
+) -> int:
     """Return how many coordinates come next, 0 if no more fit; ``last`` is what the last batch took."""
     shares = SHARE_OF_TIME, SHARE
     if last is None:
-        # The first ones in the order are one of each block, without which nothing could be said of it.
-        first, usual = least(problem, blocks, method), max(FIRST, 10 * blocks)
-        if budget.fits(problem.seconds, 1.0) < first:
-            return 0
-        left = budget.fits(problem.seconds, 1.0, shares)
+        # The first ones in the order are one of each block.
+        few, usual = len(blocks), max(FIRST, 10 * len(blocks))
+        first = preparing(problem, blocks, method)
+        left = budget.fits(problem.seconds, 1.0) - first
         if method not in SUBTRACTING:
-            return usual if left >= 1.5 * first else blocks
-        return max(blocks, int(min(usual, (left - first - CONFIRMED) / (EACH + LOOK))))
+            much = few <= BUNCHES and budget.fits(problem.seconds, 1.0, shares) >= 1.5 * first
+            return 0 if left < 0 else usual if much else few
+        spare = first + noise_to_come(problem) + CONFIRMED + STEPS * few
+        with_looks = (budget.fits(problem.seconds, 1.0, shares) - spare) / (EACH + LOOK)
+        # What directions say is better than coordinates that look wrong, as they may, and get no second look.
+        some = 0 if screened else few if EACH * few <= left else min(FIRST, left / EACH)
+        return int(max(some, min(usual, with_looks)))
     if method == "mlp":  # some coordinates take as long as all of them
         return sys.maxsize if budget.fits(last.seconds, last.passes, shares) >= 1 else 0
     passes = last.passes / last.coordinates

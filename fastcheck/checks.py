@@ -87,7 +87,9 @@ def check(
         the fastest that applies.
     n_jobs, backend
         Workers, as joblib counts them (−1: all cores), and their kind: ``"processes"`` or ``"threads"``, None
-        for what suits the cost. The result is the same to the last bit.
+        for what suits the cost. The result is the same to the last bit. A check that a module makes while it is
+        imported uses no other processes, as these would wait for the import; where one dies, the error names its
+        coordinates.
     seed
         Seed of the sample.
     confidence
@@ -111,7 +113,8 @@ def check(
     Returns
     -------
     Report
-        Costs two forward passes a coordinate and about a dozen more.
+        Evaluated plainly, it costs two forward passes for each coordinate and eleven more; blocks of which a claim does
+        not agree take more (docs/guide.md). By difference propagation some 50, and about two for each row of a matrix.
 
     Raises
     ------

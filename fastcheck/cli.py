@@ -28,6 +28,7 @@ def _run(command: str) -> int:
             from fastcheck.demo import run_demo
 
             return 0 if run_demo() else 1
+        print("fastcheck bench: loading what is measured; it ends within a minute.\n", flush=True)
         from fastcheck.bench import run_bench
 
         run_bench()

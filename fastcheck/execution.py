@@ -10,7 +10,6 @@ import contextlib
 import dataclasses
 import functools
 import os
-import pickle
 import sys
 import threading
 import time
@@ -22,6 +21,7 @@ import numpy as np
 
 from fastcheck.errors import InvalidProblemError
 from fastcheck.undoing import Undone
+from fastcheck.workers import cannot_be_sent, in_processes, in_threads, module_being_imported
 
 Backend = Literal["processes", "threads"]
 Chunk = TypeVar("Chunk")
@@ -100,22 +100,31 @@ class Execution:
         seconds: float,
         backend: Backend,
         advance: Callable[[int], None] | None = None,
+        describe: Callable[[Chunk], str] | None = None,
     ) -> list[Result]:
         """Return ``[function(chunk) for chunk in chunks]``, in parallel where it pays.
 
         ``sizes`` are the coordinates in each chunk (for the progress), ``seconds`` an estimate of the whole
         work on one core, ``backend`` what suits the function if the caller of fastcheck did not choose.
-        ``advance`` is told the size of each finished chunk; None starts a progress of its own.
+        ``advance`` is told the size of each finished chunk; None starts a progress of its own. ``describe`` says what a
+        chunk is, for the error where a process dies.
         """
         backend = self.backend or backend
         parallel = self.n_jobs != 1 and len(chunks) > 1 and seconds > WORKERS_PAY_AFTER[backend]
-        if parallel and backend == "processes" and not self._can_be_sent(function):
+        if parallel and backend == "processes" and not self._may_use_processes(function):
             parallel = False
         with contextlib.ExitStack() as stack:
             stack.enter_context(one_blas_thread())
             tell = advance or stack.enter_context(self.tracking(sum(sizes)))
             results = []
-            source = self._parallel(function, chunks, backend) if parallel else map(function, chunks)
+            source: Iterable[Result] = map(function, chunks)
+            if parallel:
+                alone = functools.partial(_on_one_thread, function)
+                source = (
+                    in_threads(alone, chunks, self.n_jobs)
+                    if backend == "threads"
+                    else in_processes(alone, chunks, self.n_jobs, describe)
+                )
             for result, size in zip(source, sizes, strict=True):
                 results.append(result)
                 tell(size)
@@ -141,23 +150,15 @@ class Execution:
             if bar:
                 bar.stop()
 
-    def _parallel(
-        self, function: Callable[[Chunk], Result], chunks: Sequence[Chunk], backend: Backend
-    ) -> Iterable[Result]:
-        import joblib
-
-        name = {"processes": "loky", "threads": "threading"}[backend]
-        workers = joblib.Parallel(n_jobs=self.n_jobs, backend=name, return_as="generator")
-        task = joblib.delayed(_on_one_thread)
-        results: Iterable[Result] = workers(task(function, chunk) for chunk in chunks)
-        return results
-
-    def _can_be_sent(self, function: Callable[..., Any]) -> bool:
-        import cloudpickle
-
-        try:
-            cloudpickle.dumps(function)
-        except (pickle.PicklingError, TypeError, AttributeError, ValueError) as error:
+    def _may_use_processes(self, function: Callable[..., Any]) -> bool:
+        """Tell whether other processes can do the work; a note says why not."""
+        if module := module_being_imported():
+            self.notes.append(
+                f"n_jobs={self.n_jobs} was not used: other processes would wait for the import of {module}, which "
+                "waits for this check. Put it into a function that is called later, or below if __name__ == '__main__'."
+            )
+            return False
+        if error := cannot_be_sent(function):
             self.notes.append(
                 f"n_jobs={self.n_jobs} was not used: the cost cannot be sent to other processes ({error}). "
                 "backend='threads' avoids that if the cost may run in several threads at once."

@@ -6,7 +6,7 @@ import dataclasses
 import functools
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 from fastcheck.blind_spots import LookedAt, blind_spots
@@ -83,11 +83,12 @@ def check_gradually(
         expected=method if method == "reference" else first.method,
         epsilon=epsilon,
         seed=seed,
+        screened=len(screened) == len(blocks),
     )
     judged, stopped = found.judged, None if found.complete else budget.stopped
+    not_reached = _not_reached(problem, len(blocks), first.method, budget.stopped)
     reports = {
-        block.name: _together(judged.get(block.name), screened.get(block.name))
-        or _unseen(problem, block, first.method, budget.stopped)
+        block.name: _together(judged.get(block.name), screened.get(block.name)) or not_reached(block)
         for block in blocks
     }
     known = judged or screened
@@ -170,8 +171,9 @@ def _groups(
     """
     start, each, along = _passes(way.method)
     blocks = _blocks(problem)
-    left = budget.fits(problem.seconds, 1.0)
-    both = left - least(problem, len(blocks), method if method == "reference" else way.method) + start
+    everything = start + (each + along * DIRECTIONS) * len(blocks)
+    left = budget.fits(way.seconds(everything) / everything, 1.0)
+    both = left - least(problem, blocks, method if method == "reference" else way.method) + start
     one = start + (each + along) * len(blocks)
     directions = ((both if one <= both else left) - start - each * len(blocks)) / (along * len(blocks))
     if directions < 1:
@@ -179,7 +181,7 @@ def _groups(
     options = dataclasses.replace(options, directions=int(min(DIRECTIONS, directions)))
     for group in grouped(problem, way, options):
         passes = (each + along * options.directions) * len(group)
-        if budget.fits(passes * problem.seconds, passes) < 1:
+        if budget.fits(way.seconds(passes), passes) < 1:
             return
         yield group
 
@@ -206,23 +208,27 @@ def _looked_closer(one: BlockScreening, residuals: Residuals, budget: Budget) ->
     return one.cut_short(residuals, budget.stopped)
 
 
-def _unseen(problem: Problem, block: Block, method: str, reason: str) -> BlockReport:
-    """Return the report of a block of which nothing is known."""
+def _not_reached(problem: Problem, blocks: int, method: str, reason: str) -> Callable[[Block], BlockReport]:
+    """Return what gives the report of a block of which nothing is known, one of so many ``blocks``."""
     start, each, along = _passes(method)
-    passes = problem.forward_passes + start + (each + along) * len(_blocks(problem))
-    return BlockReport(
-        verdict=Verdict.INCONCLUSIVE,
-        difference=math.nan,
-        shape=block.shape,
-        size=block.size,
-        checked=0,
-        wrong=0,
-        undecided=0,
-        worst=(),
-        cause=f"{block.name} was not looked at, as {reason}. A first look at every block takes about {passes:,} "
-        f"forward passes ({passes * problem.seconds:.2g} s).",
-        power=Power(coordinate=math.inf, factor=math.inf),
-    )
+    passes = problem.forward_passes + start + (each + along) * blocks
+
+    def report(block: Block) -> BlockReport:
+        return BlockReport(
+            verdict=Verdict.INCONCLUSIVE,
+            difference=math.nan,
+            shape=block.shape,
+            size=block.size,
+            checked=0,
+            wrong=0,
+            undecided=0,
+            worst=(),
+            cause=f"{block.name} was not looked at, as {reason}. A first look at every block takes about {passes:,} "
+            f"forward passes ({passes * problem.seconds:.2g} s).",
+            power=Power(coordinate=math.inf, factor=math.inf),
+        )
+
+    return report
 
 
 def _together(judged: JudgedBlock | None, screened: ScreenedBlock | None) -> BlockReport | None:

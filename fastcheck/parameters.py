@@ -6,8 +6,10 @@ that structure; everything behind it sees one float64 vector of n coordinates, c
 
 from __future__ import annotations
 
+import bisect
 import math
 import re
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -69,9 +71,16 @@ class Layout:
     skeleton: Any
     scalars: frozenset[int]
     _numbers: dict[str, int] = field(init=False)
+    _starts: list[int] = field(init=False)
+    _keys: tuple[Any, ...] | None = field(init=False)
 
     def __post_init__(self) -> None:
+        flat = isinstance(self.skeleton, Mapping) and list(self.skeleton.values()) == [
+            *range(len(self.blocks))
+        ]
         object.__setattr__(self, "_numbers", {block.name: k for k, block in enumerate(self.blocks)})
+        object.__setattr__(self, "_starts", [block.start for block in self.blocks])
+        object.__setattr__(self, "_keys", tuple(self.skeleton) if flat else None)
 
     @property
     def size(self) -> int:
@@ -87,6 +96,8 @@ class Layout:
 
     def assemble(self, arrays: Sequence[Any]) -> Any:
         """Return the user's structure with one given array per block, in the order of ``blocks``."""
+        if self._keys is not None:  # the usual way, and a quick one, as it is taken in every evaluation
+            return dict(zip(self._keys, arrays, strict=True))
         return map_structure(lambda _path, number: arrays[number], self.skeleton)
 
     def number(self, block: Block) -> int:
@@ -95,8 +106,7 @@ class Layout:
 
     def block_of(self, coordinate: int) -> Block:
         """Return the block that holds a coordinate of the vector."""
-        starts = [block.start for block in self.blocks]
-        return self.blocks[int(np.searchsorted(starts, coordinate, side="right")) - 1]
+        return self.blocks[bisect.bisect_right(self._starts, coordinate) - 1]
 
     def position(self, coordinate: int) -> tuple[Block, tuple[int, ...]]:
         """Return the block and the index inside it of a coordinate of the vector."""
@@ -140,7 +150,7 @@ def read_parameters(parameters: Any) -> tuple[Layout, Vector]:
             f"parameters: expected at least one coordinate, got none in {type(parameters).__name__}. "
             "Pass the arrays whose gradient you claim."
         )
-    duplicates = {b.name for b in blocks if sum(other.name == b.name for other in blocks) > 1}
+    duplicates = [name for name, count in Counter(block.name for block in blocks).items() if count > 1]
     if duplicates:
         raise InvalidProblemError(
             f"parameters: two blocks would both be called {sorted(duplicates)[0]}. Rename one of the keys."
@@ -293,17 +303,18 @@ def _pair(skeleton: Any, gradients: Any, path: Path, claims: dict[int, Any]) -> 
 
 def _match_keys(keys: list[Any], offered: list[Any], where: str) -> dict[Any, Any]:
     """Return the gradient's key for each parameter's key: the same one, or the one with d before it."""
+    known = set(offered)
     exact = {key: key for key in keys}
     prefixed = {key: f"d{key}" for key in keys}
-    complete = [all(v in offered for v in way.values()) for way in (exact, prefixed)]
+    complete = [all(v in known for v in way.values()) for way in (exact, prefixed)]
     if all(complete):
         raise InvalidProblemError(
             f"{where}: both {_some(keys)} and {_some(list(prefixed.values()))} are there: which are the "
             "gradients? Pass a dict with one of the two."
         )
-    mixed = {key: key if key in offered else prefixed[key] for key in keys}
+    mixed = {key: key if key in known else prefixed[key] for key in keys}
     chosen = prefixed if complete[1] else mixed
-    missing = [key for key, name in chosen.items() if name not in offered]
+    missing = [key for key, name in chosen.items() if name not in known]
     if missing:
         raise InvalidProblemError(
             f"{where}: missing gradient block {_some([prefixed[key] for key in missing])}: expected the keys "

@@ -110,7 +110,8 @@ def make_plan(layout: Layout, theta: Vector, coordinates: Any, epsilon: float | 
 def _choose(layout: Layout, coordinates: Any, seed: int) -> list[Part]:
     if isinstance(coordinates, Mapping):
         wishes = dict(coordinates)
-        unknown = [name for name in wishes if name not in {block.name for block in layout.blocks}]
+        known = {block.name for block in layout.blocks}
+        unknown = [name for name in wishes if name not in known]
         if unknown:
             raise InvalidProblemError(_no_block(layout, unknown[0]))
     elif _is_wish(coordinates):
@@ -166,15 +167,15 @@ def _by_block(layout: Layout, positions: Any) -> dict[str, list[Any]]:
     if isinstance(positions, str):
         raise InvalidProblemError(_not_a_wish("coordinates", positions))
     wishes: dict[str, list[Any]] = {}
+    names = {block.name for block in layout.blocks}
     for position in positions:
-        name, index = _parse(layout, position)
+        name, index = _parse(layout, position, names)
         wishes.setdefault(name, []).append(index)
     return wishes
 
 
-def _parse(layout: Layout, position: Any) -> tuple[str, Any]:
-    """Return block name and index of ``("W1", (3, 0))`` or ``"W1[3, 0]"``."""
-    names = {block.name for block in layout.blocks}
+def _parse(layout: Layout, position: Any, names: set[str]) -> tuple[str, Any]:
+    """Return block name and index of ``("W1", (3, 0))`` or ``"W1[3, 0]"``; ``names`` are those of the blocks."""
     if isinstance(position, str):
         name, index = position, "()"
         if position not in names and (match := re.fullmatch(r"(.*)\[([-\d, ]*)\]", position)):

@@ -183,9 +183,10 @@ class PrefixOrder:
         order = np.lexsort((which, _times(turns, self.sizes[which])))[:count]
         counts = np.bincount(which[order], minlength=self.sizes.size)
         inside = np.empty(order.size, dtype=np.intp)
+        by_block, ends = np.argsort(which[order], kind="stable"), np.cumsum(counts)
         for block in np.flatnonzero(counts):
-            here = which[order] == block
-            inside[here] = self.shuffles[block].places(turns[order][here])
+            here = by_block[ends[block] - counts[block] : ends[block]]
+            inside[here] = self.shuffles[block].places(turns[order[here]])
         self.drawn = self.drawn + counts
         return np.asarray(self.starts[which[order]] + inside, dtype=np.intp)
 

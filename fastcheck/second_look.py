@@ -83,22 +83,28 @@ def look_again(problem: Problem, epsilon: float | None, estimate: Estimate, tole
 
     Looked at are the plainly evaluated coordinates that are wrong at first sight, worst first, until one is
     confirmed; those left undecided by the noise of a step smaller than the default one; and, where nothing else
-    decides, those where claim and ĝ are both zero. Costs 2 to 16 forward passes for each. ``epsilon`` is the plan's.
+    decides, those where claim and ĝ are both zero. Costs 2 to 16 forward passes for each, and before that those of the
+    engine's closer look, if it has not taken it yet. ``epsilon`` is the plan's.
 
     Where a budget ends the look, coordinates that look wrong are undecided, unless one is confirmed. A check with a
     budget looks at growing samples of a block; what it evaluated for one of them is not evaluated again.
     """
     if not estimate.plain.size:
         return Looked(estimate, 0, ())
-    look, cut = _Look(problem, epsilon, estimate, tolerance), None
+    look, cut, passes = _Look(problem, epsilon, estimate, tolerance), None, 0
     standings = look.standings(estimate.plain)
     wrong = estimate.plain[standings == Standing.WRONG]
     try:
+        if estimate.closer is not None and standings.any():
+            estimate, passes = estimate.closer()
+            look = _Look(problem, epsilon, estimate, tolerance)
+            standings = look.standings(estimate.plain)
+            wrong = estimate.plain[standings == Standing.WRONG]
         look.suspects(wrong)
         look.undecided(estimate.plain[standings == Standing.UNDECIDED])
     except BudgetUsedUp as reason:
         cut = look.left(wrong, f"{reason}")
-    return Looked(look.result(), look.passes, look.notes(), cut)
+    return Looked(look.result(), passes + look.passes, look.notes(), cut)
 
 
 class _Look:

@@ -1,6 +1,7 @@
 """The command line: exit status, what is printed, colours."""
 
 import importlib
+import itertools
 import subprocess
 import sys
 
@@ -10,6 +11,7 @@ from rich.console import Console
 
 from fastcheck import FastcheckError, bench, demo
 from fastcheck.cli import main
+from fastcheck.report.text import make_console
 
 
 @pytest.fixture
@@ -108,6 +110,43 @@ def test_bench_prints_ratio_and_error_for_every_network(monkeypatch, capsys):
     assert max(map(len, out.splitlines())) <= 80
 
 
+def test_bench_says_what_it_does_before_it_loads_and_each_row_when_it_is_known(monkeypatch, capsys):
+    seen = []
+
+    def run():
+        seen.append(capsys.readouterr().out)
+        known(console=make_console())
+
+    known, check = bench.run_bench, bench.make_check
+
+    def make_check(network, **options):
+        seen.append(capsys.readouterr().out)
+        return check(network, **options)
+
+    monkeypatch.setattr(bench, "NETWORKS", bench.NETWORKS[:1])
+    monkeypatch.setattr(bench, "run_bench", run)
+    monkeypatch.setattr(bench, "make_check", make_check)
+    assert main(["bench"]) == 0
+    assert "ends within a minute" in seen[0]
+    assert "Compiling" in seen[1]
+    rows = [text for text in seen[2 + len(bench.METHODS) :] if text]
+    assert len(rows) == len(bench.METHODS) - 1  # the last one comes after the last check was made
+
+
+def test_bench_ends_in_its_time_however_slow_the_machine_is(monkeypatch, capsys):
+    """By a clock that goes on by two seconds whenever somebody looks."""
+    ticks = itertools.count(step=2.0)
+    monkeypatch.setattr(bench, "NETWORKS", bench.NETWORKS[:2])
+    monkeypatch.setattr(bench, "forward_pass_seconds", lambda network: 1e-3)
+    monkeypatch.setattr(bench.time, "perf_counter", lambda: next(ticks))
+    bench.run_bench(limit=100.0)
+    out = capsys.readouterr().out
+    assert next(ticks) < 200
+    assert "not measured: no time was left" in out
+    assert out.count("kernels ") == 2
+    assert max(map(len, out.splitlines())) <= 80
+
+
 @pytest.mark.parametrize(("no_color", "coloured"), [(None, True), ("1", False)])
 def test_colours_only_on_a_terminal_and_not_with_no_color(monkeypatch, no_color, coloured):
     monkeypatch.delenv("NO_COLOR", raising=False)
@@ -115,8 +154,6 @@ def test_colours_only_on_a_terminal_and_not_with_no_color(monkeypatch, no_color,
         monkeypatch.setenv("NO_COLOR", no_color)
     monkeypatch.setenv("FORCE_COLOR", "1")
     monkeypatch.setenv("TERM", "xterm-256color")
-    from fastcheck.report.text import make_console
-
     console = make_console()
     assert isinstance(console, Console)
     with console.capture() as capture:

@@ -27,7 +27,8 @@ def looked_at(cost, theta, claimed, epsilon=None, tolerance=1e-7):
 
     problem = pose(counted, np.array(theta, float), np.array(claimed, float))
     plan = make_plan(problem.layout, problem.theta, "all", epsilon, 0)
-    (before,) = PlainEngine().estimate(problem, plan, Execution(), lambda estimate: estimate).results
+    (first,) = PlainEngine().estimate(problem, plan, Execution(), lambda estimate: estimate).results
+    before, _ = first.closer()
     made = len(calls)
     looked = look_again(problem, epsilon, before, tolerance)
     assert looked.forward_passes == len(calls) - made
@@ -305,8 +306,8 @@ def metered(cost, theta, claimed, epsilon):
     problem, budget = pose(cost, theta, claimed), Budget.read(math.inf, None)
     problem = dataclasses.replace(problem, evaluator=dataclasses.replace(problem.evaluator, meter=budget))
     plan = make_plan(problem.layout, problem.theta, "all", epsilon, 0)
-    (estimate,) = PlainEngine().estimate(problem, plan, Execution(), lambda estimate: estimate).results
-    return problem, estimate, budget
+    (first,) = PlainEngine().estimate(problem, plan, Execution(), lambda estimate: estimate).results
+    return problem, first.closer()[0], budget
 
 
 def test_a_budget_leaves_suspects_undecided_until_it_is_enough():

@@ -30,9 +30,8 @@ def posed(family, seed, precision, factor=1.0, engine="plain", epsilon=None):
     claimed = {name: factor * g for name, g in right_gradient(network, np.float32).items()}
     problem = pose(cost, network.parameters, claimed)
     plan = make_plan(problem.layout, problem.theta, "all", epsilon, 0)
-    return problem, choose_engine(engine).estimate(
-        problem, plan, Execution(), lambda estimate: estimate
-    ).results
+    found = choose_engine(engine).estimate(problem, plan, Execution(), lambda estimate: estimate).results
+    return problem, [estimate.closer()[0] for estimate in found]
 
 
 def judged(problem, estimates):

@@ -49,9 +49,11 @@ class Estimate:
     coordinates meet kinks, None if none do or none are known. In plain evaluation ``bound`` is what rounding does,
     and ``truncation`` is to be added for what the finite step does to ``numerical``: a claim that agrees nevertheless
     is right, and another gets a second look, after which ``bound`` is all of it and ``truncation`` what no step
-    settled. ``single_precision`` tells that the cost computes in float32 or float16, or rounds its parameters to it;
-    ``loses_digits`` that ``bound`` holds rounding that hides. ``shaken``, in engines that know the operations, returns
-    the slopes at some places of the block while these are rounded otherwise.
+    settled. It is None as long as nobody asked: then ``closer`` returns the estimate with noise, step and truncation
+    measured, and the forward passes this took, none when asked again. ``single_precision`` tells that the cost
+    computes in float32 or float16, or rounds its parameters to it; ``loses_digits`` that ``bound`` holds rounding that
+    hides. ``shaken``, in engines that know the operations, returns the slopes at some places of the block while these
+    are rounded otherwise.
     """
 
     part: Part
@@ -66,6 +68,7 @@ class Estimate:
     single_precision: bool = False
     loses_digits: bool = False
     shaken: Callable[[Coordinates], Shaken | None] | None = None
+    closer: Callable[[], tuple[Estimate, int]] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

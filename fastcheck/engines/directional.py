@@ -114,6 +114,10 @@ class PlainDirections:
             self.forward_passes += passes
         return self._noise
 
+    def seconds(self, passes: int) -> float:
+        """Return what so many forward passes take, about."""
+        return passes * self.problem.seconds
+
     def along(self, block: Block, entries: NDArray[np.float64], shrink: float = 1.0) -> Directional:
         """Return the slopes along ``entries`` (k, block.size); four to fourteen forward passes each."""
         whole = slice(block.start, block.stop)

@@ -56,6 +56,10 @@ class Directions(Protocol):
         """Sentences for the report."""
         ...
 
+    def seconds(self, passes: int) -> float:
+        """Return what a group of blocks that costs so many forward passes takes, about."""
+        ...
+
     def along(self, block: Block, entries: NDArray[np.float64], shrink: float = 1.0) -> Directional:
         """Return the slopes along k directions in one block: ``entries``, shape (k, block.size).
 
@@ -203,6 +207,9 @@ class _Switching:
     @property
     def notes(self) -> tuple[str, ...]:
         return (*self.reason, *(self.exact.notes if self.exact else ()))
+
+    def seconds(self, passes: int) -> float:
+        return self.plain.seconds(passes) if self.exact is None else self.exact.seconds(passes)
 
     def along(self, block: Block, entries: NDArray[np.float64], shrink: float = 1.0) -> Directional:
         with self.switching():

@@ -7,10 +7,11 @@ from collections.abc import Callable
 import numpy as np
 
 from fastcheck.engines import Estimate, Estimates, T
-from fastcheck.engines.noise import measured_noise
-from fastcheck.engines.plain import explained, plainly
+from fastcheck.engines.first_look import looked_at
+from fastcheck.engines.noise import CostNoise
+from fastcheck.engines.plain import explained
 from fastcheck.engines.reference import central_differences
-from fastcheck.engines.steps import Slopes, truncation_bounds
+from fastcheck.engines.steps import Slopes
 from fastcheck.execution import Execution
 from fastcheck.parameters import Vector
 from fastcheck.plan import Coordinates, Plan
@@ -29,45 +30,44 @@ class ReferenceEngine:
         self, problem: Problem, plan: Plan, execution: Execution, use: Callable[[Estimate], T]
     ) -> Estimates[T]:
         """Return ĝ by the loop; the bound covers noise, truncation and the rounding of θ ± ε."""
-        epsilon, coordinates = plan.epsilon or EPSILON, plan.coordinates
-        with execution.tracking(plan.size) as advance:
-            slopes = _loop(problem, epsilon, coordinates, advance)
-        noise = measured_noise(problem)
-        passes = noise.passes
-
-        def measure(coordinates: Coordinates, steps: Vector) -> Slopes:
-            nonlocal passes
-            passes += 2 * coordinates.size
-            return _loop(problem, float(steps[0]), coordinates, _nobody)
-
-        steps, values = np.full(coordinates.shape, epsilon), problem.theta[coordinates]
-        step_error = np.spacing(np.abs(values) + epsilon) / epsilon
-        rounding = noise.bound(values + steps, values - steps, slopes[0]) + step_error * np.abs(slopes[0])
-        truncation = truncation_bounds(plan.rows, coordinates, steps, slopes, rounding, measure)
-        return Estimates(
-            method=self.name,
-            results=tuple(map(use, plainly(plan, slopes[0], rounding, truncation, noise))),
-            forward_passes=2 * plan.size + passes,
-        )
+        return looked_at(self.name, problem, plan, _Loop(problem, execution), plan.epsilon or EPSILON, use)
 
 
-def _loop(
-    problem: Problem, epsilon: float, coordinates: Coordinates, advance: Callable[[int], None]
-) -> Slopes:
-    """Return the central differences, and by how much the slopes on the two sides of θ differ, both (k,)."""
-    costs: list[float] = []
+class _Loop:
+    """Measures slopes by the loop, and counts the forward passes."""
 
-    def noted(theta: Vector) -> float:
-        costs.append(problem.evaluator(theta))
-        return costs[-1]
+    def __init__(self, problem: Problem, execution: Execution) -> None:
+        self.problem, self.execution, self.passes = problem, execution, 0
+        self.noise: CostNoise | None = None
 
-    central = np.empty(coordinates.size)
-    for k, i in enumerate(coordinates):
-        with explained(problem.layout, int(i), epsilon):
-            central[k] = central_differences(noted, problem.theta, [int(i)], epsilon)[0]
-        advance(1)
-    plus, minus = np.reshape(costs, (-1, 2)).T
-    return central, np.abs((plus - problem.value) - (problem.value - minus)) / epsilon
+    def slopes(self, coordinates: Coordinates, steps: Vector) -> Slopes:
+        with self.execution.tracking(coordinates.size) as advance:
+            return self._differences(coordinates, steps, advance)
+
+    def measure(self, coordinates: Coordinates, steps: Vector) -> Slopes:
+        return self._differences(coordinates, steps, _nobody)
+
+    def rounding(self, noise: CostNoise, coordinates: Coordinates, steps: Vector, slopes: Slopes) -> Vector:
+        values, central = self.problem.theta[coordinates], slopes[0]
+        step_error = np.spacing(np.abs(values) + steps) / steps
+        return noise.bound(values + steps, values - steps, central) + step_error * np.abs(central)
+
+    def _differences(self, coordinates: Coordinates, steps: Vector, advance: Callable[[int], None]) -> Slopes:
+        """Return the central differences, and by how much the slopes on the two sides of θ differ, both (k,)."""
+        problem, costs = self.problem, list[float]()
+
+        def noted(theta: Vector) -> float:
+            costs.append(problem.evaluator(theta))
+            return costs[-1]
+
+        central = np.empty(coordinates.size)
+        for k, (i, step) in enumerate(zip(coordinates.tolist(), steps.tolist(), strict=True)):
+            with explained(problem.layout, i, step):
+                central[k] = central_differences(noted, problem.theta, [i], step)[0]
+            self.passes += 2
+            advance(1)
+        plus, minus = np.reshape(costs, (-1, 2)).T
+        return central, np.abs((plus - problem.value) - (problem.value - minus)) / steps
 
 
 def _nobody(_count: int) -> None:

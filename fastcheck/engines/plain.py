@@ -7,19 +7,21 @@ vectors to the costs (batch,), is asked for whole batches at once.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from fastcheck.engines import Bound, Estimate, Estimates, T
-from fastcheck.engines.noise import CostNoise, measured_noise
+from fastcheck.engines import Estimate, Estimates, T
+from fastcheck.engines.first_look import looked_at
+from fastcheck.engines.noise import CostNoise
 from fastcheck.engines.steps import STEP as STEP
-from fastcheck.engines.steps import Measure, Slopes, chosen_steps, truncation_bounds
+from fastcheck.engines.steps import Slopes
+from fastcheck.engines.steps import default_steps as default_steps
 from fastcheck.errors import EvaluationError
 from fastcheck.execution import Backend, Execution
-from fastcheck.parameters import Block, Layout, Vector
+from fastcheck.parameters import Layout, Vector
 from fastcheck.plan import Coordinates, Plan
 from fastcheck.problem import Evaluator, Problem, check_unchanged
 
@@ -34,74 +36,15 @@ SAME_BATCH = 1e-12
 
 
 class PlainEngine:
-    """Batched and parallel plain evaluation: 2 forward passes a coordinate, and 4 or more for a few of each block."""
+    """Batched and parallel plain evaluation: 2 forward passes a coordinate, and more where a claim does not agree."""
 
     name = "plain"
 
     def estimate(
         self, problem: Problem, plan: Plan, execution: Execution, use: Callable[[Estimate], T]
     ) -> Estimates[T]:
-        """Return ĝ; the step is ``plan.epsilon`` or chosen for each block by the noise and curvature of J."""
-        evaluations, coordinates = Evaluations(problem, execution), plan.coordinates
-        steps = default_steps(problem.theta[coordinates], plan.epsilon)
-        try:
-            noise = measured_noise(problem)
-        except Exception:
-            evaluations.slopes(coordinates, steps)  # raises the same and names the coordinate, if one does it
-            raise
-        evaluations.noise = noise
-
-        def measure(coordinates: Coordinates, steps: Vector) -> Slopes:
-            return evaluations.slopes(coordinates, steps, advance=_nobody)
-
-        if plan.epsilon is None:
-            units = default_steps(problem.theta, None) / STEP
-            chosen = _steps(problem, [part.block for part in plan.parts], units, noise.arithmetic, measure)
-            steps = np.repeat(chosen, [part.size for part in plan.parts]) * units[coordinates]
-        slopes = evaluations.slopes(coordinates, steps)
-        rounding = evaluations.rounding(noise, coordinates, steps, slopes)
-        truncation = truncation_bounds(plan.rows, coordinates, steps, slopes, rounding, measure)
-        return Estimates(
-            method=self.name,
-            results=tuple(map(use, plainly(plan, slopes[0], rounding, truncation, noise))),
-            forward_passes=evaluations.passes + noise.passes,
-        )
-
-
-def _steps(
-    problem: Problem, blocks: Sequence[Block], units: Vector, noise: float, measure: Measure
-) -> list[float]:
-    """Return the relative step of each block, chosen once for a problem."""
-    unknown = [block for block in blocks if (STEP, block.name) not in problem.measured]
-    for block, step in zip(unknown, chosen_steps(unknown, units, noise, measure), strict=True):
-        problem.measured[STEP, block.name] = step
-    return [problem.measured[STEP, block.name] for block in blocks]
-
-
-def plainly(
-    plan: Plan, numerical: Vector, rounding: Vector, truncation: Vector, noise: CostNoise
-) -> Iterator[Estimate]:
-    """Yield the estimates of the parts of a plan of which all coordinates were evaluated plainly; arrays (k,)."""
-    for part, rows in zip(plan.parts, plan.rows, strict=True):
-        central = numerical[rows]
-        yield Estimate(
-            part=part,
-            numerical=central,
-            lower=central,
-            upper=central,
-            bound=Bound(0.0, rounding[rows]),
-            noise=noise.level,
-            plain=np.arange(part.size),
-            truncation=truncation[rows],
-            single_precision=noise.single_precision,
-        )
-
-
-def default_steps(values: Vector, epsilon: float | None) -> Vector:
-    """Return the step of each coordinate: ε, or a power of two near 2⁻¹⁷ max(1, |θ|)."""
-    if epsilon is not None:
-        return np.full(values.shape, epsilon)
-    return np.asarray(STEP * np.exp2(np.ceil(np.log2(np.maximum(1.0, np.abs(values))))))
+        """Return ĝ; the step is ``plan.epsilon`` or chosen for each block by the noise of J and the size of slopes."""
+        return looked_at(self.name, problem, plan, Evaluations(problem, execution), plan.epsilon, use)
 
 
 def differences(problem: Problem, coordinates: Coordinates, steps: Vector, execution: Execution) -> Vector:
@@ -151,11 +94,21 @@ class Evaluations:
             seconds=2 * coordinates.size * problem.seconds,
             backend=kind,
             advance=advance,
+            describe=self._names,
         )
         self.passes += 2 * coordinates.size
         plus, minus = np.concatenate(pairs).T
         bend = np.abs((plus - self.value) / (above - values) - (self.value - minus) / (values - below))
         return (plus - minus) / (above - below), bend
+
+    def _names(self, chunk: tuple[Coordinates, Vector, Vector]) -> str:
+        """Return the names of the first and last coordinate of a chunk."""
+        first, last = (self.problem.layout.coordinate_name(int(chunk[0][k])) for k in (0, -1))
+        return first if first == last else f"{first} to {last}"
+
+    def measure(self, coordinates: Coordinates, steps: Vector) -> Slopes:
+        """Return the same of a few coordinates, without telling the progress."""
+        return self.slopes(coordinates, steps, _nobody)
 
     def rounding(self, noise: CostNoise, coordinates: Coordinates, steps: Vector, slopes: Slopes) -> Vector:
         """Return a bound on what rounding does to the central differences with these steps, (k,)."""

@@ -64,6 +64,11 @@ class Slopes:
         return np.asarray((self.right + self.left) / 2)
 
     @property
+    def smooth(self) -> bool:
+        """Whether none of them is a kink, and all could be followed."""
+        return not (self.kinked.any() or self.unsupported.any())
+
+    @property
     def typical(self) -> float:
         """The RMS of those that could be followed."""
         central = self.central

@@ -30,6 +30,9 @@ SMALLEST, LARGEST = STEP / FACTOR**2, STEP * FACTOR**4
 ENOUGH = 2.0**-33
 """Noise below this share of the slopes needs no larger step."""
 
+PROMISING = 2.0**-24
+"""Bound on rounding, as a share of the claim, up to which the step that the claim suggests is worth trying."""
+
 FEW = 4
 """Coordinates of each block by which its step is chosen."""
 
@@ -61,15 +64,39 @@ Measure = Callable[[Coordinates, Vector], Slopes]
 """Measures some coordinates (k,) with the steps (k,)."""
 
 
-def chosen_steps(blocks: Sequence[Block], units: Vector, noise: float, measure: Measure) -> list[float]:
-    """Return the step of each block, relative to ``units``, max(1, |θ|) for all n coordinates; ``noise`` is σ.
+def units(values: Vector) -> Vector:
+    """Return the units of steps: powers of two near max(1, |θ|)."""
+    return np.asarray(np.exp2(np.ceil(np.log2(np.maximum(1.0, np.abs(values))))))
 
-    Steps for a few coordinates of each block grow from `STEP` until truncation shows beside noise, or noise is small
-    beside the slopes. Costs 4 forward passes for each of them, and 2 for every step more. Source: J. J. Moré and
-    S. M. Wild, Estimating derivatives of noisy simulations, ACM Trans. Math. Softw. 38 (2012).
+
+def default_steps(values: Vector, epsilon: float | None) -> Vector:
+    """Return the step of each coordinate: ε, or `STEP` in its `units`."""
+    return STEP * units(values) if epsilon is None else np.full(values.shape, epsilon)
+
+
+def suggested_step(claimed: Vector, scale: Vector, noise: float) -> float | None:
+    """Return the step, relative to ``scale``, that suits the slopes claimed (k,) if J changes over distances of 1.
+
+    With third derivatives as large as the slopes, the error of noise σ and of truncation are smallest together there.
+    None where rounding would hide too much of the claim.
     """
-    picked = [block.start + picked_rows(block.size, FEW) for block in blocks]
-    return [_chosen_step(coordinates, units[coordinates], noise, measure) for coordinates in picked]
+    typical = root_mean_square(claimed * scale)
+    if not typical:
+        return None
+    step = float(2.0 ** np.round(np.log2(np.clip(np.cbrt(noise / typical / 2), SMALLEST, LARGEST))))
+    rounding = SAFETY * noise / (step * float(scale.min()))
+    return step if rounding <= PROMISING * root_mean_square(claimed) else None
+
+
+def chosen_step(block: Block, theta: Vector, noise: float, measure: Measure) -> float:
+    """Return the step of a block, relative to `units`; ``noise`` is σ.
+
+    Steps for a few coordinates grow from `STEP` until truncation shows beside noise, or noise is small beside the
+    slopes. Costs 4 forward passes for each of them, and 2 for every step more. Source: J. J. Moré and S. M. Wild,
+    Estimating derivatives of noisy simulations, ACM Trans. Math. Softw. 38 (2012).
+    """
+    picked = block.start + picked_rows(block.size, FEW)
+    return _chosen_step(picked, units(theta[picked]), noise, measure)
 
 
 def _chosen_step(coordinates: Coordinates, units: Vector, noise: float, measure: Measure) -> float:

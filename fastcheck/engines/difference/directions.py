@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import math
+import time
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
@@ -49,6 +50,9 @@ JITTER = 2.0**-51
 
 ASSUMED = 4.0
 """Noise of J, in units of its last place, that a verification starts with; it is measured if that is too little."""
+
+RUNS = 2
+"""Runs that a group of blocks takes, usually."""
 
 ARRAYS = 8
 """Arrays as large as a batch of differences that a run may hold at a time."""
@@ -96,6 +100,14 @@ class DifferenceDirections:
         self.forward_passes = 0
         self._noise: dict[str, SlopeNoise] = {}
         self._work_of_a_pass = 1
+        self._starts, self._pace = 0, 0.0
+
+    def seconds(self, passes: int) -> float:
+        """Return what a group of blocks that costs so many forward passes takes, about.
+
+        Starting the operations of a run takes long beside small arrays, whatever the number of its members.
+        """
+        return self._pace * (RUNS * self._starts + passes * self._work_of_a_pass)
 
     def along(self, block: Block, entries: NDArray[np.float64], shrink: float = 1.0) -> Directional:
         """Return the slopes along ``entries`` (k, block.size)."""
@@ -231,9 +243,12 @@ class DifferenceDirections:
             for b in problem.layout.blocks
         ]
         self.forward_passes += 3
+        begun = time.perf_counter()
         traced = self.runner.moved(forms, 1, limit=max(self.limit, LARGEST))
+        self._pace = (time.perf_counter() - begun) / max(1, traced.work)
         self.runner.put_back()
         self._work_of_a_pass = max(1, traced.member_work)
+        self._starts = traced.work - traced.member_work
         if traced.unsupported.any():
             return
         found = float(traced.difference[0])
@@ -246,8 +261,8 @@ class DifferenceDirections:
 
     def _few(self, without: Sequence[Block] = ()) -> list[Bundle]:
         """Return a few directions in each block, for its rounding noise."""
-        blocks = self.runner.problem.layout.blocks
-        return [few(block) for block in blocks if block.size and block not in without]
+        blocks, names = self.runner.problem.layout.blocks, {block.name for block in without}
+        return [few(block) for block in blocks if block.size and block.name not in names]
 
     def _measure_noise(self, parts: Sequence[Bundle] = (), slopes: Sequence[Slopes] = ()) -> None:
         """Note, once, what a jitter of θ changes in the slopes along a few directions of each block.

@@ -14,11 +14,14 @@ from fastcheck.engines.difference.runs import Runner
 from fastcheck.engines.difference.session import session_of
 from fastcheck.engines.difference.state import TracingError
 from fastcheck.engines.difference.verification import (
+    BUNCHES,
+    Along,
     Evidence,
     chosen_directions,
     confirm_loops,
     confirm_sums,
     look_along,
+    look_together,
     loop_step,
 )
 from fastcheck.engines.noise import noise_of_lines, rounding_bound
@@ -34,7 +37,7 @@ from fastcheck.engines.slopes import (
 )
 from fastcheck.engines.verification import confirmed
 from fastcheck.execution import Execution
-from fastcheck.plan import Part, Plan
+from fastcheck.plan import Coordinates, Part, Plan
 from fastcheck.problem import Problem
 
 _PLAIN_NOTE = (
@@ -73,38 +76,29 @@ class DifferenceEngine:
 
 
 def _estimate(runner: Runner, plan: Plan, use: Callable[[Estimate], T], spent: int) -> Estimates[T]:
-    problem, parts = runner.problem, plan.parts
+    parts, epsilons = plan.parts, steps_to_run(plan.epsilon)
     picked = [picked_rows(part.size) for part in parts]
     beside = runner.beside(list(zip(parts, picked, strict=True)), STEP)
-    epsilons = steps_to_run(plan.epsilon)
-    along = look_along(runner, chosen_directions(plan), loop_step(plan))
-    evidence: dict[int, Evidence] = {}
+    groups = runner.groups(parts)
+    verification = _Verification(runner, plan, groups)
     results: dict[int, T] = {}
     plain = 0
     with runner.execution.tracking(len(epsilons) * plan.size) as advance:
-        for group in runner.groups(parts):
+        for group in groups:
             runs = [runner.slopes([parts[k] for k in group], epsilon, advance) for epsilon in epsilons]
-            for k, *found in zip(group, *runs, strict=True):
-                tiny, best = found[0], to_judge_by(found, plan.epsilon)
-                bounded = functools.partial(
-                    bound_of, picked=picked[k], beside=beside[k], cost_noise=runner.relative_noise
-                )
-                bound = bounded(best)
-                if faint(problem, best):
-                    finer, bound = with_finer_step(runner, parts[k], best, bound, epsilons[found.index(best)])
-                    found, best = [finer if one is best else one for one in found], finer
-                scale = max([problem.flow, *(known.typical for known in evidence.values())])
-                evidence[k] = Evidence.of(along[k], found[0], bound)
-                if not evidence[k].agrees(scale):
-                    found[0], bound, evidence[k] = reconciled(runner, along[k], tiny, bounded, scale)
-                    best = to_judge_by(found, plan.epsilon)
-                estimate = _estimate_of(runner, parts[k], found, best, bound, plan.epsilon)
+            found = [
+                _Found(parts[k], plan.epsilon, slopes, picked[k], beside[k], runner.relative_noise)
+                for k, *slopes in zip(group, *runs, strict=True)
+            ]
+            del runs
+            verification.of(group, found)
+            for k, one in zip(group, found, strict=True):
+                estimate = _estimate_of(runner, one, plan.epsilon)
                 plain += estimate.plain.size
                 results[k] = use(estimate)
-                del found, tiny, best, estimate
-            del runs
-    _, passes = confirmed(lambda counted, noise: confirm_loops(counted, along, noise), problem, runner.noise)
-    confirm_sums([evidence[k] for k in range(len(parts))])
+                del one, estimate
+            del found
+    passes = verification.confirm()
     return Estimates(
         method=DifferenceEngine.name,
         results=tuple(results[k] for k in range(len(parts))),
@@ -114,10 +108,100 @@ def _estimate(runner: Runner, plan: Plan, use: Callable[[Estimate], T], spent: i
     )
 
 
-def _estimate_of(
-    runner: Runner, part: Part, runs: Sequence[Slopes], best: Slopes, bound: Bound, epsilon: float | None
-) -> Estimate:
+class _Found:
+    """The slopes of one part: ``runs`` with each of the steps, the tiny one first, and the ``bound`` of the best."""
+
+    def __init__(
+        self,
+        part: Part,
+        epsilon: float | None,
+        runs: list[Slopes],
+        picked: Coordinates,
+        beside: Slopes,
+        cost_noise: float,
+    ) -> None:
+        self.part, self.epsilon, self.runs, self.tiny = part, epsilon, runs, runs[0]
+        self.bounded = functools.partial(bound_of, picked=picked, beside=beside, cost_noise=cost_noise)
+        self.bound = self.bounded(self.best)
+
+    @property
+    def best(self) -> Slopes:
+        """Those to judge by."""
+        return to_judge_by(self.runs, self.epsilon)
+
+    def made_finer(self, runner: Runner) -> None:
+        """Measure slopes that may be what the step makes of zeros with a finer one, too."""
+        best = self.best
+        if faint(runner.problem, best):
+            step = steps_to_run(self.epsilon)[self.runs.index(best)]
+            finer, self.bound = with_finer_step(runner, self.part, best, self.bound, step)
+            self.runs = [finer if one is best else one for one in self.runs]
+
+
+class _Verification:
+    """What is known along directions in all blocks, and what the slopes of the coordinates say about it."""
+
+    def __init__(self, runner: Runner, plan: Plan, groups: Sequence[Sequence[int]]) -> None:
+        self.runner, self.step = runner, loop_step(plan)
+        self.directions = chosen_directions(plan)
+        alone = [k for group in groups if len(group) <= BUNCHES for k in group]
+        found = look_along(runner, [self.directions[k] for k in alone], self.step)
+        self.along = dict(zip(alone, found, strict=True))
+        self.found, self.evidence = list(found), list[Evidence]()
+        self.scale = runner.problem.flow
+
+    def of(self, group: Sequence[int], found: Sequence[_Found]) -> None:
+        """Compare the slopes of these parts with those along directions, and correct what depends on the step."""
+        for one in found:
+            one.made_finer(self.runner)
+        if len(group) > BUNCHES:
+            self._together(group, found)
+        for k, one in zip(group, found, strict=True):
+            if k in self.along:
+                self._alone(self.along.pop(k), one)
+
+    def _together(self, group: Sequence[int], found: Sequence[_Found]) -> None:
+        """Verify many parts at once, and leave to be verified alone what does not agree."""
+        scale = max([self.scale, *(one.runs[0].typical for one in found)])
+        settled, alone = look_together(
+            self.runner,
+            [self.directions[k] for k in group],
+            [(one.runs[0], one.bound) for one in found],
+            self.step,
+            scale,
+        )
+        numbers = {self.directions[k].part.block.name: k for k in group}
+        self.along |= {numbers[one.where]: one for one in alone}
+        self.found += [*(along for along, _ in settled), *alone]
+        for _, evidence in settled:
+            self._note(evidence)
+
+    def _alone(self, along: Along, one: _Found) -> None:
+        evidence = Evidence.of(along, one.runs[0], one.bound)
+        if not evidence.agrees(self.scale):
+            one.runs[0], one.bound, evidence = reconciled(
+                self.runner, along, one.tiny, one.bounded, self.scale
+            )
+        self._note(evidence)
+
+    def _note(self, evidence: Evidence) -> None:
+        self.evidence.append(evidence)
+        self.scale = max(self.scale, evidence.typical)
+
+    def confirm(self) -> int:
+        """Raise `DisagreementError` unless plain evaluation finds the same; returns the forward passes spent."""
+        _, passes = confirmed(
+            lambda counted, noise: confirm_loops(counted, self.found, noise),
+            self.runner.problem,
+            self.runner.noise,
+        )
+        confirm_sums(self.evidence)
+        return passes
+
+
+def _estimate_of(runner: Runner, found: _Found, epsilon: float | None) -> Estimate:
     """Return the estimate of a part from the slopes with each step; what none can follow is evaluated plainly."""
+    part, runs, best, bound = found.part, found.runs, found.best, found.bound
     lower, upper = best.interval()
     numerical = lower if runs[-1] is best and lower is upper else runs[-1].central
     kinks = None

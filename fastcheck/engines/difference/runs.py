@@ -129,7 +129,7 @@ class Runner:
         self.put_back()
         k = flat.size
         self.experience = Experience(
-            starts=swept.work - swept.member_work,
+            starts=(swept.work - swept.member_work) / swept.values.size,
             member_work=swept.member_work / k,
             largest=swept.largest / k,
         )

@@ -28,6 +28,9 @@ ALONE = 128
 MOST = 4096
 """Coordinates of a batch at most."""
 
+MIXED = 1024
+"""Coordinates of a batch at most that are in many blocks: each block holds the differences of all of them."""
+
 COMPILE_FROM = 20_000_000
 """Work from which compiling the identities pays."""
 
@@ -139,8 +142,8 @@ def sweep(
 ) -> Swept:
     """Return the differences of these coordinates, at ±step.
 
-    They are of one leaf, or few: with one leaf for each, they share little, and are run as one batch. The batches do
-    not depend on ``mapped``, which may be the ``map`` of a pool of threads: neither do the results. ``begin`` is called
+    They are of one leaf, or few: with one leaf for each, they share little, and are run in large batches. These do not
+    depend on ``mapped``, which may be the ``map`` of a pool of threads: neither do the results. ``begin`` is called
     before each run of the cost: those of batches, those that tell how to cut them, and those made again with both signs
     or in halves.
     """
@@ -194,7 +197,9 @@ def batches(coordinates: Perturbed, experience: Experience | None) -> Batches:
     n = len(coordinates.which)
     shape = coordinates.leaves[coordinates.which[0]].shape
     alone = n <= ALONE and sum(length > 1 for length in shape) < 2
-    if n <= SMALL or alone or (coordinates.which != coordinates.which[0]).any():
+    if (coordinates.which != coordinates.which[0]).any():
+        return Batches(batches=tuple(cut(np.arange(n), MIXED)), signs=(1,), work=0.0, compiled=False)
+    if n <= SMALL or alone:
         return Batches(batches=(np.arange(n),), signs=(1,), work=0.0, compiled=False)
     candidates = groupings(shape, coordinates.flat_indices)
     if experience is not None and all(
