@@ -14,13 +14,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastcheck.at_kinks import AtKinks, measure_at_kinks
-from fastcheck.causes import ADVICE, LOSING_DIGITS, Cause
+from fastcheck.causes import ADVICE, LOSING_DIGITS, Cause, advice
 from fastcheck.confirming import Confirmation, Finding
 from fastcheck.conventions import beside_conventions
 from fastcheck.engines.directions import Directions
 from fastcheck.engines.noise import COARSE, measured_noise, noise_of_lines
 from fastcheck.engines.plain import STEP as PLAIN_STEP
 from fastcheck.errors import BudgetUsedUp
+from fastcheck.evenness import Even, even_errors
 from fastcheck.norms import Comparison, largest, norm
 from fastcheck.parameters import Block
 from fastcheck.power import BEYOND, Power
@@ -63,6 +64,31 @@ class ScreenedBlock:
     report: BlockReport
     notes: tuple[str, ...]
     extra_passes: int
+    even: Even | None = None
+
+    @property
+    def name(self) -> str:
+        """The name of the block."""
+        return self.residuals.block.name
+
+
+def with_evenness(
+    problem: Problem, way: Directions, options: Options, number: int, screened: ScreenedBlock
+) -> ScreenedBlock:
+    """Return what was found in block ``number``, and whether errors are alike where coordinates were measured."""
+    spots, passes = screened.spots, screened.extra_passes
+    if screened.report.verdict is not Verdict.FAIL or spots is None or not spots.judgement.wrong:
+        return screened
+
+    def accepted(tolerance: float) -> bool:
+        nonlocal passes
+        again = BlockScreening(problem, way, replace(options, tolerance=tolerance), number)
+        found = again.screened(screened.residuals)
+        passes += found.extra_passes
+        return found.report.verdict is Verdict.PASS
+
+    even = even_errors(problem, spots.estimate, spots.judgement, accepted)
+    return replace(screened, even=even, extra_passes=passes)
 
 
 def measured(
@@ -274,11 +300,12 @@ class BlockScreening:
             return None
         if bound <= self.relative * min(FEW * typical, length):
             return Finding(Verdict.PASS)
-        why = self._noise_cause()
+        why, least = self._noise_cause(), min(FEW * typical, length)
         return Finding(
             Verdict.INCONCLUSIVE,
             f"{why}: slopes in {self.block.name} are known to ± {residuals.bound.max():.1e} only, so ‖g - ∇J‖ may be "
-            f"{bound:.1e}, against a typical entry of {self.length / math.sqrt(self.block.size):.1e}. {ADVICE[why]}",
+            f"{bound:.1e}, against a typical entry of {self.length / math.sqrt(self.block.size):.1e}. "
+            f"{advice(why, self.block.name, bound / least if least else math.inf)}",
         )
 
     def _noise_cause(self) -> Cause:

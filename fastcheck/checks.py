@@ -17,7 +17,7 @@ from fastcheck.engines import Estimate, choose_engine
 from fastcheck.errors import InvalidProblemError
 from fastcheck.execution import MAX_MEMORY, Backend, Execution, one_blas_thread
 from fastcheck.generators import generators_kept
-from fastcheck.judging import judged_block, kink_notes
+from fastcheck.judging import evenness_note, judged_block, kink_notes, step_notes
 from fastcheck.norms import Comparison
 from fastcheck.objects import ObjectCost
 from fastcheck.plan import Plan, make_plan
@@ -47,6 +47,7 @@ def check(
     *,
     epsilon: float | None = None,
     tolerance: float = 1e-7,
+    nondeterminism: float | None = None,
     coordinates: Any = None,
     method: str = "auto",
     n_jobs: int = 1,
@@ -75,6 +76,9 @@ def check(
         The step ε, in the units of θ; None lets the engine choose one for each coordinate.
     tolerance
         Relative error, in (0, 1), that still counts as right. Claims in float32 are held to about 1e-5.
+    nondeterminism
+        Share of J, in [0, 1), by which the costs of the same parameters may differ from call to call: None for 16
+        rounding units of float64. Bounds contain it, so mistakes must exceed it.
     coordinates
         What to check: None, all of them, unless there are more than a million and the kernels do not apply: then as for
         ``"screen"``. ``"all"``; a number per block; a fraction of each block; a dict from block names to
@@ -153,7 +157,7 @@ def check(
     execution = Execution(n_jobs=n_jobs, backend=backend, progress=progress, max_memory=max_memory)
     engine = choose_engine(method)
     with Guard(), generators_kept(cost, gradients) as generators, one_blas_thread():
-        problem = pose(repeating(cost), parameters, repeating(gradients))
+        problem = pose(repeating(cost), parameters, repeating(gradients), nondeterminism)
         generators.look()
         if budget is not None:
             from fastcheck.gradual import check_gradually
@@ -191,9 +195,11 @@ def check(
     looked_at = {one.name for one in judged}
     notes = dict.fromkeys(note for one in judged for note in one.notes)
     kinked = sum(one.report.kinks for one in judged)
+    difference = Comparison.joined(one.comparison for one in judged).difference
+    at_step = step_notes(plan.epsilon, tolerance, judged, difference)
     return Report(
         verdict=worst_verdict(one.report.verdict for one in judged),
-        difference=Comparison.joined(one.comparison for one in judged).difference,
+        difference=difference,
         blocks={one.name: one.report for one in judged},
         forward_passes=problem.forward_passes
         + estimates.forward_passes
@@ -204,7 +210,14 @@ def check(
         tolerance=tolerance,
         seconds=time.perf_counter() - start,
         seed=plan.seed,
-        notes=(*execution.notes, *estimates.notes, *notes, *kink_notes(kinked, estimates.kinks)),
+        notes=(
+            *execution.notes,
+            *estimates.notes,
+            *evenness_note(judged),
+            *notes,
+            *at_step,
+            *kink_notes(kinked, estimates.kinks),
+        ),
         unseen=unseen,
         left_out=tuple(
             block.name for block in problem.layout.blocks if block.size and block.name not in looked_at
@@ -452,6 +465,7 @@ def numerical_gradient(
     parameters: Any,
     *,
     epsilon: float | None = None,
+    nondeterminism: float | None = None,
     method: str = "auto",
     n_jobs: int = 1,
     backend: Backend | None = None,
@@ -470,7 +484,7 @@ def numerical_gradient(
     execution = Execution(n_jobs=n_jobs, backend=backend, progress=progress)
     engine = choose_engine(method)
     with Guard(), generators_kept(cost) as generators, one_blas_thread():
-        problem: Problem = pose(repeating(cost), parameters)
+        problem: Problem = pose(repeating(cost), parameters, None, nondeterminism)
         generators.look()
         plan: Plan = make_plan(problem.layout, problem.theta, "all", epsilon, seed=0)
         gradient = np.empty(problem.layout.size)

@@ -14,7 +14,7 @@ from fastcheck.block_screening import BlockScreening, Options, ScreenedBlock, me
 from fastcheck.budgets import Budget, Gathered, gather, least
 from fastcheck.engines.directions import METHODS, Directions, opened
 from fastcheck.execution import Execution
-from fastcheck.judging import JudgedBlock, judged_block, kink_notes
+from fastcheck.judging import JudgedBlock, evenness_note, judged_block, kink_notes
 from fastcheck.norms import Comparison
 from fastcheck.parameters import Block
 from fastcheck.plan import make_plan
@@ -258,7 +258,11 @@ def _complete(judged: JudgedBlock) -> bool:
 
 def _notes(found: Gathered, judged: dict[str, JudgedBlock], screened: dict[str, ScreenedBlock]) -> list[Any]:
     kinked = sum(one.report.kinks for one in judged.values())
-    notes = [*found.notes, *(note for one in judged.values() for note in one.notes)]
+    notes = [
+        *evenness_note(list(judged.values())),
+        *found.notes,
+        *(note for one in judged.values() for note in one.notes),
+    ]
     # What directions say of a block is of no interest where all of its coordinates are known.
     partly = [one for name, one in screened.items() if name not in judged or not _complete(judged[name])]
     notes += [note for one in partly for note in one.notes]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -10,7 +11,9 @@ import numpy as np
 from fastcheck.careful import judged
 from fastcheck.engines import Estimate
 from fastcheck.engines.kinks import KinkPlace
-from fastcheck.norms import Comparison
+from fastcheck.engines.slopes import SMALL
+from fastcheck.evenness import Even, even_errors, evenness_notes
+from fastcheck.norms import Comparison, pieces
 from fastcheck.power import measure_power
 from fastcheck.problem import Problem
 from fastcheck.report.result import BlockReport, block_report
@@ -23,11 +26,16 @@ KINKS_NAMED = 3
 
 
 class JudgedBlock(NamedTuple):
-    """What is kept of a block once it is judged."""
+    """What is kept of a block once it is judged.
+
+    ``at_step`` compares the claim with ĝ at the step that was given, ``even`` tells of errors that are small and alike.
+    """
 
     name: str
     report: BlockReport
     comparison: Comparison
+    at_step: Comparison | None
+    even: Even | None
     forward_passes: int
     notes: tuple[str, ...]
 
@@ -47,8 +55,46 @@ def judged_block(
     if found.cut and report.verdict is Verdict.INCONCLUSIVE:
         report = dataclasses.replace(report, cause=found.cut)
     name = estimate.part.block.name
+    at_step = None if epsilon is None else _compared_at_step(problem, first)
+    even, passes = None, found.forward_passes
+    if judgement.verdict is Verdict.FAIL:
+
+        def accepted(tolerance: float) -> bool:
+            nonlocal passes
+            again = judged(problem, epsilon, tolerance, first)
+            passes += again.forward_passes
+            return again.judgement.verdict is Verdict.PASS
+
+        even = even_errors(problem, estimate, judgement, accepted)
     notes = (*found.notes, *symptoms(problem, estimate, judgement))
-    return JudgedBlock(name, report, judgement.comparison, found.forward_passes, notes)
+    return JudgedBlock(name, report, judgement.comparison, at_step, even, passes, notes)
+
+
+def evenness_note(judged: Sequence[JudgedBlock]) -> tuple[str, ...]:
+    """Return the sentence about failing blocks of which all errors are small and alike, if all are such."""
+    return evenness_notes([(one.name, one.even) for one in judged if one.report.verdict is Verdict.FAIL])
+
+
+def step_notes(
+    epsilon: float | None, tolerance: float, judged: Iterable[JudgedBlock], difference: float
+) -> tuple[str, ...]:
+    """Return the sentence about the difference at a given step, if that is not the ``difference`` of the report."""
+    at_step = Comparison.joined(one.at_step for one in judged if one.at_step is not None).difference
+    if epsilon is None or at_step <= max(2 * difference, tolerance):
+        return ()
+    size = "large" if epsilon > SMALL else "small"
+    return (
+        f"at ε = {epsilon:g} the difference is {at_step:.2g}: that is what so {size} a step does to ĝ. The verdict and "
+        "all numbers here are those of the gradient, from other steps. Leave epsilon out.",
+    )
+
+
+def _compared_at_step(problem: Problem, first: Estimate) -> Comparison:
+    """Compare the claim with ĝ at the step of the plan."""
+    part = first.part
+    return Comparison.joined(
+        Comparison.of(claims(problem, part, piece), first.numerical[piece]) for piece in pieces(part.size)
+    )
 
 
 def kink_notes(coordinates: int, places: tuple[KinkPlace, ...]) -> tuple[str, ...]:

@@ -32,6 +32,7 @@ def locate(
     confidence: float = 0.999,
     epsilon: float | None = None,
     tolerance: float = 1e-7,
+    nondeterminism: float | None = None,
     method: str = "auto",
     n_jobs: int = 1,
     backend: Backend | None = None,
@@ -47,7 +48,7 @@ def locate(
 
     Parameters
     ----------
-    cost, parameters, gradients, epsilon, tolerance, method, n_jobs, backend, seed, progress
+    cost, parameters, gradients, epsilon, tolerance, nondeterminism, method, n_jobs, backend, seed, progress
         As for `check`.
     directions, confidence, max_memory
         As for `screen`.
@@ -82,7 +83,7 @@ def locate(
     options = read_options(gradients, directions, confidence, epsilon, tolerance, seed, max_memory)
     execution = Execution(n_jobs=n_jobs, backend=backend, progress=progress)
     return screened_report(
-        cost, parameters, gradients, options, execution, method, look_closer=locate_after_screening
+        cost, parameters, gradients, options, execution, method, nondeterminism, locate_after_screening
     )
 
 

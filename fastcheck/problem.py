@@ -23,9 +23,19 @@ from numpy.typing import NDArray
 from fastcheck.errors import EvaluationError, InvalidProblemError
 from fastcheck.norms import largest
 from fastcheck.parameters import Layout, Vector, map_structure, read_gradients, read_parameters, to_numpy
+from fastcheck.randomness import how_to_repeat
 
-SAME_COST = 16 * np.finfo(float).eps
+SAME_COST = 16 * float(np.finfo(float).eps)
 """Two evaluations at θ may differ by this much, relatively: threads may sum in another order."""
+
+ORDER = 2.0**10 * float(np.finfo(np.float32).eps)
+"""Costs that differ by less, relatively, may be sums in float32 that are added up in another order: 1.2e-4."""
+
+REPEATS = 8
+"""More evaluations at θ that tell by how much a cost differs from call to call, once it does."""
+
+SPREAD = 4.0
+"""Costs of later evaluations may differ by this many times as much as those few."""
 
 
 class Meter(Protocol):
@@ -82,8 +92,9 @@ class Problem:
 
     ``value`` is J(θ), ``seconds`` what one forward pass took, ``forward_passes`` how many were spent here. ``claims``
     holds an array for each block, in the dtype it was computed in; none where no gradient was claimed. ``flow`` is
-    the largest claim. ``steady``: two evaluations at θ gave the same J to the last bit. ``measured`` is what was
-    measured of the cost since, by those who need not measure it again.
+    the largest claim. ``steady``: two evaluations at θ gave the same J to the last bit. ``nondeterminism`` is the share
+    of J by which evaluations may differ, if the caller gave one, or 0. ``measured`` is what was measured of the cost
+    since, by those who need not measure it again.
     """
 
     evaluator: Evaluator
@@ -95,6 +106,7 @@ class Problem:
     claims: tuple[NDArray[Any], ...] = ()
     flow: float = 0.0
     steady: bool = True
+    nondeterminism: float = 0.0
     measured: dict[Hashable, Any] = field(default_factory=dict)
 
     def counted(self) -> tuple[Problem, Tally]:
@@ -118,12 +130,15 @@ class Problem:
             self.theta.flags.writeable = False
 
 
-def pose(cost: Callable[[Any], Any], parameters: Any, gradients: Any = None) -> Problem:
+def pose(
+    cost: Callable[[Any], Any], parameters: Any, gradients: Any = None, nondeterminism: float | None = None
+) -> Problem:
     """Validate a question and return it as a `Problem`.
 
-    Costs two forward passes (the second proves that the cost repeats itself), and one backward pass if
-    ``gradients`` is a function. Raises `InvalidProblemError` or `EvaluationError`.
+    Costs two forward passes (the second proves that the cost repeats itself, but for a share ``nondeterminism`` of J),
+    and one backward pass if ``gradients`` is a function. Raises `InvalidProblemError` or `EvaluationError`.
     """
+    share = validate_nondeterminism(nondeterminism)
     if not callable(cost):
         raise InvalidProblemError(
             f"cost: expected a function of the parameters, got {type(cost).__name__}. "
@@ -140,13 +155,9 @@ def pose(cost: Callable[[Any], Any], parameters: Any, gradients: Any = None) -> 
     start = time.perf_counter()
     again = evaluator(work)
     seconds = time.perf_counter() - start
+    if abs(again - value) > max(share, SAME_COST) * max(abs(value), abs(again)):
+        raise _differing([value, again], evaluator, work)
     del work
-    if abs(again - value) > SAME_COST * max(abs(value), abs(again)):
-        raise EvaluationError(
-            f"cost: called twice with the same parameters, it returned {value!r} and then {again!r}. A check "
-            "needs the same cost every time: draw dropout masks, noise and mini-batches once, outside of the "
-            "cost, or check inside `with fastcheck.frozen_randomness(0):`, which makes every evaluation draw the same."
-        )
     claims: tuple[NDArray[Any], ...] = ()
     if gradients is not None:
         arrays = read_gradients(layout, _call_gradients(gradients, layout, theta))
@@ -161,8 +172,46 @@ def pose(cost: Callable[[Any], Any], parameters: Any, gradients: Any = None) -> 
         forward_passes=2,
         claims=claims,
         flow=max((largest(array) for array in claims), default=0.0),
-        steady=again == value,
+        steady=again == value and not share,
+        nondeterminism=share,
     )
+
+
+def validate_nondeterminism(share: Any) -> float:
+    """Return the share of J by which evaluations may differ, 0 if None; `InvalidProblemError` unless it is below 1."""
+    if share is None:
+        return 0.0
+    number = isinstance(share, (int, float, np.number)) and not isinstance(share, bool)
+    if number and 0 <= float(share) < 1:
+        return float(share)
+    raise InvalidProblemError(
+        f"nondeterminism: expected the share of J by which evaluations may differ, such as 1e-12, got {share!r}."
+    )
+
+
+def _differing(costs: list[float], evaluator: Evaluator, work: Vector) -> EvaluationError:
+    """Return the error that says by how much the cost differs from call to call, and what may be the reason."""
+    found = f"cost: called twice with the same parameters, it returned {costs[0]!r} and then {costs[1]!r}."
+    if _spread(costs) <= ORDER:
+        costs = costs + [evaluator(work) for _ in range(REPEATS)]
+    if _spread(costs) > ORDER:
+        return EvaluationError(f"{found} A check needs the same cost every time: {how_to_repeat()}")
+    share = next_power_of_ten(SPREAD * _spread(costs))
+    return EvaluationError(
+        f"{found} They differ by {_spread(costs[:2]):.1g} of J, as sums do that are added up in another order each "
+        "time (threads, atomics, reductions in float32). Run it on one thread, or accept it: with "
+        f"nondeterminism={share:.0e}, mistakes are seen that exceed this noise."
+    )
+
+
+def _spread(costs: list[float]) -> float:
+    """Return by how much costs differ, relatively."""
+    return (max(costs) - min(costs)) / max(map(abs, costs))
+
+
+def next_power_of_ten(value: float) -> float:
+    """Return the least power of ten that is not below a positive value."""
+    return float(f"1e{math.ceil(math.log10(value))}") if math.isfinite(value) else value
 
 
 def expect_arguments(name: str, function: Callable[..., Any], *arguments: str) -> None:

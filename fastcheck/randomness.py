@@ -16,7 +16,7 @@ from fastcheck.errors import InvalidProblemError
 
 @contextlib.contextmanager
 def frozen_randomness(
-    seed: int = 0, *generators: np.random.Generator | np.random.RandomState
+    seed: int = 0, *generators: np.random.Generator | np.random.RandomState | random.Random
 ) -> Iterator[None]:
     """Make random numbers repeat themselves in every evaluation of the checks in this ``with`` block.
 
@@ -31,8 +31,8 @@ def frozen_randomness(
     seed
         A non-negative whole number; another one freezes another pattern.
     *generators
-        Generators that the code uses besides the global ones, such as ``rng = np.random.default_rng()``: the very
-        objects.
+        Generators that the code uses besides the global ones, such as ``rng = np.random.default_rng()`` or
+        ``random.Random()``: the very objects.
 
     Raises
     ------
@@ -59,7 +59,7 @@ def frozen_randomness(
     if not isinstance(seed, (int, np.integer)) or isinstance(seed, bool) or seed < 0:
         raise InvalidProblemError(f"seed: expected a non-negative whole number, got {seed!r}.")
     for generator in generators:
-        if not isinstance(generator, (np.random.Generator, np.random.RandomState)):
+        if not isinstance(generator, (np.random.Generator, np.random.RandomState, random.Random)):
             raise InvalidProblemError(
                 "generators: expected objects such as np.random.default_rng(), got "
                 f"{type(generator).__name__}. The global generators need not be given."
@@ -86,6 +86,8 @@ class Frozen:
             fresh = np.random.SeedSequence([self.seed, number])
             if isinstance(generator, np.random.RandomState):
                 generator.seed(fresh.generate_state(4))
+            elif isinstance(generator, random.Random):
+                generator.seed(int(fresh.generate_state(1)[0]))
             else:
                 bits = generator.bit_generator
                 bits.state = type(bits)(fresh).state
@@ -125,6 +127,22 @@ def repeating(function: Any) -> Any:
     return Repeating(function, frozen) if frozen is not None and callable(function) else function
 
 
+def how_to_repeat() -> str:
+    """Return what to do about a cost that draws at random; inside `frozen_randomness`, what else there is to do."""
+    frozen = _frozen.get()
+    if frozen is None:
+        return (
+            "draw dropout masks, noise and mini-batches once, outside of the cost, or check inside `with "
+            "fastcheck.frozen_randomness(0):`, which makes every evaluation draw the same."
+        )
+    known = "the global generators" + (" and those that you gave" if frozen.generators else "")
+    return (
+        f"inside frozen_randomness {known} repeat themselves, so the cost uses another one. Pass that very object: "
+        f"`with fastcheck.frozen_randomness({frozen.seed}, rng):`. If the cost makes it anew in every call, make it "
+        "outside."
+    )
+
+
 def restart() -> None:
     """Start anew in the middle of an evaluation: a backward pass that draws, draws what the forward pass drew."""
     frozen = _frozen.get()
@@ -135,12 +153,16 @@ def restart() -> None:
 def _state(generator: Any) -> Any:
     if isinstance(generator, np.random.RandomState):
         return generator.get_state()
+    if isinstance(generator, random.Random):
+        return generator.getstate()
     return generator.bit_generator.state
 
 
 def _set_state(generator: Any, state: Any) -> None:
     if isinstance(generator, np.random.RandomState):
         generator.set_state(state)
+    elif isinstance(generator, random.Random):
+        generator.setstate(state)
     else:
         generator.bit_generator.state = state
 

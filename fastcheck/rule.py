@@ -52,7 +52,10 @@ _RIGHT, _WRONG, _UNDECIDED = np.array(list(Standing), dtype=np.int8)
 
 
 class Rows(NamedTuple):
-    """Some coordinates of an estimate, arrays (k,); ``plain`` is True for all, False for none, or an array."""
+    """Some coordinates of an estimate, arrays (k,); ``plain`` is True for all, False for none, or an array.
+
+    ``numerical`` lies between ``lower`` and ``upper``: that of an estimate may have the truncation of a given step.
+    """
 
     numerical: Vector
     lower: Vector
@@ -63,9 +66,11 @@ class Rows(NamedTuple):
     @classmethod
     def of(cls, estimate: Estimate, rows: slice | Coordinates) -> Rows:
         """Take these of an estimate; a slice has the step 1."""
-        numerical = estimate.numerical[rows]
-        lower = numerical if estimate.lower is estimate.numerical else estimate.lower[rows]
+        lower = estimate.lower[rows]
         upper = lower if estimate.upper is estimate.lower else estimate.upper[rows]
+        numerical = lower if estimate.lower is estimate.numerical else estimate.numerical[rows]
+        if numerical is not lower:
+            numerical = lower if upper is lower else np.clip(numerical, lower, upper)
         plain: Any = estimate.plain.size == estimate.part.size
         if estimate.plain.size and not plain:
             numbers = np.arange(*rows.indices(estimate.part.size)) if isinstance(rows, slice) else rows
@@ -80,21 +85,18 @@ class Rows(NamedTuple):
         return np.asarray(np.maximum(self.lower - claimed, claimed - self.upper))
 
     def compared(self, claimed: Vector) -> Vector:
-        """Return the slopes to show beside claims: ĝ, or at a kink the nearest that counts as right."""
-        if self.lower is self.upper:
-            return self.numerical
-        clipped = np.clip(claimed, self.lower, self.upper)
-        return np.where(self.lower < self.upper, clipped, self.numerical)
+        """Return the slopes to show beside claims: at a kink the nearest that counts as right."""
+        return self.numerical if self.lower is self.upper else np.clip(claimed, self.lower, self.upper)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rule:
     """What the coordinates of one block are held to.
 
-    ``relative`` is the tolerance, ``typical`` the RMS of ĝ, ``least`` the size down to which a coordinate is held to
-    its own where no costs were subtracted, ``vanishing`` the size of claims that are zero where ĝ is, ``faint`` the
-    bound up to which ĝ can be told to be zero, ``unit`` the smallest number that a claim in single or half precision
-    can be: what is smaller has become 0 or this.
+    ``relative`` is the tolerance, ``typical`` the RMS of the slopes, ``least`` the size down to which a coordinate is
+    held to its own where no costs were subtracted, ``vanishing`` the size of claims that are zero where ĝ is, ``faint``
+    the bound up to which ĝ can be told to be zero, ``unit`` the smallest number that a claim in single or half
+    precision can be: what is smaller has become 0 or this.
     """
 
     relative: float
@@ -108,7 +110,7 @@ class Rule:
     def of(cls, problem: Problem, estimate: Estimate, tolerance: float) -> Rule:
         """Return the rule of a block; claims in single precision have rounding errors of the RMS's size everywhere."""
         dtype = claimed_dtype(problem, estimate.part)
-        typical = root_mean_square(estimate.numerical)
+        typical = root_mean_square(Rows.of(estimate, slice(0, estimate.part.size)).numerical)
         return cls(
             relative=max(tolerance, DTYPE_ULPS * float(np.finfo(dtype).eps)),
             typical=typical,

@@ -12,9 +12,10 @@ from typing import Any
 import numpy as np
 
 from fastcheck.blind_spots import LookedAt, blind_spots
-from fastcheck.block_screening import BlockScreening, Options, ScreenedBlock, measured
+from fastcheck.block_screening import BlockScreening, Options, ScreenedBlock, measured, with_evenness
 from fastcheck.engines.directions import MAX_MEMORY, Directions, opened, together
 from fastcheck.errors import InvalidProblemError
+from fastcheck.evenness import evenness_notes
 from fastcheck.execution import Backend, Execution, one_blas_thread
 from fastcheck.generators import generators_kept
 from fastcheck.norms import Comparison
@@ -23,7 +24,7 @@ from fastcheck.problem import Problem, pose
 from fastcheck.randomness import repeating
 from fastcheck.report.result import BlockReport, Report
 from fastcheck.undoing import Guard
-from fastcheck.verdict import validate_tolerance, worst_verdict
+from fastcheck.verdict import Verdict, validate_tolerance, worst_verdict
 
 
 def screen(
@@ -35,6 +36,7 @@ def screen(
     confidence: float = 0.999,
     epsilon: float | None = None,
     tolerance: float = 1e-7,
+    nondeterminism: float | None = None,
     method: str = "auto",
     n_jobs: int = 1,
     backend: Backend | None = None,
@@ -61,6 +63,8 @@ def screen(
         The largest step of plain evaluation; difference propagation has a tiny one of its own.
     tolerance
         As for `check`, and relative to the same scales: it does not grow with the number of parameters.
+    nondeterminism
+        As for `check`.
     method
         ``"auto"``, ``"difference"`` or ``"plain"``; ``"reference"`` is plain evaluation, too.
     n_jobs, backend, progress
@@ -98,7 +102,7 @@ def screen(
     """
     options = read_options(gradients, directions, confidence, epsilon, tolerance, seed, max_memory)
     execution = Execution(n_jobs=n_jobs, backend=backend, progress=progress)
-    return screened_report(cost, parameters, gradients, options, execution, method)
+    return screened_report(cost, parameters, gradients, options, execution, method, nondeterminism)
 
 
 def read_options(
@@ -133,12 +137,13 @@ def screened_report(
     options: Options,
     execution: Execution,
     method: str,
+    nondeterminism: float | None,
     look_closer: LookCloser | None = None,
 ) -> Report:
     """Screen, and replace the reports of blocks by those that ``look_closer`` returns of the failing ones."""
     start = time.perf_counter()
     with Guard(), generators_kept(cost, gradients) as generators, one_blas_thread():
-        problem = pose(repeating(cost), parameters, repeating(gradients))
+        problem = pose(repeating(cost), parameters, repeating(gradients), nondeterminism)
         generators.look()
         return screened_problem(problem, options, execution, method, start, look_closer)
 
@@ -189,6 +194,9 @@ and the forward passes that this way does not count."""
 
 def _notes(screened: list[ScreenedBlock], blocks: dict[str, BlockReport]) -> Iterator[str]:
     """Yield the notes on blocks, but for those in which the mistake was located since."""
+    yield from evenness_notes(
+        [(one.name, one.even) for one in screened if one.report.verdict is Verdict.FAIL]
+    )
     for one in screened:
         if blocks[one.residuals.block.name].located is None:
             yield from one.notes
@@ -202,7 +210,7 @@ def screen_blocks(
     with execution.tracking(problem.layout.size) as advance:
         for group in grouped(problem, way, options):
             for one, residuals in zip(group, measured(group), strict=True):
-                found[one.number] = one.screened(residuals)
+                found[one.number] = with_evenness(problem, way, options, one.number, one.screened(residuals))
                 advance(one.block.size)
     return [found[number] for number in sorted(found)]
 

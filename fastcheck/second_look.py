@@ -55,6 +55,12 @@ DOUBTED = 32
 AT_ONCE = 16
 """Suspects of a block looked at at a time, as long as none is confirmed: one is enough to fail the block."""
 
+SAME_SCALE = 2.0**-10
+"""Blocks whose typical slope shrinks by less than this share are held to the same."""
+
+RESCALED = 8
+"""Times that a block is looked at again since it was held to too little."""
+
 CONFIRMED, MEASURED, NEW = range(3)
 """What is known of a suspect from an earlier look, in the order in which suspects are looked at again."""
 
@@ -101,6 +107,10 @@ def look_again(problem: Problem, epsilon: float | None, estimate: Estimate, tole
             standings = look.standings(estimate.plain)
             wrong = estimate.plain[standings == Standing.WRONG]
         look.suspects(wrong)
+        for _ in range(RESCALED):
+            if not look.rescaled():
+                break
+            look.suspects(estimate.plain[look.standings(estimate.plain) == Standing.WRONG])
         look.undecided(estimate.plain[standings == Standing.UNDECIDED])
     except BudgetUsedUp as reason:
         cut = look.left(wrong, f"{reason}")
@@ -116,7 +126,7 @@ class _Look:
         self.coordinates = part.block.start + part.at(slice(0, part.size))
         self.numerical, self.lower = estimate.numerical.copy(), estimate.lower.copy()
         self.upper = estimate.upper.copy()
-        self.claimed = claims(problem, part, slice(0, part.size))
+        self.claimed, self.tolerance = claims(problem, part, slice(0, part.size)), tolerance
         self.rule = Rule.of(problem, estimate, tolerance)
         rows = Rows.of(estimate, slice(0, part.size))
         self.rounding, self.allowed = rows.bound, self.rule.allowed(self.claimed, rows)
@@ -142,6 +152,20 @@ class _Look:
             truncation=None if self.first.truncation is None else self.unsettled,
             kinks=self._kinks(),
         )
+
+    def rescaled(self) -> bool:
+        """Tell whether the slopes found make the block smaller than it looked, and hold its coordinates to that then.
+
+        The truncation of a step that is too large may be many times as large as the gradient.
+        """
+        found, before = self.result(), self.rule.typical
+        self.rule = Rule.of(self.problem, found, self.tolerance)
+        self.allowed = self.rule.allowed(self.claimed, Rows.of(found, slice(0, self.claimed.size)))
+        if not self.rule.typical < before * (1 - SAME_SCALE):
+            return False
+        self.confirmed = False  # what was confirmed was held to too little
+        self.looked.clear()
+        return True
 
     def _kinks(self) -> Kinks | None:
         """Return the kinks known so far, and those that several at once were found to be."""
@@ -244,7 +268,7 @@ class _Look:
             most = self.rule.thresholds(claimed, some) + self.first.truncation[rest]
             rest = rest[some.outside(claimed) <= most]
         self._doubt(rest)
-        self.passed_over = rest.size
+        self.passed_over += rest.size
 
     def _doubt(self, rows: Coordinates) -> None:
         """Make undecided what looks wrong."""

@@ -93,7 +93,7 @@ def judge(problem: Problem, estimate: Estimate, tolerance: float) -> Judgement:
         verdict = Verdict.FAIL
     elif tally.matters(math.sqrt(part.size)):
         verdict = Verdict.INCONCLUSIVE
-        cause = explanation(problem, estimate, *tally.widest, rule.typical)
+        cause = explanation(problem, estimate, *tally.widest, rule.typical, rule.relative * tally.beyond)
     return Judgement(
         part=part,
         rule=rule,
@@ -118,6 +118,8 @@ class _Tally:
     """Norm of the bounds of the undecided ones."""
     widest: tuple[float, int] = (0.0, 0)
     """The largest bound of an undecided one, and its row."""
+    beyond: float = 0.0
+    """The largest bound of an undecided one over its tolerance."""
     least_allowed: float = math.inf
     excessive: bool = False
     comparisons: list[Comparison] = field(default_factory=list)
@@ -170,6 +172,8 @@ class _Tally:
             widest = int(np.argmax(bound))
             if bound[widest] > self.widest[0]:
                 self.widest = float(bound[widest]), start + int(np.flatnonzero(unclear)[widest])
+            with np.errstate(divide="ignore"):  # a block of zeros allows nothing
+                self.beyond = max(self.beyond, float((bound / allowed[unclear]).max()))
             self.excessive |= bool((bound > FEW * allowed[unclear]).any())
 
     def matters(self, root: float) -> bool:

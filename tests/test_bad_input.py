@@ -376,7 +376,13 @@ BAD = [
     Bad(
         name="a cost that differs from call to call",
         cost=Restless(),
-        phrases=("cost", "called twice with the same parameters", "and then", "dropout", "frozen_randomness"),
+        phrases=(
+            "cost",
+            "called twice with the same parameters",
+            "and then",
+            "one thread",
+            "nondeterminism=",
+        ),
         error=EvaluationError,
     ),
     Bad(

@@ -1,6 +1,7 @@
 """Costs and gradients in float32 and float16: right ones never fail, wrong ones do where it can be told."""
 
 import dataclasses
+import re
 
 import joined
 import numpy as np
@@ -186,3 +187,50 @@ def test_factors_are_stated_with_the_digits_that_are_known():
                 )
                 assert said.startswith(stated[:5])
                 assert float(stated.replace("−", "-")) == pytest.approx(factor, rel=1e-5)
+
+
+X32, W32 = (np.random.default_rng(0).standard_normal(shape) for shape in ((20, 6), (6, 3)))
+
+
+def fills_a_buffer(w):
+    out = np.empty((20, 3), "f")
+    out[...] = X32 @ w  # the line
+    return np.sum(np.tanh(out) ** 2)
+
+
+def fills_a_buffer_row_by_row(w):
+    out = np.zeros((20, 3), dtype=np.float32)
+    for i in range(20):
+        out[i] = X32[i] @ w  # the line
+    return float(np.sum(np.tanh(out) ** 2))
+
+
+def converts(w):
+    z = (X32 @ w).astype(np.float32)  # the line
+    return np.sum(np.tanh(z) ** 2)
+
+
+def makes_an_array(w):
+    z = np.array(X32 @ w, dtype="float32")  # the line
+    return np.sum(np.tanh(z) ** 2)
+
+
+def sums(w):
+    return np.sum(np.tanh(X32 @ w) ** 2, dtype=np.float32)  # the line
+
+
+@pytest.mark.parametrize("look", [check, screen])
+@pytest.mark.parametrize("cost", [fills_a_buffer, fills_a_buffer_row_by_row, converts, makes_an_array, sums])
+def test_float32_inside_names_the_line_and_a_tolerance_that_serves(cost, look):
+    T = np.tanh(X32 @ W32)
+    right = X32.T @ (2 * T * (1 - T * T))
+    report = look(cost, W32, right)
+    assert report.verdict is Verdict.INCONCLUSIVE
+    assert "# the line" in report.notes[0].replace("\n", " ")
+    assert "float32" in report.notes[0]
+    cause = report.blocks["theta"].cause
+    assert cause.startswith("float32")
+    tolerance = float(re.search(r"For theta, tolerance=(\S+) is enough", cause).group(1))
+    assert tolerance <= 0.1
+    assert look(cost, W32, right, tolerance=tolerance).passed
+    assert look(cost, W32, right * (1 + 30 * tolerance), tolerance=tolerance).verdict is Verdict.FAIL

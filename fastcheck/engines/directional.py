@@ -164,7 +164,9 @@ class PlainDirections:
     ) -> Directional:
         spent = self.forward_passes
         longest, safety = self._start(block)
-        step = (self.epsilon or longest) / shrink
+        step = self.epsilon or longest
+        if shrink > 1:  # what looks wrong with a step of the user's may be its truncation
+            step = min(step, longest) / shrink
         noise = safety * max(self.noise, float(np.spacing(abs(self.problem.value))))
         work = self.problem.theta.copy()  # after the noise, which takes a copy, too
         found = []
@@ -204,12 +206,14 @@ class PlainDirections:
         return central, central, uncertain, False
 
     def _start(self, block: Block) -> tuple[float, float]:
-        """Return the step to begin with and the margin over the noise: both larger where J is of single precision.
+        """Return the step to begin with and the margin over the noise: both larger where J has few digits.
 
+        It has few in single precision, or where it does not repeat itself.
         Such a step must not be long beside what the block holds.
         """
         noise, size = self.noise, abs(self.problem.value)
-        if not noise > COARSE * size > 0 or not self._single_precision():
+        coarse = noise > COARSE * size > 0
+        if not (coarse and (self.problem.nondeterminism or self._single_precision())):
             return STEP, SAFETY
         typical = root_mean_square(self.problem.theta[block.start : block.stop]) or 1.0
         return max(STEP, min(math.cbrt(noise / size), typical / SHRINK)), COARSE_SAFETY

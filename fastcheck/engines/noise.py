@@ -72,11 +72,19 @@ def noise_level(problem: Problem, line: int = 0) -> float:
     ``line``, that moves up to `MOVED` parameters. Takes differences of order k of neighbours: the smooth part
     cancels, and noise of variance σ² gives :math:`E[(Δ^k J)^2] = \binom{2k}{k} σ²`. The largest σ over k = 3 … 6 is
     returned, and at least half a unit in the last place of J: in single precision if J is, for then all nine may be
-    the same number.
+    the same number. It is no less than what the caller accepts as non-determinism.
     Cost: 9 forward passes, once for each line. Source: J. J. Moré and S. M. Wild, Estimating computational noise, SIAM
     J. Sci. Comput. 33 (2011), equation (2.6).
     """
-    return level_of(costs_along(problem, line, SPACING))
+    return max(level_of(costs_along(problem, line, SPACING)), declared_noise(problem))
+
+
+def declared_noise(problem: Problem) -> float:
+    """Return the σ with which `rounding_bound` holds what the caller says that evaluations may differ by.
+
+    If J(θ+h) and J(θ-h) may differ by δ, their difference over 2h is off by no more than δ/2h.
+    """
+    return problem.nondeterminism * abs(problem.value) / (2 * SAFETY)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -238,7 +246,7 @@ def _measured_noise(problem: Problem) -> CostNoise:
     dtype = DTYPES[precision]
     if precision > DOUBLE and np.array_equal(rounded_to(dtype, problem.theta), problem.theta):
         held, searched = _noise_between_held(problem, dtype, finest)
-        passes += searched
+        held, passes = max(held, declared_noise(problem)), passes + searched
         if held < LESS * level:
             arithmetic = held  # and the jumps are those of rounded parameters
     level = max(level, jumps)

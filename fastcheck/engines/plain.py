@@ -209,7 +209,7 @@ def _verify_batched(problem: Problem, costs: Callable[[Vector], Any]) -> float:
     beside = problem.theta + 0.01 * np.random.default_rng(0).standard_normal(problem.theta.size)
     expected = np.array([problem.value, problem.evaluator(beside)])
     got = _read_costs(costs(np.stack([problem.theta, beside])), 2)
-    if not np.all(np.abs(got - expected) <= SAME_BATCH * np.abs(expected)):
+    if not np.all(np.abs(got - expected) <= max(SAME_BATCH, problem.nondeterminism) * np.abs(expected)):
         raise EvaluationError(
             f"costs: the batch gives J = {got.tolist()} where the cost itself gives {expected.tolist()}. The "
             "columns of thetas follow the order of the parameters; make both compute the same."

@@ -116,25 +116,28 @@ def picked_rows(size: int, sample: int = SAMPLE) -> Coordinates:
     return np.unique(np.linspace(0, size - 1, sample).astype(np.intp))
 
 
-def bound_of(slopes: Slopes, picked: Coordinates, beside: Slopes, cost_noise: float = 0.0) -> Bound:
+def bound_of(
+    slopes: Slopes, picked: Coordinates, beside: Slopes, cost_noise: float = 0.0, declared: float = 0.0
+) -> Bound:
     """Return the bound of the coordinates of a block, from the rounding noise seen in its ``picked`` rows.
 
-    ``beside`` holds the slopes of these rows at jittered parameters, ``cost_noise`` is the relative noise of J.
+    ``beside`` holds the slopes of these rows at jittered parameters, ``cost_noise`` is the relative noise of J, and
+    ``declared`` the share of J by which runs of the cost may differ.
     """
     here = slopes.at(picked)
     ignored = beside.kinked | here.kinked | beside.unsupported | here.unsupported
     noise = np.where(ignored, 0.0, np.abs(beside.central - here.central))
-    return block_bound(slopes.typical, float(np.max(noise, initial=0.0)), cost_noise)
+    return block_bound(slopes.typical, float(np.max(noise, initial=0.0)), cost_noise, declared)
 
 
-def block_bound(typical: float, seen: float, cost_noise: float) -> Bound:
+def block_bound(typical: float, seen: float, cost_noise: float, declared: float = 0.0) -> Bound:
     """Return what rounding leaves between ĝ and the slope in a block.
 
     ``typical`` is the RMS of ĝ over the block, ``seen`` the largest change of ĝ that `jittered` parameters made in a
     few of its coordinates, ``cost_noise`` the relative rounding noise of J, 0 where J is not computed by the user's
-    formulas. Measured in docs/results/bounds.md.
+    formulas. Measured in docs/results/bounds.md. Runs whose J differ by a ``declared`` share have slopes that do so.
     """
-    share = FLOOR + COST_MARGIN * min(cost_noise, CANCELLED)
+    share = FLOOR + COST_MARGIN * min(cost_noise, CANCELLED) + MARGIN * declared
     absolute = share * typical + MARGIN * seen
     return Bound(min(1.0, absolute / typical) if typical else share, absolute)
 

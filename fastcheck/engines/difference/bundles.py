@@ -103,17 +103,20 @@ class SlopeNoise:
     relative: float
 
     @classmethod
-    def of(cls, part: Bundle, slopes: Slopes, beside: Slopes) -> SlopeNoise | None:
-        """Compare slopes along some directions with those ``beside`` θ; None where all of them meet kinks."""
+    def of(cls, part: Bundle, slopes: Slopes, beside: Slopes, declared: float) -> SlopeNoise | None:
+        """Compare slopes along some directions with those ``beside`` θ; None where all of them meet kinks.
+
+        ``declared`` is the share of J by which runs of the cost may differ.
+        """
         ignored = beside.kinked | slopes.kinked | beside.unsupported | slopes.unsupported
         if ignored.all():
             return None
-        central = slopes.central
+        central, least = slopes.central, LEAST + declared
         typical, length = root_mean_square(central), root_mean_square(part.lengths)
         change = float(np.abs(beside.central - central)[~ignored].max())
         return cls(
-            per_length=(change + LEAST * typical) / length if length else 0.0,
-            relative=change / typical + LEAST if typical else LEAST,
+            per_length=(change + least * typical) / length if length else 0.0,
+            relative=change / typical + least if typical else least,
         )
 
     def of_slopes(self, lengths: Vector, slopes: Vector) -> Vector:

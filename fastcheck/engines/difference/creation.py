@@ -209,6 +209,7 @@ def known_stand_ins(scipy: bool) -> dict[int, tuple[Any, Any]]:
         if hasattr(math, name):
             table[getattr(math, name)] = arithmetic(getattr(math, name), getattr(np, ufunc))
     table[math.log] = arithmetic(math.log, logarithm)
+    table[math.isclose] = arithmetic(math.isclose, reductions.isclose_numbers)
     table[math.fsum] = arithmetic(math.fsum, np.sum)
     table[np_as_strided] = arithmetic(np_as_strided, as_strided)
     table[np.c_], table[np.r_] = Joining(np.c_, columns=True), Joining(np.r_, columns=False)

@@ -25,6 +25,7 @@ from fastcheck.engines.difference.state import LARGEST, BatchTooLargeError, Memo
 from fastcheck.engines.difference.trace import Flags, Traced
 from fastcheck.engines.directional import Directional, Halfway, PlainDirections, Settled
 from fastcheck.engines.kinks import Convention, in_the_middle
+from fastcheck.engines.noise import declared_noise
 from fastcheck.engines.plain import STEP as PLAIN_STEP
 from fastcheck.engines.rounding import SHAKES, Shaken
 from fastcheck.engines.slopes import ROUNDING, UNDERFLOW, Slopes, jittered, unusable
@@ -70,7 +71,7 @@ def followed(
         raise DisagreementError(f"J = {problem.value:g} is too small: its differences would underflow.")
     cost = problem.evaluator.cost
     with session_of(cost) as session:
-        noise = ASSUMED * float(np.spacing(abs(problem.value)))
+        noise = max(ASSUMED * float(np.spacing(abs(problem.value))), declared_noise(problem))
         limit = max_memory // (8 * ARRAYS)
 
         def verified(runner: Runner) -> DifferenceDirections:
@@ -278,7 +279,7 @@ class DifferenceDirections:
         parts = [part.at(slice(n)) for part, n in zip(parts, count, strict=True)]
         beside = self._slopes(parts, 1.0, beside=True)
         for part, n, here, there in zip(parts, count, slopes, beside, strict=True):
-            noise = SlopeNoise.of(part, here.at(slice(n)), there) or self._noise_beside_zeros(part)
+            noise = self._noise_of(part, here.at(slice(n)), there) or self._noise_beside_zeros(part)
             self._noise[part.block.name] = noise or SlopeNoise(per_length=0.0, relative=ROUNDING / MARGIN)
         del self._beside  # as large as θ, and not needed again
 
@@ -292,7 +293,10 @@ class DifferenceDirections:
         if not part.entries.any():
             return None
         moved = Bundle(part.block, jittered(part.entries, JITTER), part.rows, part.axis)
-        return SlopeNoise.of(part, self._slopes([part], 1.0)[0], self._slopes([moved], 1.0, beside=True)[0])
+        return self._noise_of(part, self._slopes([part], 1.0)[0], self._slopes([moved], 1.0, beside=True)[0])
+
+    def _noise_of(self, part: Bundle, slopes: Slopes, beside: Slopes) -> SlopeNoise | None:
+        return SlopeNoise.of(part, slopes, beside, self.runner.problem.nondeterminism)
 
     def _bounded(self, part: Bundle, slopes: Slopes, shrink: float, passes: int) -> Directional:
         """Return slopes with their bounds; those that could not be followed are evaluated plainly."""

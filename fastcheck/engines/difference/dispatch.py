@@ -16,7 +16,7 @@ from fastcheck.engines.difference.arrays import (
     memory,
     taken,
 )
-from fastcheck.engines.difference.state import TracingError, is_running, running
+from fastcheck.engines.difference.state import ONLY_DOUBLE, TracingError, is_running, running
 
 
 def call_ufunc(ufunc: np.ufunc, method: str, inputs: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
@@ -36,7 +36,8 @@ def call_ufunc(ufunc: np.ufunc, method: str, inputs: tuple[Any, ...], keywords: 
         return rule(*inputs)
     output = keywords.pop("out", None)
     mask = keywords.pop("where", True)
-    if not check_dtype(keywords) or keywords:
+    check_dtype(keywords, ufunc.__name__)
+    if keywords:
         raise TracingError(name_of(ufunc), f"the arguments {sorted(keywords)} are not supported.")
     result = rule(*inputs)
     target = output[0] if isinstance(output, tuple) else output
@@ -69,8 +70,7 @@ def with_output(rule: Any, arguments: tuple[Any, ...], keywords: dict[str, Any])
     target = keywords.pop("out", None)
     if isinstance(target, tuple):
         (target,) = target
-    if not check_dtype(keywords):
-        raise TracingError(rule.__name__, "perturbed arrays are float64.")
+    check_dtype(keywords, rule.__name__)
     try:
         result = rule(*arguments, **keywords)
     except TypeError as error:
@@ -80,10 +80,11 @@ def with_output(rule: Any, arguments: tuple[Any, ...], keywords: dict[str, Any])
     return result if target is None else write(target, result, rule.__name__)
 
 
-def check_dtype(keywords: dict[str, Any]) -> bool:
-    """Remove ``dtype=float`` and say whether the dtype is one that differences can have."""
+def check_dtype(keywords: dict[str, Any], name: str) -> None:
+    """Remove ``dtype=float``, and refuse another one: differences cannot have it."""
     dtype = keywords.pop("dtype", None)
-    return dtype is None or np.dtype(dtype) == np.float64
+    if dtype is not None and np.dtype(dtype) != np.float64:
+        raise TracingError(f"{name.rstrip('_')}(dtype={np.dtype(dtype)})", ONLY_DOUBLE)
 
 
 def write(target: Any, result: Any, name: str) -> Any:

@@ -146,8 +146,9 @@ class Enclosure:
         return {part.operation: self.weights[part.operation] for part in met}
 
     def places(self) -> tuple[KinkPlace, ...]:
-        """Return where kinks were met."""
-        return tuple(place(operation, weights) for operation, weights in self.weights.items())
+        """Return where kinks were met, but for those of which J makes nothing."""
+        places = (place(operation, weights) for operation, weights in self.weights.items())
+        return tuple(one for one in places if one.count)
 
     def run(self, forms: Sequence[Form | None], members: int, settling: Settling, **options: Any) -> Traced:
         """Run the cost once."""
@@ -314,7 +315,7 @@ def by_operation(group: Sequence[_Found]) -> dict[Operation, Indices]:
 
 def place(operation: Operation, weights: Vector) -> KinkPlace:
     """Return where the kinks of an operation are."""
-    flat = np.flatnonzero(weights != -1.0)
+    flat = np.flatnonzero((weights != -1.0) & (weights != 0.0))
     index = (
         np.stack(np.unravel_index(flat[:FEW], operation.shape), axis=-1).tolist() if operation.shape else [()]
     )

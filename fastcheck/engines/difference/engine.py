@@ -87,7 +87,7 @@ def _estimate(runner: Runner, plan: Plan, use: Callable[[Estimate], T], spent: i
         for group in groups:
             runs = [runner.slopes([parts[k] for k in group], epsilon, advance) for epsilon in epsilons]
             found = [
-                _Found(parts[k], plan.epsilon, slopes, picked[k], beside[k], runner.relative_noise)
+                _Found(runner, parts[k], plan.epsilon, slopes, picked[k], beside[k])
                 for k, *slopes in zip(group, *runs, strict=True)
             ]
             del runs
@@ -113,15 +113,21 @@ class _Found:
 
     def __init__(
         self,
+        runner: Runner,
         part: Part,
         epsilon: float | None,
         runs: list[Slopes],
         picked: Coordinates,
         beside: Slopes,
-        cost_noise: float,
     ) -> None:
         self.part, self.epsilon, self.runs, self.tiny = part, epsilon, runs, runs[0]
-        self.bounded = functools.partial(bound_of, picked=picked, beside=beside, cost_noise=cost_noise)
+        self.bounded = functools.partial(
+            bound_of,
+            picked=picked,
+            beside=beside,
+            cost_noise=runner.relative_noise,
+            declared=runner.problem.nondeterminism,
+        )
         self.bound = self.bounded(self.best)
 
     @property

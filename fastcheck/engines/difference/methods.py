@@ -96,8 +96,7 @@ def method(rule: Callable[..., Any]) -> Callable[..., Any]:
 
     def call(self: Any, *arguments: Any, out: Any = None, **keywords: Any) -> Any:
         running().begin()
-        if not check_dtype(keywords):
-            raise TracingError(rule.__name__, "perturbed arrays are float64.")
+        check_dtype(keywords, rule.__name__)
         result = rule(self, *arguments, **keywords)
         return result if out is None else write(out, result, rule.__name__)
 

@@ -378,20 +378,45 @@ def nan_to_num(x: Any, copy: bool = True, nan: float = 0.0, posinf: Any = None, 
     return np.where(np.isfinite(value), x, plain)
 
 
-def equality(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Return the rule of allclose and array_equal: a yes or no about unperturbed values, flagged if perturbed."""
+def allclose(a: Any, b: Any, rtol: Any = 1e-5, atol: Any = 1e-8, equal_nan: bool = False) -> bool:
+    """Rule of allclose: members that change the answer are given up, as in every truth value that Python asks for."""
+    return bool(np.all(np.isclose(a, b, rtol=rtol, atol=atol, equal_nan=equal_nan)))
 
-    @functools.wraps(function)
-    def rule(x: Any, y: Any, **keywords: Any) -> Any:
-        (x, f), (y, g) = taken(x), taken(y)
-        answer = function(x, y, **keywords)
-        trace = running()
-        for form in (f, g):
-            if form is not None:
-                trace.unsupported |= form.members()
-        return answer
 
-    return rule
+def array_equal(a1: Any, a2: Any, equal_nan: bool = False) -> bool:
+    """Rule of array_equal."""
+    return np.shape(a1) == np.shape(a2) and bool(np.all(_equal(array(a1), array(a2), equal_nan)))
+
+
+def array_equiv(a1: Any, a2: Any) -> bool:
+    """Rule of array_equiv."""
+    try:
+        np.broadcast_shapes(np.shape(a1), np.shape(a2))
+    except ValueError:
+        return False
+    return bool(np.all(_equal(array(a1), array(a2), False)))
+
+
+def isclose(a: Any, b: Any, rtol: Any = 1e-5, atol: Any = 1e-8, equal_nan: bool = False) -> Any:
+    """Rule of isclose."""
+    (x, _), (y, _) = taken(a), taken(b)
+    value = np.isclose(x, y, rtol=rtol, atol=atol, equal_nan=equal_nan)
+    return made(value, taken(_within(array(a) - b, atol + rtol * b, atol - rtol * b))[1])
+
+
+def isclose_numbers(a: Any, b: Any, *, rel_tol: float = 1e-9, abs_tol: float = 0.0) -> bool:
+    """Return math.isclose of perturbed numbers."""
+    return bool(_within(a - b, rel_tol * a, -rel_tol * a, rel_tol * b, -rel_tol * b, abs_tol))
+
+
+def _within(x: Any, *limits: Any) -> Any:
+    """Return whether |x| is at most the largest limit, by comparisons alone: |x| has a kink where both are equal."""
+    above, below = (functools.reduce(np.logical_or, [side <= limit for limit in limits]) for side in (x, -x))
+    return above & below
+
+
+def _equal(x: Any, y: Any, equal_nan: bool) -> Any:
+    return (x == y) | (np.isnan(x) & np.isnan(y)) if equal_nan else x == y
 
 
 def reducing(rule: Callable[..., Any]) -> Callable[..., Any]:
@@ -450,7 +475,7 @@ def register() -> None:
             )
         }
     )
-    FUNCTIONS.update({np.allclose: equality(np.allclose), np.array_equal: equality(np.array_equal)})
+    FUNCTIONS.update({np.allclose: allclose, np.array_equal: array_equal, np.array_equiv: array_equiv})
     FUNCTIONS.update({np.real: lambda x: x, np.isclose: isclose})
     ufunc: np.ufunc
     for ufunc, rule in (
@@ -469,11 +494,6 @@ def register() -> None:
     UFUNC_METHODS[np.subtract, "at"] = lambda x, key, y: add_at(x, key, -array(y))
     for ufunc in (np.add, np.subtract, np.multiply, np.divide, np.maximum, np.minimum):
         UFUNC_METHODS[ufunc, "outer"] = outer(ufunc)
-
-
-def isclose(x: Any, y: Any, rtol: float = 1e-5, atol: float = 1e-8) -> Any:
-    """Rule of isclose."""
-    return np.abs(x - y) <= atol + rtol * np.abs(y)
 
 
 register()

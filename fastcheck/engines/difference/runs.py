@@ -66,6 +66,11 @@ class Runner:
         noise: float,
         kept: Kept,
     ) -> None:
+        if problem.nondeterminism > SAME_SLOPE:
+            raise DisagreementError(
+                f"J may differ by {problem.nondeterminism:.0e} of its size from run to run, and so may slopes: kinks "
+                "would not be told from that."
+            )
         execution = dataclasses.replace(execution, backend="threads")
         if not getattr(problem.evaluator.cost, "threads", True):
             execution = execution.without_threads()
@@ -255,9 +260,12 @@ class Runner:
             with one_blas_thread(), naming_the_line():
                 found = self.enclosure.of(self._number(part), part.at(rows))
             self.passes += self.enclosure.runs - before
-            lower[rows] = np.fmin(lower[rows], found.lower)
-            upper[rows] = np.fmax(upper[rows], found.upper)
-            kinks.counts[rows], kinks.enclosed[rows] = found.counts, found.complete
+            # Kinks of which J makes nothing, such as that of abs in an assertion, leave one slope.
+            none = found.complete & (found.lower == found.upper) & ~apart(slopes.at(rows))
+            central = slopes.central[rows]
+            lower[rows] = np.where(none, central, np.fmin(lower[rows], found.lower))
+            upper[rows] = np.where(none, central, np.fmax(upper[rows], found.upper))
+            kinks.counts[rows], kinks.enclosed[rows] = np.where(none, 0, found.counts), found.complete
         return lower, upper, kinks
 
     def kink_places(self) -> tuple[KinkPlace, ...]:
@@ -345,13 +353,18 @@ def slopes_of(swept: Swept, step: float) -> Slopes:
     """Return the slopes that differences with this step show."""
     unsupported = swept.unsupported | unusable(swept.plus) | unusable(swept.minus)
     right, left = swept.plus / step, -swept.minus / step
-    kinked = swept.kinked
+    slopes = Slopes(right, left, swept.kinked, unsupported)
     if step == STEP and not np.array_equal(right, left):
         # Smooth functions are linear over this step: the rest are kinks of functions such as sqrt(x²).
-        apart = np.where(unsupported, 0.0, np.abs(right - left))
-        size = np.where(unsupported, 0.0, np.abs(right) + np.abs(left))
-        kinked = kinked | (apart > SAME_SLOPE * (size + root_mean_square(size)))
-    return Slopes(right, left, kinked, unsupported)
+        slopes = dataclasses.replace(slopes, kinked=slopes.kinked | apart(slopes))
+    return slopes
+
+
+def apart(slopes: Slopes) -> NDArray[np.bool_]:
+    """Return where the slopes on the two sides differ by more than rounding."""
+    gap = np.where(slopes.unsupported, 0.0, np.abs(slopes.right - slopes.left))
+    size = np.where(slopes.unsupported, 0.0, np.abs(slopes.right) + np.abs(slopes.left))
+    return np.asarray(gap > SAME_SLOPE * (size + root_mean_square(size)))
 
 
 @contextlib.contextmanager

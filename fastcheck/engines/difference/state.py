@@ -38,8 +38,10 @@ INTERNAL = tuple(
 COMPILED = "a C extension"
 """Name of all library functions that leave no frame."""
 
-ONLY_DOUBLE = "perturbed arrays are float64; leave the conversion out, at least for the check."
-"""Why conversions to float32 and the like cannot be followed, and what to do."""
+ONLY_DOUBLE = (
+    "perturbed arrays are float64; leave the conversion out, or fill float64, at least for the check."
+)
+"""Why float32 and the like cannot be followed, and what to do."""
 
 
 class TracingError(FastcheckError):
