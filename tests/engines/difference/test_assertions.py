@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from fastcheck import Verdict, check, screen
+from fastcheck.engines.difference.session import session_of
 from fastcheck.engines.difference.trace import trace
 
 RNG = np.random.default_rng(0)
@@ -112,7 +113,9 @@ def test_a_step_that_changes_the_answer_is_known(near):
         return w[0] * w[1] if near(w) else 5 * w[0] * w[1]
 
     theta, which = np.array([2.0, 3.0]), np.array([0, 0, 1])
-    traced = trace(cost, lambda leaves: leaves[0], [theta], 0, which, np.array([1.0, -1.0, 1.0]) * 2.0**-80)
+    steps = np.array([1.0, -1.0, 1.0]) * 2.0**-80
+    with session_of(cost):
+        traced = trace(cost, lambda leaves: leaves[0], [theta], 0, which, steps)
     assert traced.unsupported.any()
     assert not traced.unsupported[2]
 
