@@ -6,6 +6,7 @@ import re
 import joined
 import numpy as np
 import pytest
+from slow import first_of
 
 from benchmarks.bounds.measure import lowered
 from fastcheck import Verdict, check, locate, screen
@@ -51,37 +52,36 @@ def median_bound(estimates):
 # --- costs that compute in single or half precision ----------------------------------------------------------
 
 
-@pytest.mark.parametrize("epsilon", [None, 1e-2, 1e-4, 1e-7])
+@pytest.mark.parametrize("seed", first_of(range(2)))
+@pytest.mark.parametrize("epsilon", first_of([None, 1e-4, 1e-2, 1e-7], 2))
 @pytest.mark.parametrize("method", ["auto", "reference"])
 @pytest.mark.parametrize("precision", INSIDE)
 @pytest.mark.parametrize("family", FAMILIES)
-def test_right_gradients_never_fail(family, precision, method, epsilon):
-    for seed in range(2):
-        cost, network = lowered(family, seed, precision)
-        report = check(
-            cost, network.parameters, right_gradient(network, np.float32), method=method, epsilon=epsilon
-        )
-        assert report.verdict is not Verdict.FAIL
-        assert report.method in ("plain", "reference")
+def test_right_gradients_never_fail(family, precision, method, epsilon, seed):
+    cost, network = lowered(family, seed, precision)
+    claimed = right_gradient(network, np.float32)
+    report = check(cost, network.parameters, claimed, method=method, epsilon=epsilon)
+    assert report.verdict is not Verdict.FAIL
+    assert report.method in ("plain", "reference")
 
 
+@pytest.mark.parametrize("seed", first_of(range(3)))
 @pytest.mark.parametrize("precision", ["computed in float32", "float32 and float64"])
 @pytest.mark.parametrize("family", ["course", "L2", "tanh", "softmax", "recurrent"])
-def test_gradients_off_by_a_percent_are_outside_of_the_bound(family, precision):
-    for seed in range(3):
-        right = judged(*posed(family, seed, precision))
-        assert right is not Verdict.FAIL
-        wrong = judged(*posed(family, seed, precision, factor=1.01))
-        assert wrong is Verdict.FAIL
+def test_gradients_off_by_a_percent_are_outside_of_the_bound(family, precision, seed):
+    right = judged(*posed(family, seed, precision))
+    assert right is not Verdict.FAIL
+    wrong = judged(*posed(family, seed, precision, factor=1.01))
+    assert wrong is Verdict.FAIL
 
 
+@pytest.mark.parametrize("seed", first_of(range(3)))
 @pytest.mark.parametrize("precision", ["computed in float32", "float32 and float64"])
 @pytest.mark.parametrize("family", ["course", "L2", "tanh", "softmax", "recurrent"])
-def test_and_checks_find_them_wrong(family, precision):
-    for seed in range(3):
-        cost, network = lowered(family, seed, precision)
-        wrong = {name: 1.01 * g for name, g in right_gradient(network).items()}
-        assert check(cost, network.parameters, wrong).verdict is Verdict.FAIL
+def test_and_checks_find_them_wrong(family, precision, seed):
+    cost, network = lowered(family, seed, precision)
+    wrong = {name: 1.01 * g for name, g in right_gradient(network).items()}
+    assert check(cost, network.parameters, wrong).verdict is Verdict.FAIL
 
 
 def test_an_inconclusive_check_names_single_precision_and_says_what_to_do():

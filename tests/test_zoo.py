@@ -5,6 +5,7 @@ import functools
 
 import numpy as np
 import pytest
+from slow import first_of
 
 from benchmarks.zoo import run, table
 from benchmarks.zoo.families import FAMILIES, LARGE, build
@@ -173,13 +174,15 @@ def test_every_mistake_is_found_in_a_family(name):
     assert run.fastcheck_says(case, claimed, measured, "difference") == ("detected", "difference")
 
 
+@pytest.mark.parametrize("third", first_of(range(3)))
 @pytest.mark.parametrize("family", FAMILIES)
-def test_some_mistakes_are_found_in_every_family(family):
+def test_some_mistakes_are_found_in_every_family(family, third):
+    """The first three families show the first of three mistakes, and so on: not all show what happens to come first."""
     here = [name for name in NAMES if any(place == family for place, _ in places(name))]
-    for name in here[:: len(here) // 3]:
-        case, claimed, measured = planted(name, family, dict(places(name))[family])
-        assert run.fastcheck_says(case, claimed, measured, "auto")[0] == "detected"
-        assert run.fastcheck_says(case, claimed, measured, "plain")[0] in ("detected", "inconclusive")
+    name = here[(third + list(FAMILIES).index(family)) % 3 * (len(here) // 3)]
+    case, claimed, measured = planted(name, family, dict(places(name))[family])
+    assert run.fastcheck_says(case, claimed, measured, "auto")[0] == "detected"
+    assert run.fastcheck_says(case, claimed, measured, "plain")[0] in ("detected", "inconclusive")
 
 
 def test_a_right_block_called_wrong_is_a_false_alarm():

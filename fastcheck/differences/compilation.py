@@ -106,10 +106,25 @@ def fused(name: str) -> Any:
     import numba
 
     identity = IDENTITIES[name]
+    if compiler_is_off():  # building blocks would stay what compiled code cannot call
+        return _uncompiled(interpreted(name))
     teach_numba()
     signature = f"float64({', '.join(['float64'] * identity.__code__.co_argcount)})"
     vectorize: Any = numba.vectorize  # untyped
     return vectorize([signature], nopython=True)(identity)
+
+
+def _uncompiled(identity: Identity) -> Identity:
+    """Return an identity with the arguments of a ufunc, for processes in which numba's compiler is switched off."""
+
+    def ufunc(*arguments: Any, out: Any = None, where: Any = True) -> Any:
+        found = identity(*arguments)
+        if out is None:
+            return found
+        np.copyto(out, found, where=where)
+        return out
+
+    return ufunc
 
 
 @functools.cache
@@ -140,8 +155,18 @@ def njit_scalar(name: str) -> Any:
     import numba
 
     identity = IDENTITIES[name]
+    if compiler_is_off():
+        return interpreted(name)
     teach_numba()
     return numba.njit(error_model="numpy", nogil=True)(identity)
+
+
+def compiler_is_off() -> bool:
+    """Tell whether numba was told to compile nothing (NUMBA_DISABLE_JIT=1)."""
+    import numba
+
+    config: Any = numba.config  # its names are made when it is loaded
+    return bool(config.DISABLE_JIT)
 
 
 @functools.cache

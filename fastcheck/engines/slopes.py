@@ -117,17 +117,23 @@ def picked_rows(size: int, sample: int = SAMPLE) -> Coordinates:
 
 
 def bound_of(
-    slopes: Slopes, picked: Coordinates, beside: Slopes, cost_noise: float = 0.0, declared: float = 0.0
+    slopes: Slopes,
+    picked: Coordinates,
+    beside: Sequence[Slopes],
+    cost_noise: float = 0.0,
+    declared: float = 0.0,
 ) -> Bound:
     """Return the bound of the coordinates of a block, from the rounding noise seen in its ``picked`` rows.
 
-    ``beside`` holds the slopes of these rows at jittered parameters, ``cost_noise`` is the relative noise of J, and
-    ``declared`` the share of J by which runs of the cost may differ.
+    ``beside`` holds the slopes of these rows at jittered parameters, each time others; ``cost_noise`` is the relative
+    noise of J, and ``declared`` the share of J by which runs of the cost may differ.
     """
-    here = slopes.at(picked)
-    ignored = beside.kinked | here.kinked | beside.unsupported | here.unsupported
-    noise = np.where(ignored, 0.0, np.abs(beside.central - here.central))
-    return block_bound(slopes.typical, float(np.max(noise, initial=0.0)), cost_noise, declared)
+    here, seen = slopes.at(picked), 0.0
+    for other in beside:
+        ignored = other.kinked | here.kinked | other.unsupported | here.unsupported
+        noise = np.where(ignored, 0.0, np.abs(other.central - here.central))
+        seen = max(seen, float(np.max(noise, initial=0.0)))
+    return block_bound(slopes.typical, seen, cost_noise, declared)
 
 
 def block_bound(typical: float, seen: float, cost_noise: float, declared: float = 0.0) -> Bound:

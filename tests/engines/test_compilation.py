@@ -70,3 +70,19 @@ def test_several_processes_compile_at_once_say_so_and_leave_a_cache(tmp_path):
     output, errors = start(COMPILED, **cache).communicate(timeout=60)
     assert output == results[0][0]
     assert errors == ""
+
+
+UNCOMPILED = """
+import numpy as np
+from fastcheck.differences import fused, interpreted, njit_scalar
+x, dx = np.linspace(-2, 2, 5), np.full(5, 1e-3)
+out, expected = np.empty(5), interpreted("gelu")(x, dx)
+assert fused("gelu")(x, dx, out=out) is out
+assert np.array_equal(out, expected) and np.array_equal(fused("gelu")(x, dx), expected)
+assert njit_scalar("gelu")(x[1], dx[1]) == expected[1]
+"""
+
+
+def test_identities_run_where_the_compiler_is_switched_off():
+    _, errors = start(UNCOMPILED, NUMBA_DISABLE_JIT="1").communicate(timeout=60)
+    assert errors == ""

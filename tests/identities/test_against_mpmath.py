@@ -110,7 +110,6 @@ def test_difference_is_exact(name: str) -> None:
             ufunc_result = compiled(*point)
         if not np.array_equal(ufunc_result, result, equal_nan=True):
             assert_exact(name, lambda *_: ufunc_result, *point)
-            assert abs(result - ufunc_result) <= 2 * np.spacing(abs(result))
         if not any(point[1::2]) and name not in WITH_CONSTANT and np.isfinite(result):
             assert result == 0
 
@@ -195,15 +194,16 @@ def test_zero_step_gives_zero_and_nan_gives_nan(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", sorted(IDENTITIES))
-def test_compiled_forms_agree_with_numpy(name: str) -> None:
-    point = ordinary(name)
-    expected = interpreted(name)(*point)
-    out = np.empty(50)
-    assert fused(name)(*point, out=out) is out
-    assert np.all(np.abs(out - expected) <= 2 * np.spacing(np.abs(expected)))
+def test_arrays_are_as_exact_as_single_numbers_by_numpy_and_compiled(name: str) -> None:
+    """Which last bits an array gets depends on the processor: what its vector units compute, and the rest of a row."""
+    points, out = ordinary(name), np.empty(50)
+    assert fused(name)(*points, out=out) is out
+    found = [interpreted(name)(*points), out]
     if name in {"tanh", "erf", "maximum", "elu"}:
-        scalar = njit_scalar(name)
-        assert [scalar(*values) for values in zip(*point, strict=True)] == out.tolist()
+        found.append([njit_scalar(name)(*point) for point in zip(*points, strict=True)])
+    for point, values in zip(zip(*points, strict=True), zip(*found, strict=True), strict=True):
+        for value in set(map(float, values)):
+            assert_exact(name, lambda *_, value=value: value, *point)
 
 
 def test_kernels_call_each_other() -> None:

@@ -124,7 +124,7 @@ class _Found:
         self.bounded = functools.partial(
             bound_of,
             picked=picked,
-            beside=beside,
+            beside=[beside],
             cost_noise=runner.relative_noise,
             declared=runner.problem.nondeterminism,
         )

@@ -58,6 +58,9 @@ CHUNK_SECONDS = 5e-3
 RUNS = 3
 """Forward passes that a run of the kernels is worth, about."""
 
+JITTERS = 3
+"""Times that rounding is made to fall differently: by chance, one of them may show a tenth of it."""
+
 RECOGNISING = 7
 """Forward passes that recognising a network is worth: one recorded, two plain, and the work of four."""
 
@@ -102,7 +105,7 @@ def estimate(
     orders: list[Order] = ["F" if layer.turned else "C" for layer in recognition.layers]
     numbers = {problem.layout.number(part.block): k for k, part in enumerate(plan.parts)}
     picked = [picked_rows(part.size) for part in plan.parts]
-    beside = _beside(recognition, problem, network, plan.parts, picked)
+    beside = [_beside(recognition, problem, network, plan.parts, picked, seed) for seed in range(JITTERS)]
     directions = chosen_directions(recognition, network, problem, plan)
     evidence: dict[int, Evidence] = {}
     results: dict[int, T] = {}
@@ -119,7 +122,7 @@ def estimate(
                 k = numbers[number]
                 runs = [_slopes(layer, name, plan.parts[k]) for layer in found]
                 best = to_judge_by(runs, plan.epsilon)
-                bound = bound_of(best, picked[k], beside[k])
+                bound = bound_of(best, picked[k], [slopes[k] for slopes in beside])
                 lower, upper = best.interval()
                 evidence[k] = Evidence.of(directions[k], runs[0], runs[-1], bound)
                 results[k] = use(
@@ -145,7 +148,7 @@ def estimate(
     return Estimates(
         method=MLPEngine.name,
         results=tuple(results[k] for k in range(len(plan.parts))),
-        forward_passes=recognition.forward_passes + RUNS * (len(epsilons) + 1) + passes,
+        forward_passes=recognition.forward_passes + RUNS * (len(epsilons) + JITTERS) + passes,
     )
 
 
@@ -196,12 +199,13 @@ def _beside(
     network: Network,
     parts: Sequence[Part],
     picked: Sequence[Coordinates],
+    seed: int,
 ) -> list[Slopes]:
     """Return the slopes of the picked rows of each part for data beside X, where all roundings fall differently."""
     moved = dataclasses.replace(
         network.arranged,
-        X=jittered(network.arranged.X),
-        biases=tuple(jittered(b) for b in network.arranged.biases),
+        X=jittered(network.arranged.X, seed=seed),
+        biases=tuple(jittered(b, seed=seed) for b in network.arranged.biases),
     )
     network = Network.of(moved, network.hidden, network.loss, network.l2)
     linear = linear_columns(network, STEP, inverse_radii(network))
