@@ -68,9 +68,7 @@ class Rows(NamedTuple):
         """Take these of an estimate; a slice has the step 1."""
         lower = estimate.lower[rows]
         upper = lower if estimate.upper is estimate.lower else estimate.upper[rows]
-        numerical = lower if estimate.lower is estimate.numerical else estimate.numerical[rows]
-        if numerical is not lower:
-            numerical = lower if upper is lower else np.clip(numerical, lower, upper)
+        numerical = lower if upper is lower else _shown(estimate, rows)
         plain: Any = estimate.plain.size == estimate.part.size
         if estimate.plain.size and not plain:
             numbers = np.arange(*rows.indices(estimate.part.size)) if isinstance(rows, slice) else rows
@@ -87,6 +85,13 @@ class Rows(NamedTuple):
     def compared(self, claimed: Vector) -> Vector:
         """Return the slopes to show beside claims: at a kink the nearest that counts as right."""
         return self.numerical if self.lower is self.upper else np.clip(claimed, self.lower, self.upper)
+
+
+def _shown(estimate: Estimate, rows: slice | Coordinates) -> Vector:
+    """Return ĝ of some coordinates, at kinks within what counts as right."""
+    if estimate.upper is estimate.lower:
+        return estimate.lower[rows]
+    return np.clip(estimate.numerical[rows], estimate.lower[rows], estimate.upper[rows])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,7 +115,7 @@ class Rule:
     def of(cls, problem: Problem, estimate: Estimate, tolerance: float) -> Rule:
         """Return the rule of a block; claims in single precision have rounding errors of the RMS's size everywhere."""
         dtype = claimed_dtype(problem, estimate.part)
-        typical = root_mean_square(Rows.of(estimate, slice(0, estimate.part.size)).numerical)
+        typical = root_mean_square(_shown(estimate, slice(0, estimate.part.size)))
         return cls(
             relative=max(tolerance, DTYPE_ULPS * float(np.finfo(dtype).eps)),
             typical=typical,

@@ -162,7 +162,8 @@ def mistakes_are_found(style, seed, epsilon, mistake, method="difference"):
 @settings(max_examples=5)
 def test_right_gradients_pass(style, seed, epsilon):
     report = right_gradients_pass(style, seed, epsilon)
-    assert (report.method, report.notes) == ("difference", ())
+    assert report.method == "difference"
+    assert not report.notes or (epsilon is not None and report.notes[0].startswith(f"at ε = {epsilon:g}"))
 
 
 @pytest.mark.parametrize("style", STYLES)

@@ -9,11 +9,11 @@ from hypothesis import strategies as st
 from mlp_by_hand import HIDDEN, LAYOUTS, OUTPUTS
 from mlp_problems import EPSILONS, Problem, failing, problems, run, small
 
-from fastcheck import MLP, InvalidProblemError, Loss, Verdict, check
+from fastcheck import MLP, InvalidProblemError, Loss, Verdict, check, execution
 from fastcheck.engines.mlp import slopes
 from fastcheck.engines.mlp.activations import find_activation
 from fastcheck.engines.mlp.model_cost import ModelCost
-from fastcheck.execution import Execution
+from fastcheck.workers import in_threads
 
 # --- right gradients ----------------------------------------------------------------------------------------
 
@@ -214,8 +214,8 @@ def test_a_mistake_outside_of_the_sample_is_not_seen():
 def test_workers_give_the_same_bits(activation, epsilon, monkeypatch):
     monkeypatch.setattr("fastcheck.execution.WORKERS_PAY_AFTER", {"processes": 1.0, "threads": 0.0})
     monkeypatch.setattr(slopes, "CHUNK", 512)
-    parallel, started = Execution._parallel, []
-    monkeypatch.setattr(Execution, "_parallel", lambda *args: started.append(1) or parallel(*args))
+    started = []
+    monkeypatch.setattr(execution, "in_threads", lambda *args: started.append(1) or in_threads(*args))
     problem = Problem((activation, activation, "softmax"), (6, 9, 7, 3), 11, l2=0.1, drop=True)
     wrong = {name: 0 * gradient for name, gradient in problem.gradients().items()}
     reports = [run(problem, wrong, epsilon=epsilon, n_jobs=jobs).to_dict() for jobs in (1, 2, 2)]
