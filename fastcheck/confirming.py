@@ -15,6 +15,9 @@ from fastcheck.problem import Problem
 from fastcheck.residuals import Residuals, drawn, measure
 from fastcheck.verdict import Verdict
 
+DOUBT = 2.0**-6
+"""Slopes of two ways that differ by less than this share of what the claim is off by leave no doubt that it is."""
+
 
 @dataclass(frozen=True, slots=True)
 class Finding:
@@ -82,7 +85,8 @@ class Confirmation:
         known, kinked = float(again.bound[0]), bool(again.kinked[0] or residuals.kinked[0])
         if apart > known + residuals.bound[0] and not kinked:
             known *= self._noise_of_jumps()
-        if apart <= known + residuals.bound[0] or kinked:
+        beyond_doubt = apart <= DOUBT * abs(float(residuals.residual[0]))
+        if apart <= known + residuals.bound[0] or kinked or beyond_doubt:
             return Finding(Verdict.FAIL, None, notes)
         return Finding(
             Verdict.INCONCLUSIVE,

@@ -7,7 +7,10 @@ import time
 import numpy as np
 import pytest
 
-from fastcheck import Verdict, check, locate, screen
+from fastcheck import Verdict, check, locate, numerical_gradient, screen
+from fastcheck.engines import DisagreementError
+from fastcheck.engines.difference.arrays import UFUNCS, DifferenceArray
+from fastcheck.engines.difference.forms import Form
 from fastcheck.engines.difference.verification import BUNCHES
 
 PLAIN = 2 + 9
@@ -139,6 +142,51 @@ def test_slopes_that_do_not_add_up_are_found_in_one_of_many_blocks(size):
     assert report.method == "difference"
     assert report.blocks["w5"].verdict is not Verdict.PASS
     assert all(block.verdict is Verdict.PASS for name, block in report.blocks.items() if name != "w5")
+
+
+@pytest.fixture
+def lone_tanh(monkeypatch):
+    """A rule of tanh that is wrong where one entry of a block changes: directions do not meet it."""
+    right = UFUNCS[np.tanh]
+
+    def wrong(x):
+        y = right(x)
+        if y.form is None or y.form.at:
+            return y
+        alone = np.count_nonzero(y.form.data, axis=1, keepdims=True) == 1
+        return DifferenceArray(y.value, Form(np.where(alone, 1.001, 1.0) * y.form.data, y.shape))
+
+    monkeypatch.setitem(UFUNCS, np.tanh, wrong)
+
+
+@pytest.mark.usefixtures("lone_tanh")
+@pytest.mark.parametrize("scale", [1.0, 1e-6, 1e-10, 1e-13])
+def test_a_wrong_rule_contradicts_in_one_of_many_blocks_however_tiny_its_slopes(scale):
+    many = Many(4 * BUNCHES)
+    tanh = many.parameters.pop("w17")
+
+    def cost(p):
+        return many(p[0]) + scale * np.sum(np.tanh(p[1]))
+
+    with pytest.raises(DisagreementError, match=r"contradicts itself.*random direction in \[1\]"):
+        numerical_gradient(cost, (many.parameters, tanh), method="difference")
+
+
+@pytest.mark.parametrize("entry", [check, screen])
+def test_one_of_many_blocks_that_no_step_can_leave_is_named_alone(entry):
+    many = Many(2 * BUNCHES**2)
+    border = many.parameters["w9"][0]
+
+    def cost(p):
+        x = p["w9"][0]
+        return many(p) + (x - border if x > border or x < border else 0.0)
+
+    claim = many.right()
+    claim["w9"] = claim["w9"] + [1.0, 0.0]
+    report = entry(cost, many.parameters, claim)
+    assert report.method == "difference"
+    assert "nothing independent confirms the slopes in w9:" in report.notes[0]
+    assert all(block.verdict is Verdict.PASS for name, block in report.blocks.items() if name != "w9")
 
 
 def test_kinks_in_some_of_many_blocks_keep_to_themselves():

@@ -65,18 +65,19 @@ SAFETY = 4.0
 """Bounds are this many standard deviations: (δ₊ − δ₋)/2h has 0.7 σ/h; 4 σ/h is exceeded once in 1e7."""
 
 
-def noise_level(problem: Problem, line: int = 0) -> float:
+def noise_level(problem: Problem, line: int = 0, *, double: bool = False) -> float:
     r"""Return the standard deviation σ of the rounding noise of J near θ, in the units of J.
 
     Evaluates J at nine points of a short line in a fixed random direction, another one for each number
     ``line``, that moves up to `MOVED` parameters. Takes differences of order k of neighbours: the smooth part
     cancels, and noise of variance σ² gives :math:`E[(Δ^k J)^2] = \binom{2k}{k} σ²`. The largest σ over k = 3 … 6 is
     returned, and at least half a unit in the last place of J: in single precision if J is, for then all nine may be
-    the same number. It is no less than what the caller accepts as non-determinism.
+    the same number, unless it is known to compute in ``double`` precision. It is no less than what the caller accepts
+    as non-determinism.
     Cost: 9 forward passes, once for each line. Source: J. J. Moré and S. M. Wild, Estimating computational noise, SIAM
     J. Sci. Comput. 33 (2011), equation (2.6).
     """
-    return max(level_of(costs_along(problem, line, SPACING)), declared_noise(problem))
+    return max(level_of(costs_along(problem, line, SPACING), double=double), declared_noise(problem))
 
 
 def declared_noise(problem: Problem) -> float:
@@ -122,10 +123,13 @@ class CostNoise:
         return rounding_bound(noise, steps) + moved * np.abs(slopes)
 
 
-def noise_of_lines(problem: Problem, lines: int = LINES) -> tuple[float, int]:
-    """Return the largest σ that lines show, and the forward passes this took: 9 for each that was not known yet."""
+def noise_of_lines(problem: Problem, lines: int = LINES, *, double: bool = False) -> tuple[float, int]:
+    """Return the largest σ that lines show, and the forward passes this took: 9 for each that was not known yet.
+
+    Where the cost is known to compute in ``double`` precision, a J that stands still is a J with tiny slopes.
+    """
     passes = sum(POINTS for line in range(lines) if (line, SPACING) not in problem.measured)
-    return max(noise_level(problem, line) for line in range(lines)), passes
+    return max(noise_level(problem, line, double=double) for line in range(lines)), passes
 
 
 def noise_of_jumps(problem: Problem, noise: float, finest: float, least: float = 0.0) -> tuple[float, int]:
@@ -159,12 +163,12 @@ def _jump_along(problem: Problem, number: int, finest: float, noise: float) -> t
         return 0.0, line.passes
 
 
-def careful_noise(problem: Problem) -> tuple[float, int]:
+def careful_noise(problem: Problem, *, double: bool = False) -> tuple[float, int]:
     """Return σ of short lines and of the jumps along long ones, and the forward passes this took: 45 to 357.
 
-    What is known already takes none.
+    What is known already takes none. ``double`` is that of `noise_of_lines`.
     """
-    level, passes = noise_of_lines(problem)
+    level, passes = noise_of_lines(problem, double=double)
     jumps, searched = noise_of_jumps(problem, level, SPACING)
     return max(level, jumps), passes + searched
 
@@ -315,14 +319,15 @@ def costs_along(problem: Problem, line: int, spacing: float) -> Vector:
     return known
 
 
-def level_of(costs: Vector) -> float:
-    """Return the σ that costs at equidistant points show."""
+def level_of(costs: Vector, *, double: bool = False) -> float:
+    """Return the σ that costs at equidistant points show, which are known to be of ``double`` precision or are not."""
     table, levels = costs - costs[0], []
     for k in range(1, 7):
         table = np.diff(table)
         if k >= 3:
             levels.append(root_mean_square(table) / math.sqrt(math.comb(2 * k, k)))
-    return max(*levels, _last_place(costs) / 2)
+    unit = float(np.spacing(np.abs(costs)).max()) if double else _last_place(costs)
+    return max(*levels, unit / 2)
 
 
 def rounding_bound(noise: Vector | float, step: Vector | float) -> Vector:

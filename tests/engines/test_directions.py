@@ -209,7 +209,7 @@ class Different:
 def test_evaluation_must_confirm():
     w = np.array([0.3, 0.7])
     problem = pose(Different(w.copy()), w)
-    found = pytest.raises(DisagreementError, match="along a random direction in all blocks the cost changes")
+    found = pytest.raises(DisagreementError, match="along a random direction in all blocks it changes")
     with found, opened(problem, Execution(), "difference"):
         pass
     with opened(problem, Execution()) as directions:

@@ -84,9 +84,9 @@ def fresh(original: Callable[..., Any]) -> Callable[..., Any]:
     return stand_in
 
 
-def full(shape: Any, fill_value: Any, dtype: Any = None, **_: Any) -> Any:
+def full(shape: Any, fill_value: Any, dtype: Any = None, order: Any = "C", **_: Any) -> Any:
     """Return np.full for a perturbed value."""
-    result = DifferenceArray(np.zeros(shape))
+    result = DifferenceArray(np.zeros(shape, order=order))
     result[...] = fill_value
     return result
 
@@ -101,9 +101,11 @@ def converting(original: Callable[..., Any]) -> Callable[..., Any]:
             return original(x, dtype, *arguments, **keywords)
         if type(x) is DifferenceArray and isinstance(x.value, np.ndarray):
             plain = original(x.value, dtype, *arguments, **keywords)
-            return converted(x, dtype, not np.may_share_memory(plain, x.value), plain.ndim)
+            return converted(x, dtype, not np.may_share_memory(plain, x.value), plain.ndim, order_of(plain))
         if type(x) is DifferenceArray or structure.has_difference(x):
-            return converted(x, dtype, copies and keywords.get("copy", True), keywords.get("ndmin", 0))
+            plain = original(structure.values_of(x), dtype, *arguments, **keywords)
+            copy = copies and keywords.get("copy", True)
+            return converted(x, dtype, copy, keywords.get("ndmin", 0), order_of(plain))
         result = original(x, dtype, *arguments, **keywords)
         return (
             result
@@ -114,12 +116,17 @@ def converting(original: Callable[..., Any]) -> Callable[..., Any]:
     return stand_in
 
 
-def converted(x: Any, dtype: Any, copy: bool, ndmin: int) -> Any:
-    """Return an array of perturbed numbers."""
+def order_of(plain: Any) -> Any:
+    """Return how the entries of an array lie in memory, as NumPy's ``order``."""
+    return "C" if plain.flags.c_contiguous else "F" if plain.flags.f_contiguous else "K"
+
+
+def converted(x: Any, dtype: Any, copy: bool, ndmin: int, order: Any) -> Any:
+    """Return an array of perturbed numbers, with its entries in this order in memory if it is a new one."""
     if type(x) is not DifferenceArray:
-        x = structure.array_from(x)
+        x = structure.copy(structure.array_from(x), order)
     elif copy or not isinstance(x.value, np.ndarray):
-        x = DifferenceArray(np.array(x.value), x.form)
+        x = DifferenceArray(np.array(x.value, order=order), x.form)
     if dtype is not None and np.dtype(dtype) != x.dtype:
         x = structure.astype(x, dtype)
     if ndmin > np.ndim(x):

@@ -6,7 +6,7 @@ import contextlib
 import functools
 import math
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 
 import numpy as np
@@ -18,22 +18,39 @@ from fastcheck.engines.difference.enclosure import Along
 from fastcheck.engines.difference.forms import Form
 from fastcheck.engines.difference.kinks import STEP as KINK_STEP
 from fastcheck.engines.difference.kinks import Operation
+from fastcheck.engines.difference.large_steps import (
+    claimed_size,
+    confirm_loops,
+    shown,
+    slopes_at_stake,
+)
 from fastcheck.engines.difference.lifting import LiftedCost
 from fastcheck.engines.difference.runs import Runner, naming_the_line
 from fastcheck.engines.difference.session import session_of
 from fastcheck.engines.difference.state import LARGEST, BatchTooLargeError, Memory, TracingError
 from fastcheck.engines.difference.trace import Flags, Traced
+from fastcheck.engines.difference.verification import chosen_directions, look_along
 from fastcheck.engines.directional import Directional, Halfway, PlainDirections, Settled
 from fastcheck.engines.kinks import Convention, in_the_middle
 from fastcheck.engines.noise import declared_noise
-from fastcheck.engines.plain import STEP as PLAIN_STEP
 from fastcheck.engines.rounding import SHAKES, Shaken
 from fastcheck.engines.slopes import ROUNDING, UNDERFLOW, Slopes, jittered, unusable
-from fastcheck.engines.verification import confirm_end, confirmed, evaluated_beside
+from fastcheck.engines.verification import (
+    ASSUMED,
+    FACTOR,
+    USEFUL,
+    confirm_end,
+    confirmed,
+    evaluated_away,
+    first_step,
+    turn,
+    unconfirmed_notes,
+)
 from fastcheck.execution import Execution, one_blas_thread
 from fastcheck.normal import normal_numbers
 from fastcheck.norms import norm
 from fastcheck.parameters import Block, Vector
+from fastcheck.plan import Part, Plan
 from fastcheck.problem import Problem
 
 STEP = 2.0**-120
@@ -49,8 +66,8 @@ SAFETY = 4.0
 JITTER = 2.0**-51
 """As in the other engines, but smaller: a change of all parameters must not change the slope visibly."""
 
-ASSUMED = 4.0
-"""Noise of J, in units of its last place, that a verification starts with; it is measured if that is too little."""
+SHORTER = 5
+"""Lengths of the step in all blocks at once that are tried, from a tenth of θ down to 1.5e-6 of it."""
 
 RUNS = 2
 """Runs that a group of blocks takes, usually."""
@@ -228,37 +245,90 @@ class DifferenceDirections:
     def verify(self, seed: int) -> None:
         """Raise `DisagreementError` unless evaluation confirms a difference along a direction in all blocks.
 
-        The direction has unit length in each block; the step is that of plain evaluation. Both compute the same finite
-        difference, kinks and truncation included.
+        The step is so large that rounding of J hides little, or shorter where the cost would take another way. Blocks
+        in which it hides too much beside the claim have directions of their own, and what no step shows is noted.
+        Both compute the same finite difference, kinks and truncation included.
+        """
+        problem, blocks = self.runner.problem, self.runner.problem.layout.blocks
+        parts = [Part(block=block, places=None) for block in blocks if block.size]
+        sizes = {part.block.name: claimed_size(problem, part) for part in parts}
+        at_stake = slopes_at_stake(problem, sizes, self.runner.relative_noise)
+        lengths = {b.name: first_step(problem.theta[b.start : b.stop]) for b in blocks if b.size}
+        for _ in range(SHORTER):
+            end, cost, found, forms = self._far(seed, lengths)
+            if math.isfinite(cost):
+                break
+            lengths = {name: length / FACTOR for name, length in lengths.items()}
+        self.runner.put_back()
+        allowed = math.inf
+
+        def compare(counted: Problem, noise: float) -> None:
+            nonlocal allowed
+            size = sum(lengths[name] * at_stake[name] for name in sizes)
+            allowed = confirm_end(counted, "all blocks", end, cost, found, noise, size, lost)
+
+        def lost() -> float:
+            self.forward_passes += 2 * SHAKES if self.runner.hidden is None else 0
+            return self.runner.shaken_cost(forms, 1)
+
+        if math.isfinite(cost):
+            self.runner.noise, passes = confirmed(compare, problem, self.runner.noise)
+            self.forward_passes += passes
+        shows = {name: shown(allowed, lengths[name] * at_stake[name]) for name in sizes}
+        hidden = [part for part in parts if not shows[part.block.name] <= USEFUL]
+        if hidden:
+            shows |= self._look_closer(hidden, sizes, seed)
+        self.notes = unconfirmed_notes(problem, shows)
+
+    def _far(self, seed: int, lengths: Mapping[str, float]) -> tuple[Vector, float, float, list[Form | None]]:
+        """Take steps of these lengths in all blocks; return where they end, J there, and by how much it is not J(θ).
+
+        The steps themselves come last. J is NaN where difference propagation is sent another way, or there is none.
         """
         problem = self.runner.problem
         end = normal_numbers(problem.layout.size, seed, VERIFICATION)
-        for block in problem.layout.blocks:
+        for number, block in enumerate(problem.layout.blocks):
             part = end[block.start : block.stop]
-            part *= PLAIN_STEP / max(norm(part), PLAIN_STEP)
+            if block.size:
+                if problem.claims:
+                    turn(part, problem.claims[number].reshape(-1))
+                part *= lengths[block.name] / norm(part)
         end += problem.theta
-        cost = evaluated_beside(problem, end, "all blocks")
-        end -= problem.theta  # what rounding left of the change
-        forms = [
-            Form(end[b.start : b.stop].reshape(1, *b.shape), b.shape) if b.size else None
+        change = end - problem.theta  # what rounding left of it
+        forms: list[Form | None] = [
+            Form(change[b.start : b.stop].reshape(1, *b.shape), b.shape) if b.size else None
             for b in problem.layout.blocks
         ]
-        self.forward_passes += 3
+        self.forward_passes += 2
         begun = time.perf_counter()
         traced = self.runner.moved(forms, 1, limit=max(self.limit, LARGEST))
         self._pace = (time.perf_counter() - begun) / max(1, traced.work)
-        self.runner.put_back()
         self._work_of_a_pass = max(1, traced.member_work)
         self._starts = traced.work - traced.member_work
-        if traced.unsupported.any():
-            return
         found = float(traced.difference[0])
+        if traced.unsupported.any() or not math.isfinite(found):
+            return end, math.nan, found, forms
+        self.forward_passes += 1
+        return end, evaluated_away(problem, end), found, forms
 
-        def verified(counted: Problem, noise: float) -> None:
-            confirm_end(counted, "all blocks", cost, found, noise)
+    def _look_closer(self, parts: Sequence[Part], sizes: dict[str, float], seed: int) -> dict[str, float]:
+        """Compare along a direction in each of some blocks; return the least errors that show."""
+        problem, runs = self.runner.problem, self.runner.passes
+        plan = Plan(parts=tuple(parts), epsilon=None, seed=seed)
+        directions = chosen_directions(problem, plan)
+        along, probes = look_along(self.runner, directions, directions)
+        for one in along:
+            name = one.direction.part.block.name
+            sizes[name] = max(sizes[name], abs(one.slope or 0.0))
+        at_stake = slopes_at_stake(problem, sizes, self.runner.relative_noise)
+        shows: dict[str, float] = {}
 
-        self.runner.noise, passes = confirmed(verified, problem, self.runner.noise)
-        self.forward_passes += passes
+        def compare(counted: Problem, noise: float) -> None:
+            shows.update(confirm_loops(counted, self.runner, probes, at_stake, noise))
+
+        self.runner.noise, passes = confirmed(compare, problem, self.runner.noise)
+        self.forward_passes += passes + self.runner.passes - runs + 2 * (len(along) + len(probes))
+        return shows
 
     def _few(self, without: Sequence[Block] = ()) -> list[Bundle]:
         """Return a few directions in each block, for its rounding noise."""

@@ -9,6 +9,7 @@ import numpy as np
 
 from fastcheck.engines import Bound, DisagreementError, Estimate, Estimates, T
 from fastcheck.engines.difference.finer_steps import faint, reconciled, with_finer_step
+from fastcheck.engines.difference.large_steps import claimed_size, confirm_loops, slopes_at_stake
 from fastcheck.engines.difference.lifting import LiftedCost
 from fastcheck.engines.difference.runs import Runner
 from fastcheck.engines.difference.session import session_of
@@ -18,13 +19,11 @@ from fastcheck.engines.difference.verification import (
     Along,
     Evidence,
     chosen_directions,
-    confirm_loops,
     confirm_sums,
     look_along,
     look_together,
-    loop_step,
 )
-from fastcheck.engines.noise import noise_of_lines, rounding_bound
+from fastcheck.engines.noise import declared_noise, noise_of_lines, rounding_bound
 from fastcheck.engines.plain import default_steps, differences
 from fastcheck.engines.slopes import (
     STEP,
@@ -35,7 +34,7 @@ from fastcheck.engines.slopes import (
     steps_to_run,
     to_judge_by,
 )
-from fastcheck.engines.verification import confirmed
+from fastcheck.engines.verification import ASSUMED, MOST_ASSUMED, confirmed, unconfirmed_notes
 from fastcheck.execution import Execution
 from fastcheck.plan import Coordinates, Part, Plan
 from fastcheck.problem import Problem
@@ -59,7 +58,7 @@ class DifferenceEngine:
         Raises `TracingError` where the cost cannot be followed, and `DisagreementError` where the reference
         loop finds something else along the directions in which it computes again.
         """
-        cost, (noise, passes) = problem.evaluator.cost, noise_of_lines(problem, 1)
+        cost, (noise, passes) = problem.evaluator.cost, noise_of_lines(problem, 1, double=True)
         if 0 < abs(problem.value) < UNDERFLOW:
             raise DisagreementError(f"J = {problem.value:g} is too small: its differences would underflow.")
         attempt, tally = problem.counted()
@@ -82,7 +81,7 @@ def _estimate(runner: Runner, plan: Plan, use: Callable[[Estimate], T], spent: i
     groups = runner.groups(parts)
     verification = _Verification(runner, plan, groups)
     results: dict[int, T] = {}
-    plain = 0
+    plain, evaluated = 0, set[str]()
     with runner.execution.tracking(len(epsilons) * plan.size) as advance:
         for group in groups:
             runs = [runner.slopes([parts[k] for k in group], epsilon, advance) for epsilon in epsilons]
@@ -95,15 +94,18 @@ def _estimate(runner: Runner, plan: Plan, use: Callable[[Estimate], T], spent: i
             for k, one in zip(group, found, strict=True):
                 estimate = _estimate_of(runner, one, plan.epsilon)
                 plain += estimate.plain.size
+                if estimate.plain.size == parts[k].size:
+                    evaluated.add(parts[k].block.name)
                 results[k] = use(estimate)
                 del one, estimate
             del found
-    passes = verification.confirm()
+    shows, passes = verification.confirm()
+    unconfirmed = unconfirmed_notes(runner.problem, {k: v for k, v in shows.items() if k not in evaluated})
     return Estimates(
         method=DifferenceEngine.name,
         results=tuple(results[k] for k in range(len(parts))),
         forward_passes=runner.passes + spent + passes + 2 * plain,
-        notes=(_PLAIN_NOTE.format(plain),) if plain else (),
+        notes=(*unconfirmed, *((_PLAIN_NOTE.format(plain),) if plain else ())),
         kinks=runner.kink_places(),
     )
 
@@ -148,13 +150,18 @@ class _Verification:
     """What is known along directions in all blocks, and what the slopes of the coordinates say about it."""
 
     def __init__(self, runner: Runner, plan: Plan, groups: Sequence[Sequence[int]]) -> None:
-        self.runner, self.step = runner, loop_step(plan)
-        self.directions = chosen_directions(plan)
+        self.runner = runner
+        self.directions = chosen_directions(runner.problem, plan)
         alone = [k for group in groups if len(group) <= BUNCHES for k in group]
-        found = look_along(runner, [self.directions[k] for k in alone], self.step)
-        self.along = dict(zip(alone, found, strict=True))
-        self.found, self.evidence = list(found), list[Evidence]()
-        self.scale = runner.problem.flow
+        here = [self.directions[k] for k in alone]
+        along, self.probes = look_along(runner, here, self.directions, plan.epsilon or 0.0)
+        self.along = dict(zip(alone, along, strict=True))
+        self.evidence, self.sizes, self.largest = list[Evidence](), dict[str, float](), 0.0
+
+    @property
+    def scale(self) -> float:
+        """The size of slopes elsewhere: the largest found so far, or claimed."""
+        return max(self.runner.problem.flow, self.largest)
 
     def of(self, group: Sequence[int], found: Sequence[_Found]) -> None:
         """Compare the slopes of these parts with those along directions, and correct what depends on the step."""
@@ -165,44 +172,43 @@ class _Verification:
         for k, one in zip(group, found, strict=True):
             if k in self.along:
                 self._alone(self.along.pop(k), one)
+            typical = one.runs[0].typical
+            self.sizes[one.part.block.name] = max(typical, claimed_size(self.runner.problem, one.part))
+            self.largest = max(self.largest, typical)
 
     def _together(self, group: Sequence[int], found: Sequence[_Found]) -> None:
         """Verify many parts at once, and leave to be verified alone what does not agree."""
-        scale = max([self.scale, *(one.runs[0].typical for one in found)])
-        settled, alone = look_together(
-            self.runner,
-            [self.directions[k] for k in group],
-            [(one.runs[0], one.bound) for one in found],
-            self.step,
-            scale,
-        )
+        self.largest = max([self.largest, *(one.runs[0].typical for one in found)])
+        known = [(one.runs[0], one.bound) for one in found]
+        alone = look_together(self.runner, [self.directions[k] for k in group], known, self.scale)
         numbers = {self.directions[k].part.block.name: k for k in group}
-        self.along |= {numbers[one.where]: one for one in alone}
-        self.found += [*(along for along, _ in settled), *alone]
-        for _, evidence in settled:
-            self._note(evidence)
+        self.along |= {numbers[along.direction.part.block.name]: along for along in alone}
 
     def _alone(self, along: Along, one: _Found) -> None:
-        evidence = Evidence.of(along, one.runs[0], one.bound)
+        evidence = Evidence.of(along.direction, along.slope, one.runs[0], one.bound)
         if not evidence.agrees(self.scale):
             one.runs[0], one.bound, evidence = reconciled(
                 self.runner, along, one.tiny, one.bounded, self.scale
             )
-        self._note(evidence)
-
-    def _note(self, evidence: Evidence) -> None:
         self.evidence.append(evidence)
-        self.scale = max(self.scale, evidence.typical)
 
-    def confirm(self) -> int:
-        """Raise `DisagreementError` unless plain evaluation finds the same; returns the forward passes spent."""
-        _, passes = confirmed(
-            lambda counted, noise: confirm_loops(counted, self.found, noise),
-            self.runner.problem,
-            self.runner.noise,
-        )
-        confirm_sums(self.evidence)
-        return passes
+    def confirm(self) -> tuple[dict[str, float], int]:
+        """Raise `DisagreementError` unless plain evaluation finds the same with large steps.
+
+        Returns the least error that shows in each block, as a share of its slopes, and the forward passes spent.
+        """
+        runner, problem = self.runner, self.runner.problem
+        at_stake = slopes_at_stake(problem, self.sizes, runner.relative_noise)
+        shows: dict[str, float] = {}
+
+        def compare(counted: Problem, noise: float) -> None:
+            shows.update(confirm_loops(counted, runner, self.probes, at_stake, noise))
+
+        unit = float(np.spacing(abs(problem.value)))
+        noise = float(np.clip(runner.noise, ASSUMED * unit, MOST_ASSUMED * unit))
+        _, passes = confirmed(compare, problem, max(noise, declared_noise(problem)))
+        confirm_sums(self.evidence, self.largest)
+        return shows, passes
 
 
 def _estimate_of(runner: Runner, found: _Found, epsilon: float | None) -> Estimate:

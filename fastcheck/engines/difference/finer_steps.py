@@ -62,13 +62,13 @@ def reconciled(
     settled, bound = _without_unsettled(slopes, finer, shrinks, bound_of)
     left = ~settled.unsupported[direction.rows]
     if not left.all():
-        (along,) = look_along(runner, [direction.at(left)], along.step)
-    known = Evidence.of(along, settled, bound)
+        (along,), _ = look_along(runner, [direction.at(left)])
+    known = Evidence.of(along.direction, along.slope, settled, bound)
     if not known.agrees(scale):
         # One coordinate may have all of it, and no more of the direction than others.
         rounding = rounding_along(runner, along) * math.sqrt(along.direction.rows.size)
         bound = Bound(bound.relative, bound.absolute + rounding)
-        known = Evidence.of(along, settled, bound)
+        known = Evidence.of(along.direction, along.slope, settled, bound)
         if runner.problem.claims and rounding > known.typical / 2:
             raise DisagreementError(
                 f"Rounding leaves nothing of the slopes in {known.where}: they are known to ± {rounding:.1g}, and are "

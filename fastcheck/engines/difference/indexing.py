@@ -9,7 +9,7 @@ import numpy as np
 from fastcheck.engines.difference import layout
 from fastcheck.engines.difference.arrays import FUNCTIONS, DifferenceArray, made, taken
 from fastcheck.engines.difference.state import TracingError, current_recorder, running
-from fastcheck.engines.difference.structure import array, array_from, broadcast_to, moving, ravel, stack
+from fastcheck.engines.difference.structure import array, array_from, broadcast_to, copy, moving, ravel, stack
 from fastcheck.engines.difference.views import IndexLens, numbers
 
 
@@ -155,7 +155,8 @@ def choose(a: Any, choices: Any) -> Any:
     """Rule of choose."""
     index = plain_key(a)
     grid = np.broadcast_arrays(index, *(np.empty(np.shape(c)) for c in choices))[0]
-    return np.take_along_axis(stack([broadcast_to(c, grid.shape) for c in choices]), grid[None], 0)[0]
+    chosen = np.take_along_axis(stack([broadcast_to(c, grid.shape) for c in choices]), grid[None], 0)[0]
+    return copy(chosen, "C")
 
 
 def select(conditions: Any, choices: Any, default: Any = 0) -> Any:

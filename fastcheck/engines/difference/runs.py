@@ -80,6 +80,7 @@ class Runner:
         self.limit = min(LARGEST, execution.max_memory // ELEMENT)
         self.at_once = max(FEW, min(AT_ONCE, execution.max_memory // KEPT))
         self.passes, self.counting = 0, threading.Lock()
+        self.hidden: float | None = None
         self.experience = Experience(starts=0.0, member_work=np.inf, largest=np.inf)
 
     @property
@@ -208,6 +209,13 @@ class Runner:
         except TracingError:
             return None
         return Shaken(slopes=np.array(slopes), costs=np.array(costs), work=work)
+
+    def shaken_cost(self, forms: Sequence[Form | None], members: int) -> float:
+        """Return the most that shaken operations change J(θ), measured once, in `SHAKES` runs of perturbations."""
+        if self.hidden is None:
+            shaken = self.shaken(forms, members, 1.0)
+            self.hidden = 0.0 if shaken is None else float(np.abs(shaken.costs - self.problem.value).max())
+        return self.hidden
 
     def shaken_coordinates(self, part: Part, places: Coordinates) -> Shaken | None:
         """Return the same for coordinates, at these places of the block of a part."""

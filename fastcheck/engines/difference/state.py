@@ -53,10 +53,10 @@ class TracingError(FastcheckError):
         self.filename, self.lineno, self.source = blame()
         code = f"\n    {self.source}" if self.source else ""
         super().__init__(f"{what}: {why}\n  at {self.filename}:{self.lineno}{code}")
-        if trace is None and _running.stack:
-            trace = _running.stack[-1]
-        if final and trace is not None and trace.stopped is None:
-            trace.stopped = self  # the user's code may catch this error and go another way
+        if final:  # the user's code may catch this error and go another way
+            concerned = [trace] if trace is not None else _running.stack[-1:] or list(_traces)
+            for one in concerned:
+                one.stop(self)
 
 
 class BatchTooLargeError(Exception):
@@ -69,7 +69,7 @@ class Trace:
     ``kinked`` and ``unsupported`` are flags per member, ``work`` counts the elements processed:
     ``member_work`` of them grow with B, ``shared_work`` do not. ``largest`` is the biggest array. ``odd`` says that
     the opposite perturbations have exactly the opposite differences, because every rule so far was linear. A
-    , is told what the cost multiplies and computes with; ``settling`` says what happens
+    ``recorder``, if there is one, is told what the cost multiplies and computes with; ``settling`` says what happens
     at kinks, and ``shaking`` makes roundings fall another way.
     """
 
@@ -113,7 +113,7 @@ class Trace:
         self.kinked = np.zeros(members, dtype=bool)
         self.unsupported = np.zeros(members, dtype=bool)
         self.escapes: list[tuple[float, Any, TracingError]] = []
-        self.stopped: TracingError | None = None
+        self.stopped: Exception | None = None
         self.odd = True
         self.over = False
         self.member_work = 0
@@ -135,16 +135,25 @@ class Trace:
         if elements > self.largest:
             self.largest = elements
             if elements > self.limit:
-                raise BatchTooLargeError
+                error = BatchTooLargeError()
+                self.stop(error)
+                raise error
+
+    def stop(self, error: Exception) -> None:
+        """Note the first error, which ends the trace whatever becomes of it."""
+        if self.stopped is None:
+            self.stopped = error
 
     def __enter__(self) -> Trace:
         """Make this the thread's running trace."""
         _running.stack.append(self)
+        _traces.add(self)
         return self
 
     def __exit__(self, *_: object) -> None:
         self.over = True
         self.escapes.clear()
+        _traces.discard(self)
         if self in _running.stack:
             _running.stack.remove(self)
 
@@ -202,11 +211,15 @@ class _Running(threading.local):
 
 _running = _Running()
 
+_traces: set[Trace] = set()
+"""Those that are running in any thread: an error in a thread of the cost's own may concern each of them."""
+
 
 def running() -> Trace:
     """Return the thread's running trace."""
     if not _running.stack:
-        raise TracingError("a perturbed array", "it was kept from an earlier evaluation of the cost.")
+        why = "it was kept from an earlier evaluation of the cost, or given to another thread."
+        raise TracingError("a perturbed array", why)
     return _running.stack[-1]
 
 
@@ -239,8 +252,9 @@ def _before_fork() -> None:
 
 
 def _in_a_child() -> None:
-    """Let the traces of the parent be over in a process that was forked."""
+    """Let the traces of the parent, in all of its threads, be over in a process that was forked."""
     end_traces(0)
+    _traces.clear()
 
 
 if hasattr(os, "register_at_fork"):

@@ -32,16 +32,25 @@ def array(x: Any) -> Any:
 def reshape(x: Any, /, *shape: Any, order: str = "C", newshape: Any = None, copy: Any = None) -> Any:
     """Rule of reshape, as function and as method."""
     x = array(x)
+    if copy:
+        x = copy_of(x)
     given = shape if shape else (newshape,)
+    if order == "A":
+        order = "F" if lies_in_columns(x.value) else "C"
     if order == "F":
         size = x.value.reshape(*given, order="F").shape
         return transpose(reshape(transpose(x), size[::-1]))
-    if order not in "CA":
+    if order != "C":
         raise TracingError("np.reshape", f"order={order!r} is not supported.")
     result = np.reshape(x.value, given[0] if len(given) == 1 else given)
     if isinstance(x.value, np.ndarray) and np.may_share_memory(result, x.value):
         return x.view_by(ReshapeLens(result.shape))
     return made(result, None if x.form is None else layout.reshaped(x.form, result.shape))
+
+
+def lies_in_columns(value: Any) -> bool:
+    """Whether the entries lie in memory in Fortran's order, and not in that of C: what ``order="A"`` asks."""
+    return bool(value.flags.f_contiguous and not value.flags.c_contiguous)
 
 
 def shaped_like(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -58,9 +67,25 @@ def shaped_like(function: Callable[..., Any]) -> Callable[..., Any]:
 def ravel(x: Any, order: str = "C") -> Any:
     """Rule of ravel: a view only of what lies in order."""
     x = array(x)
+    if order == "K":
+        axes = in_memory(x.value)
+        if axes is None:
+            raise TracingError("np.ravel", "order='K' of an array that does not lie in memory axis by axis.")
+        return ravel(transpose(x, axes))
     if order == "C" and isinstance(x.value, np.ndarray) and not x.value.flags.c_contiguous:
         x = copy(x, "C")
     return reshape(x, -1, order=order)
+
+
+def order_kept(value: Any, order: Any) -> bool:
+    """Whether NumPy need not copy an array to have its entries in this order in memory."""
+    return value.astype(value.dtype, order=order, copy=False) is value
+
+
+def in_memory(value: Any) -> list[int] | None:
+    """Return the axes of an array in the order of memory, the slowest first; None unless its entries lie close."""
+    axes = sorted(range(value.ndim), key=lambda axis: -value.strides[axis])
+    return axes if value.transpose(axes).flags.c_contiguous else None
 
 
 def atleast(function: Any) -> Callable[..., Any]:
@@ -261,6 +286,13 @@ def array_from(x: Any) -> Any:
     return stack([array_from(item) for item in x])
 
 
+def values_of(x: Any) -> Any:
+    """Return nested lists of numbers and perturbed numbers with values in place of the latter."""
+    if type(x) is DifferenceArray:
+        return x.value
+    return [values_of(item) for item in x] if isinstance(x, (list, tuple)) else x
+
+
 def has_difference(x: Any) -> bool:
     """Whether nested lists hold a difference array."""
     if type(x) is DifferenceArray:
@@ -289,6 +321,9 @@ def copy(x: Any, order: Any = "K", subok: bool = False) -> Any:
     return made(np.array(x.value, order=order), x.form)
 
 
+copy_of = copy  # where an argument has this name
+
+
 def copy_method(x: Any, order: Any = "C") -> Any:
     """Rule of x.copy(), whose order is not that of np.copy."""
     return copy(x, order)
@@ -301,17 +336,15 @@ def copyto(target: Any, source: Any, casting: str = "same_kind", where: Any = Tr
     write(target, source if where is True else np.where(where, source, target), "copyto")
 
 
-def astype(x: Any, dtype: Any, copy: bool = True, **keywords: Any) -> Any:
+def astype(x: Any, dtype: Any, order: Any = "K", *, copy: bool = True, **keywords: Any) -> Any:
     """Rule of astype: to float64, and from float to bool."""
     kind = np.dtype(dtype)
-    if kind == np.float64:
-        return made(x.value.astype(float), x.form) if copy or x.dtype != kind else x
-    if x.form is None:
-        return made(x.value.astype(kind), None)
-    if kind.kind == "b":
-        return x != 0
-    if x.dtype.kind in "biu" and kind.kind in "iu":
-        return made(x.value.astype(kind), x.form)
+    if kind == np.float64 and x.dtype == kind and not copy and order_kept(x.value, order):
+        return x
+    if x.form is not None and x.dtype.kind == "f" and kind.kind == "b":
+        return copy_of(x != 0, order)
+    if x.form is None or kind == np.float64 or (x.dtype.kind in "biu" and kind.kind in "iu"):
+        return made(x.value.astype(kind, order=order), x.form)
     raise TracingError(f"astype({kind})", ONLY_DOUBLE)
 
 

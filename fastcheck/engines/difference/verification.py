@@ -3,30 +3,37 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fastcheck.engines import Bound
-from fastcheck.engines.difference.forms import Form
+from fastcheck.engines.difference.forms import Array, Form
 from fastcheck.engines.difference.runs import Runner
-from fastcheck.engines.plain import default_steps
 from fastcheck.engines.slopes import STEP, Slopes
-from fastcheck.engines.verification import NEGLIGIBLE, confirm_loop, confirm_sum
+from fastcheck.engines.verification import (
+    NEGLIGIBLE,
+    USEFUL,
+    confirm_sum,
+    first_step,
+    length_that_shows,
+    turn,
+)
 from fastcheck.parameters import Vector
 from fastcheck.plan import Coordinates, Part, Plan
 from fastcheck.problem import Problem
+
+Item = TypeVar("Item")
 
 WHOLE = 500_000
 """Blocks of up to this many entries are verified along a direction in all of them, larger ones in a random row."""
 
 BUNCHES = 16
-"""Directions that are verified by themselves; where there are more small blocks, several are moved at once."""
-
-NAMED = 3
-"""Blocks that are named of those moved at once."""
+"""Directions that are verified by themselves; where there are more, several small blocks are moved at once."""
 
 TINY = STEP / 2
 """Step along directions, another than that of coordinates: in a block of one entry, too, they do not add up where the
@@ -60,15 +67,12 @@ class Direction:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Along:
-    """What difference propagation finds along a direction, or along several in blocks of their own at once.
+    """The slope that difference propagation finds along a direction, or along several in blocks of their own at once.
 
-    ``difference`` is the central difference with the ``step`` of the reference loop, ``slope`` that with a tiny one.
-    None where a step sends the cost another way, and the slope where it meets a kink, too.
+    It is None where a step meets a kink or sends the cost another way.
     """
 
     directions: tuple[Direction, ...]
-    step: float
-    difference: float | None
     slope: float | None
 
     @property
@@ -77,13 +81,48 @@ class Along:
         (direction,) = self.directions
         return direction
 
+
+Move = tuple[tuple[Direction, float], ...]
+"""What one member of a run changes: steps along directions, each in a block of its own."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Probe:
+    """What difference propagation finds at both ends of large steps along directions, taken together.
+
+    ``first`` are the lengths that are tried first, and ``share`` those of the steps over these. ``ends`` is J there,
+    less J(θ): NaN where a step sends the cost another way.
+    """
+
+    directions: tuple[Direction, ...]
+    first: tuple[float, ...]
+    ends: Sequence[float]
+    share: float = 1.0
+
     @property
-    def where(self) -> str:
-        """The names of the blocks, or of a few of many."""
-        names, more = [direction.part.block.name for direction in self.directions], ""
-        if len(names) > NAMED:
-            names, more = names[:NAMED], f" and {len(names) - NAMED:,} more blocks"
-        return ", ".join(names) + more
+    def lengths(self) -> tuple[float, ...]:
+        """The lengths of the steps."""
+        return tuple(self.share * length for length in self.first)
+
+    @property
+    def move(self) -> Move:
+        """The steps that lead to the first end."""
+        return tuple(zip(self.directions, self.lengths, strict=True))
+
+    def sizes(self, at_stake: Mapping[str, float]) -> list[float]:
+        """Return what each block's slopes, of the size that is ``at_stake`` there, make of the steps."""
+        change = float(np.abs(self.ends).max())
+        slopes = [at_stake[direction.part.block.name] for direction in self.directions]
+        return [
+            slope * length_that_shows(length, first, change, slope)
+            for length, first, slope in zip(self.lengths, self.first, slopes, strict=True)
+        ]
+
+    @staticmethod
+    def lengths_of(problem: Problem, directions: Sequence[Direction], least: float) -> tuple[float, ...]:
+        """Return the lengths of the steps that are tried first."""
+        values = (problem.theta[changes(problem, direction, 0.0)[0]] for direction in directions)
+        return tuple(max(least, first_step(some)) for some in values)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,125 +140,94 @@ class Evidence:
     typical: float
 
     @classmethod
-    def of(cls, along: Along, slopes: Slopes, bound: Bound) -> Evidence:
+    def of(cls, direction: Direction, found: float | None, slopes: Slopes, bound: Bound) -> Evidence:
         """Read it from the slopes of the direction's part."""
-        return cls.of_all(along, [(slopes, bound)])
-
-    @classmethod
-    def of_all(cls, along: Along, known: Sequence[tuple[Slopes, Bound]]) -> Evidence:
-        """Read it from the slopes of the parts of all directions."""
-        total, allowed, smooth = 0.0, 0.0, True
-        for direction, (slopes, bound) in zip(along.directions, known, strict=True):
-            some = slopes.at(direction.rows)
-            smooth = smooth and some.smooth
-            total += float(direction.entries @ some.central)
-            allowed += float(np.abs(direction.entries) @ bound.at(direction.rows, some.central))
+        some = slopes.at(direction.rows)
         return cls(
-            where=along.where,
-            total=total,
-            found=along.slope if smooth else None,
-            allowed=allowed,
-            typical=max(slopes.typical for slopes, _ in known),
+            where=direction.part.block.name,
+            total=float(direction.entries @ some.central),
+            found=found if some.smooth else None,
+            allowed=float(np.abs(direction.entries) @ bound.at(direction.rows, some.central)),
+            typical=slopes.typical,
         )
 
     def agrees(self, scale: float) -> bool:
         """Tell whether both are the same, given how large slopes elsewhere are."""
-        return self.apart <= self.allowed + NEGLIGIBLE * max(scale, self.typical)
+        apart = 0.0 if self.found is None else abs(self.total - self.found)
+        return apart <= self.allowed + self.unseen(scale)
 
-    @property
-    def apart(self) -> float:
-        """How far the sum is from the slope."""
-        return 0.0 if self.found is None else abs(self.total - self.found)
+    def unseen(self, scale: float) -> float:
+        """Return what rounding may add that the bound does not show: it comes from slopes of the ``scale`` elsewhere.
+
+        Where the slopes of the block are known well beside their own size, they are not what rounding leaves.
+        """
+        share = NEGLIGIBLE * max(scale, self.typical)
+        return min(share, USEFUL * self.typical) if self.allowed < USEFUL * self.typical else share
 
 
-def confirm_sums(evidence: Sequence[Evidence]) -> None:
+def confirm_sums(evidence: Sequence[Evidence], scale: float) -> None:
     """Raise `DisagreementError` unless the slopes of coordinates add up to those along directions, in all blocks."""
-    scale = max(known.typical for known in evidence)
     for known in evidence:
         if known.found is not None:
-            confirm_sum(known.where, known.total, known.found, known.allowed + NEGLIGIBLE * scale)
+            confirm_sum(known.where, known.total, known.found, known.allowed + known.unseen(scale))
 
 
-def confirm_loops(problem: Problem, found: Sequence[Along], noise: float) -> None:
-    """Raise `DisagreementError` unless plain evaluation finds the same differences along directions.
+def look_along(
+    runner: Runner,
+    directions: Sequence[Direction],
+    probed: Sequence[Direction] = (),
+    least: float = 0.0,
+) -> tuple[list[Along], list[Probe]]:
+    """Return the slopes along directions, with `TINY`, and what large steps along the ``probed`` ones do to J.
 
-    Both compute the same finite difference, kinks and truncation included, so they must agree within the loop's
-    rounding noise. Cost: two forward passes each.
+    Large steps are at least as long as ``least``. Where there are many, several are taken together.
     """
-    for along in found:
-        if along.difference is not None:
-            end = _Ends.of(problem, along.directions, along.step)
-            with problem.work() as work:
-                confirm_loop(
-                    problem, along.where, work, end.places, end.values, along.step, along.difference, noise
-                )
-
-
-def loop_step(plan: Plan) -> float:
-    """Return the step of the reference loop: a smaller one than the default leaves nothing but rounding noise."""
-    return max(plan.epsilon or 0.0, float(default_steps(np.zeros(1), None)[0]))
-
-
-def look_along(runner: Runner, directions: Sequence[Direction], step: float) -> list[Along]:
-    """Return what difference propagation finds along directions, with this step and with `TINY`."""
-    alone = [(direction,) for direction in directions]
-    return [one for group in together(alone) for one in _look_along(runner, group, step)]
-
-
-def _look_along(runner: Runner, group: Sequence[tuple[Direction, ...]], step: float) -> list[Along]:
-    """Return the same of directions that are run together, or of some at once."""
-    problem, found = runner.problem, []
-    traced = runner.moved(*perturbed(problem, group, step))
-    for k, directions in enumerate(group):
-        two, tiny = slice(4 * k, 4 * k + 2), slice(4 * k + 2, 4 * k + 4)
-        forth, back, tiny_forth, tiny_back = traced.difference[4 * k : 4 * k + 4].tolist()
-        rough = traced.unsupported[tiny].any() or traced.kinked[tiny].any()
-        found.append(
-            Along(
-                directions=directions,
-                step=step,
-                difference=None if traced.unsupported[two].any() else (forth - back) / (2 * step),
-                slope=None if rough else (tiny_forth - tiny_back) / (2 * TINY),
-            )
-        )
-    return found
+    joint = [tuple(bunch) for bunch in bunches(probed)]
+    first = [Probe.lengths_of(runner.problem, bunch, least) for bunch in joint]
+    tiny: list[Move] = [((direction, TINY),) for direction in directions]
+    large: list[Move] = [
+        tuple(zip(bunch, lengths, strict=True)) for bunch, lengths in zip(joint, first, strict=True)
+    ]
+    ends = ends_of(runner, tiny + large)
+    slopes = ends.slopes[: len(tiny)]
+    found = [Along(directions=(d,), slope=slope) for d, slope in zip(directions, slopes, strict=True)]
+    return found, list(map(Probe, joint, first, ends.known[len(tiny) :]))
 
 
 def look_together(
-    runner: Runner,
-    directions: Sequence[Direction],
-    known: Sequence[tuple[Slopes, Bound]],
-    step: float,
-    scale: float,
-) -> tuple[list[tuple[Along, Evidence]], list[Along]]:
-    """Return what is found along directions in many small blocks, several at once, and what these slopes say of it.
+    runner: Runner, directions: Sequence[Direction], known: Sequence[tuple[Slopes, Bound]], scale: float
+) -> list[Along]:
+    """Return what is found along directions in many small blocks where their slopes do not agree with it.
 
-    What does not agree as sharply as that of one block has to, or takes another way, is found along half as many at a
-    time, and so on. Second are those that are left alone, to be compared one by one. Blocks with kinks keep to
-    themselves. ``known`` are the slopes and bounds of the blocks. Costs one run, and one more for each time of halving.
+    Several blocks of slopes of like size are looked at at once. What does not agree as sharply as each of them has to
+    alone is found along half as many at a time, and so on; what is left is to be compared one by one. Blocks with
+    kinks have nothing to be compared. ``known`` are the slopes and bounds of the blocks, ``scale`` the size of slopes
+    elsewhere. Costs one run, and one more for each time of halving.
     """
-    rough = np.array([not slopes.smooth for slopes, _ in known])
-    doubtful = [
-        part
-        for some in (np.flatnonzero(~rough), np.flatnonzero(rough))
-        for part in np.array_split(some, min(BUNCHES, some.size) or 1)
-        if part.size
-    ]
-    settled, alone = [], []
+    evidence = [Evidence.of(d, None, *one) for d, one in zip(directions, known, strict=True)]
+    smooth = [k for k, (slopes, _) in enumerate(known) if slopes.smooth]
+    doubtful, alone = bunches(sorted(smooth, key=lambda k: evidence[k].typical)), []
     while doubtful:
-        found = _look_along(runner, [tuple(directions[k] for k in bunch) for bunch in doubtful], step)
+        moves: list[Move] = [tuple((directions[k], TINY) for k in bunch) for bunch in doubtful]
         again = []
-        for bunch, along in zip(doubtful, found, strict=True):
-            evidence = Evidence.of_all(along, [known[k] for k in bunch])
-            clear = along.difference is not None and (along.slope is not None or rough[bunch[0]])
-            if clear and evidence.apart <= NEGLIGIBLE * max(scale, evidence.typical):
-                settled.append((along, evidence))
-            elif bunch.size == 1:
-                alone.append(along)
+        for bunch, slope in zip(doubtful, ends_of(runner, moves).slopes, strict=True):
+            total = sum(evidence[k].total for k in bunch)
+            unseen = min(evidence[k].unseen(scale) for k in bunch)
+            if slope is not None and abs(total - slope) <= unseen:
+                continue
+            if len(bunch) == 1:
+                alone.append(Along(directions=(directions[bunch[0]],), slope=slope))
             else:
-                again += np.array_split(bunch, 2)
+                again += bunches(bunch, 2)
         doubtful = again
-    return settled, alone
+    return alone
+
+
+def bunches(items: Sequence[Item], most: int = BUNCHES) -> list[Sequence[Item]]:
+    """Return items in so many bunches at most, of about the same length, in their order."""
+    count = min(most, len(items))
+    ends = [len(items) * k // count for k in range(count + 1)] if count else []
+    return [items[first:last] for first, last in pairwise(ends)]
 
 
 def rounding_along(runner: Runner, along: Along) -> float:
@@ -228,19 +236,19 @@ def rounding_along(runner: Runner, along: Along) -> float:
     Runs that meet kinks, or take another way, do not count; 0 if none is left. Costs `SHAKES` runs.
     """
     problem, direction = runner.problem, along.direction
-    shaken = runner.shaken(*perturbed(problem, [(direction,)], 0.0), TINY)
+    shaken = runner.shaken(*perturbed(problem, [((direction, TINY),)]), TINY)
     if shaken is None or along.slope is None:
         return 0.0
-    return float(np.fmax.reduce(np.abs(shaken.slopes[:, 2] - along.slope), initial=0.0))
+    return float(np.fmax.reduce(np.abs(shaken.slopes[:, 0] - along.slope), initial=0.0))
 
 
-def chosen_directions(plan: Plan) -> list[Direction]:
+def chosen_directions(problem: Problem, plan: Plan) -> list[Direction]:
     """Return a random direction among the planned coordinates of each block."""
     rng = np.random.default_rng(plan.seed)
-    return [_chosen(part, rng) for part in plan.parts]
+    return [_chosen(problem, part, rng) for part in plan.parts]
 
 
-def _chosen(part: Part, rng: np.random.Generator) -> Direction:
+def _chosen(problem: Problem, part: Part, rng: np.random.Generator) -> Direction:
     block, row = part.block, None
     rows = np.arange(part.size) if block.size <= WHOLE or len(block.shape) < 2 else None
     if rows is None:
@@ -250,60 +258,92 @@ def _chosen(part: Part, rng: np.random.Generator) -> Direction:
         if part.places is not None:
             rows = np.flatnonzero(part.places // length == row)
     entries = rng.standard_normal(rows.size)
+    if problem.claims:
+        turn(entries, part.take(problem.claims[problem.layout.number(block)], rows))
     return Direction(part=part, rows=rows, entries=entries / np.linalg.norm(entries), row=row)
 
 
-def together(directions: Sequence[tuple[Direction]]) -> list[list[tuple[Direction]]]:
-    """Return directions in groups that fit one run."""
-    groups: list[list[tuple[Direction]]] = [[]]
-    for one in directions:
-        if groups[-1] and sum(d.size for (d,) in groups[-1] + [one]) * (len(groups[-1]) + 1) > WHOLE:
+def both_ways(move: Move) -> tuple[Move, Move]:
+    """Return a move and the opposite one."""
+    return move, tuple((direction, -step) for direction, step in move)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Ends:
+    """What k moves and the opposite ones change J by, (k, 2), and where they meet kinks, or take another way."""
+
+    difference: NDArray[np.float64]
+    kinked: NDArray[np.bool_]
+    unsupported: NDArray[np.bool_]
+
+    @property
+    def slopes(self) -> list[float | None]:
+        """The central differences of moves with the step `TINY`; None where these meet a kink or take another way."""
+        rough = np.any(self.kinked | self.unsupported, axis=1)
+        slopes: list[float] = ((self.difference[:, 0] - self.difference[:, 1]) / (2 * TINY)).tolist()
+        return [None if bad else slope for bad, slope in zip(rough, slopes, strict=True)]
+
+    @property
+    def known(self) -> list[list[float]]:
+        """The changes of J, NaN where a move takes another way."""
+        known: list[list[float]] = np.where(self.unsupported, np.nan, self.difference).tolist()
+        return known
+
+
+def ends_of(runner: Runner, moves: Sequence[Move]) -> Ends:
+    """Return what moves and their opposites do, in as few runs as their memory allows."""
+    found = Ends(
+        difference=np.empty((len(moves), 2)),
+        kinked=np.empty((len(moves), 2), dtype=bool),
+        unsupported=np.empty((len(moves), 2), dtype=bool),
+    )
+    for group in _groups(moves):
+        both = [one for k in group for one in both_ways(moves[k])]
+        traced = runner.moved(*perturbed(runner.problem, both))
+        found.difference[group] = traced.difference.reshape(-1, 2)
+        found.kinked[group] = traced.kinked.reshape(-1, 2)
+        found.unsupported[group] = traced.unsupported.reshape(-1, 2)
+    return found
+
+
+def _groups(moves: Sequence[Move]) -> list[list[int]]:
+    """Return the numbers of moves in groups that fit one run, with those of a block close to each other."""
+    groups: list[list[int]] = []
+    sizes: dict[str, int] = {}
+    for k in sorted(range(len(moves)), key=lambda k: moves[k][0][0].part.block.start):
+        new = {direction.part.block.name: direction.size for direction, _ in moves[k]}
+        if not groups or sum((sizes | new).values()) * (len(groups[-1]) + 1) > 2 * WHOLE:
             groups.append([])
-        groups[-1].append(one)
+            sizes = {}
+        sizes |= new
+        groups[-1].append(k)
     return groups
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Ends:
-    """Where a direction leads: what θ + h·v and θ - h·v, as they are rounded, hold at its places; both (k,)."""
-
-    places: Coordinates
-    values: tuple[Vector, Vector]
-
-    @classmethod
-    def of(cls, problem: Problem, directions: Sequence[Direction], step: float) -> _Ends:
-        places = np.concatenate([d.part.block.start + d.part.at(d.rows) for d in directions])
-        values, entries = problem.theta[places], np.concatenate([d.entries for d in directions])
-        return cls(places, (values + step * entries, values - step * entries))
+def changes(problem: Problem, direction: Direction, step: float) -> tuple[Coordinates, Vector]:
+    """Return places in θ, and what they change by: tiny steps as they are, others as θ ± h·v is rounded; both (k,)."""
+    places = direction.part.block.start + direction.part.at(direction.rows)
+    if abs(step) == TINY:
+        return places, step * direction.entries
+    values = problem.theta[places]
+    return places, (values + step * direction.entries) - values
 
 
-def perturbed(
-    problem: Problem, group: Sequence[tuple[Direction, ...]], step: float
-) -> tuple[list[Form | None], int]:
-    """Return the differences of the leaves in a run with four members for each of these, and their number.
-
-    They lead to the ends of directions with this step, and by a tiny step there and back.
-    """
-    members = 4 * len(group)
+def perturbed(problem: Problem, moves: Sequence[Move]) -> tuple[list[Form | None], int]:
+    """Return the differences of the leaves in a run with a member for each move, and their number."""
+    data: dict[int, Array] = {}
+    found: dict[int, Direction] = {}
+    for member, move in enumerate(moves):
+        for direction, step in move:
+            number, shape = problem.layout.number(direction.part.block), direction.part.block.shape
+            if number not in data:
+                found[number] = direction
+                dims = shape if direction.row is None else (1, *shape[1:])
+                data[number] = np.zeros((len(moves), *dims))
+            places, change = changes(problem, direction, step)
+            data[number].reshape(len(moves), -1)[member, places - direction.start] = change
     forms: list[Form | None] = [None] * len(problem.layout.blocks)
-    for k, directions in enumerate(group):
-        for direction in directions:
-            forms[problem.layout.number(direction.part.block)] = _form_of(
-                problem, direction, step, 4 * k, members
-            )
-    return forms, members
-
-
-def _form_of(problem: Problem, direction: Direction, step: float, first: int, members: int) -> Form:
-    """Return the differences of a block in a run in which four members from ``first`` on move along the direction."""
-    shape, end = direction.part.block.shape, _Ends.of(problem, [direction], step)
-    dims = shape if direction.row is None else (1, *shape[1:])
-    data = np.zeros((members, *dims))
-    four, inside = data[first : first + 4].reshape(4, direction.size), end.places - direction.start
-    values = problem.theta[end.places]
-    four[:, inside] = [
-        *(value - values for value in end.values),
-        TINY * direction.entries,
-        -TINY * direction.entries,
-    ]
-    return Form(data, shape, {} if direction.row is None else {0: direction.row})
+    for number, direction in found.items():
+        at = {} if direction.row is None else {0: direction.row}
+        forms[number] = Form(data[number], direction.part.block.shape, at)
+    return forms, len(moves)

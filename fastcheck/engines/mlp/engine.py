@@ -38,7 +38,7 @@ from fastcheck.engines.slopes import (
     to_judge_by,
     unusable,
 )
-from fastcheck.engines.verification import confirmed
+from fastcheck.engines.verification import confirmed, unconfirmed_notes
 from fastcheck.errors import InvalidProblemError
 from fastcheck.execution import Execution
 from fastcheck.norms import largest
@@ -140,15 +140,17 @@ def estimate(
                 advance(len(epsilons) * plan.parts[k].size)
                 del runs, best, lower, upper  # they hold the differences of the layer
             del found, layer  # before the next layer takes as much memory
-    _, passes = confirmed(
-        lambda counted, noise: verify(network, counted, plan, directions, evidence, noise),
-        problem,
-        ULPS * float(np.spacing(abs(problem.value))),
-    )
+    shows: dict[str, float] = {}
+
+    def compare(counted: Problem, noise: float) -> None:
+        shows.update(verify(network, counted, plan, directions, evidence, noise))
+
+    _, passes = confirmed(compare, problem, ULPS * float(np.spacing(abs(problem.value))))
     return Estimates(
         method=MLPEngine.name,
         results=tuple(results[k] for k in range(len(plan.parts))),
         forward_passes=recognition.forward_passes + RUNS * (len(epsilons) + JITTERS) + passes,
+        notes=unconfirmed_notes(problem, shows),
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -12,9 +13,19 @@ from fastcheck.engines import Bound
 from fastcheck.engines.mlp.columns import column_differences
 from fastcheck.engines.mlp.network import Array, Network
 from fastcheck.engines.mlp.placement import Recognition
-from fastcheck.engines.plain import default_steps
 from fastcheck.engines.slopes import ROUNDING, STEP, Slopes
-from fastcheck.engines.verification import NEGLIGIBLE, confirm_loop, confirm_sum
+from fastcheck.engines.verification import (
+    FACTOR,
+    NEGLIGIBLE,
+    USEFUL,
+    confirm_end,
+    confirm_sum,
+    evaluated_away,
+    expect_defined,
+    first_step,
+    length_that_shows,
+    turn,
+)
 from fastcheck.norms import root_mean_square
 from fastcheck.parameters import Vector
 from fastcheck.plan import Coordinates, Part, Plan
@@ -23,6 +34,9 @@ from fastcheck.problem import Problem
 LARGEST = 2.0**-20
 """Largest bound, relative to the network's largest slopes, that counts here: a mistake of the kernels may have widened
 the bounds, while both sides of the comparison have most roundings in common."""
+
+LONGER = FACTOR ** np.arange(1.0, 5.0)
+"""Lengths of steps over the first one that are tried where slopes are tiny beside J; shorter where it is undefined."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -72,28 +86,32 @@ def verify(
     members: Sequence[Member],
     evidence: Mapping[int, Evidence],
     noise: float,
-) -> None:
+) -> dict[str, float]:
     """Raise `DisagreementError` unless the cost confirms the kernels along a random direction in each block.
 
     The direction lies in the weights and the bias of one unit. The columns must give the same finite difference as
-    two evaluations of the cost, and with the tiny step the sum of the slopes of the coordinates. With the user's
-    step, one of these must have the numerical gradient that its columns add up to. Cost: two forward passes for each
-    direction.
+    two evaluations of the cost, with a step so large that rounding of J hides nothing, and with the tiny step the sum
+    of the slopes of the coordinates. With the user's step, one of these must have the numerical gradient that its
+    columns add up to. Returns the least error that shows in each block, as a share of its slopes. Cost: two forward
+    passes for each direction, more where the slopes are tiny beside J.
     """
-    # A step smaller than the default one would leave nothing but rounding noise in the costs.
-    step = max(plan.epsilon or 0.0, float(default_steps(np.zeros(1), None)[0]))
     scale = max(known.typical for known in evidence.values())
+    shows: dict[str, float] = {}
     rng = np.random.default_rng(plan.seed)
     for layer, unit in sorted({(member.layer, member.unit) for member in members}):
         here = [k for k, member in enumerate(members) if (member.layer, member.unit) == (layer, unit)]
         direction = _Direction.of([members[k] for k in here])
         known = [evidence[k] for k in here]
         with problem.work() as work:
-            _confirm_direction(network, problem, direction, known, work, step, scale, noise)
+            allowed = _confirm_direction(network, problem, direction, known, work, scale, noise)
+        for k in here:
+            size = evidence[k].typical
+            shows[members[k].part.block.name] = allowed / size if size > NEGLIGIBLE * scale else 0.0
         if plan.epsilon is not None:
             k = int(rng.integers(len(direction.v)))
             numerical = np.concatenate([part.numerical for part in known])
             _confirm_step(network, direction, k, plan.epsilon, float(numerical[k]), scale)
+    return shows
 
 
 def _confirm_direction(
@@ -102,26 +120,70 @@ def _confirm_direction(
     direction: _Direction,
     known: Sequence[Evidence],
     work: Vector,
-    step: float,
     scale: float,
     noise: float,
-) -> None:
-    """Raise `DisagreementError` unless cost, columns and slopes agree along a direction; ``work`` holds θ."""
-    places, A, W, v = direction.places, direction.inputs, direction.weights, direction.v
-    values = problem.theta[places]
-    ends = values + step * v, values - step * v
-    plus, minus = ends[0] - values, ends[1] - values
-    penalty = network.decay * float(W @ (plus - minus) + direction.penalised @ (plus**2 - minus**2) / 2)
-    loop, found, size, kinked = _differences(network, direction, plus @ A, minus @ A, STEP * (v @ A))
-    confirm_loop(problem, direction.name, work, places, ends, step, (loop + penalty) / (2 * step), noise)
+) -> float:
+    """Raise `DisagreementError` unless cost, columns and slopes agree along a direction; ``work`` holds θ.
+
+    Returns the least error of the slope that shows beside the rounding of J.
+    """
+    A, W, v = direction.inputs, direction.weights, direction.v
+    length = first_step(problem.theta[direction.places])
+    least = min((part.typical for part in known if part.typical > NEGLIGIBLE * scale), default=0.0)
+    allowed = math.inf
+    for share in (1.0, *(1 / LONGER).tolist()):
+        allowed, _ = _confirm_ends(network, problem, direction, work, share * length, noise)
+        allowed /= share * length
+        if allowed < math.inf:
+            break
+    else:
+        beside = problem.theta.copy()
+        beside[direction.places] += length / LONGER[-1] * v
+        expect_defined(problem, direction.name, beside)
+    for share in LONGER.tolist():
+        if allowed <= USEFUL * least or not least:
+            break
+        error, change = _confirm_ends(network, problem, direction, work, share * length, noise)
+        if error == math.inf:
+            break  # there the cost is not defined
+        allowed = min(allowed, error / length_that_shows(share * length, length, change, least))
+    _, found, size, kinked = _differences(network, direction, 0 * (v @ A), 0 * (v @ A), STEP * (v @ A))
     if kinked or any(part.kinked for part in known):
-        return
+        return allowed
     found = found / (2 * STEP) + network.decay * float(W @ v)
     bound, central = (
         np.concatenate([getattr(part, name) for part in known]) for name in ("bound", "central")
     )
-    allowed = float(np.abs(v) @ np.minimum(bound, LARGEST * scale)) + NEGLIGIBLE * scale
-    confirm_sum(direction.name, float(v @ central), found, allowed + ROUNDING * size / (2 * STEP))
+    apart = float(np.abs(v) @ np.minimum(bound, LARGEST * scale)) + NEGLIGIBLE * scale
+    confirm_sum(direction.name, float(v @ central), found, apart + ROUNDING * size / (2 * STEP))
+    return allowed
+
+
+def _confirm_ends(
+    network: Network, problem: Problem, direction: _Direction, work: Vector, step: float, noise: float
+) -> tuple[float, float]:
+    """Compare the cost at both ends with the columns; return the least error that shows, and by how much J changes.
+
+    The error is infinite where the cost is not defined there.
+    """
+    places, A, W = direction.places, direction.inputs, direction.weights
+    values, allowed, most = problem.theta[places], 0.0, 0.0
+    ends = [values + sign * step * direction.v for sign in (1, -1)]
+    moves = [end - values for end in ends]
+    changes, _, size, _ = _differences(network, direction, moves[0] @ A, moves[1] @ A, 0 * (values @ A))
+    for end, move, change in zip(ends, moves, changes, strict=True):
+        penalty = network.decay * float(W @ move + direction.penalised @ move**2 / 2)
+        try:
+            work[places] = end
+            cost = evaluated_away(problem, work)
+            if not (math.isfinite(cost) and math.isfinite(change)):
+                return math.inf, 0.0
+            found = change + penalty
+            most = max(most, abs(found))
+            allowed = max(allowed, confirm_end(problem, direction.name, work, cost, found, noise, size))
+        finally:
+            work[places] = values
+    return allowed, most
 
 
 def _confirm_step(
@@ -129,8 +191,8 @@ def _confirm_step(
 ) -> None:
     """Raise `DisagreementError` unless a coordinate has the central difference that its columns add up to."""
     moves = step * direction.inputs[k]
-    found, _, size, _ = _differences(network, direction, moves, -moves, 0 * moves)
-    found = found / (2 * step) + network.decay * float(direction.weights[k])
+    (plus, minus), _, size, _ = _differences(network, direction, moves, -moves, 0 * moves)
+    found = (plus - minus) / (2 * step) + network.decay * float(direction.weights[k])
     confirm_sum(direction.name, numerical, found, NEGLIGIBLE * scale + ROUNDING * size / (2 * step))
 
 
@@ -178,6 +240,8 @@ def chosen_directions(
             k = planned[n]
             chosen = int(rng.choice(units[n])) if unit is None else unit
             found[k] = _member(recognition, network, plan.parts[k], layer, n, chosen, rng)
+            if problem.claims:
+                turn(found[k].v, plan.parts[k].take(problem.claims[n], found[k].rows))
     return [found[k] for k in range(len(plan.parts))]
 
 
@@ -225,10 +289,10 @@ def _member(
 
 def _differences(
     network: Network, direction: _Direction, plus: Array, minus: Array, tiny: Array
-) -> tuple[float, float, float, bool]:
-    """Return J₊ - J₋ without the penalty when z of the unit moves by ``plus`` and ``minus``, all (m,).
+) -> tuple[tuple[float, float], float, float, bool]:
+    """Return J₊ - J and J₋ - J without the penalty when z of the unit moves by ``plus`` and ``minus``, all (m,).
 
-    Also the same for ± ``tiny``, the sum of the sizes of what it (if not zero, else the first) adds up, and whether
+    Also J₊ - J₋ for ± ``tiny``, the sum of the sizes of what it (if not zero, else the first) adds up, and whether
     it crosses a kink.
     """
     m = network.arranged.samples
@@ -237,4 +301,4 @@ def _differences(
     change, crossed = column_differences(network, direction.layer, units, samples, delta)
     sums, sizes = change.reshape(4, m).sum(axis=1), np.abs(change).reshape(4, m).sum(axis=1)
     size = float(sizes[2] + sizes[3]) if tiny.any() else float(sizes[0] + sizes[1])
-    return float(sums[0] - sums[1]), float(sums[2] - sums[3]), size, bool(crossed[2 * m :].any())
+    return (float(sums[0]), float(sums[1])), float(sums[2] - sums[3]), size, bool(crossed[2 * m :].any())

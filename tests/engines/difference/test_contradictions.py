@@ -186,6 +186,16 @@ def test_a_rule_that_is_wrong_for_coordinates_only_contradicts(cost):
     assert found[1] == pytest.approx(numerical_gradient(COSTS[cost], ROOTS + 0.0, method="plain")[1])
 
 
+@pytest.mark.usefixtures("one_hot_tanh")
+@pytest.mark.parametrize("scale", [1e-6, 1e-10, 1e-13, 1e-16])
+def test_it_contradicts_in_a_block_whose_slopes_are_tiny_beside_others(scale):
+    def cost(p):
+        return 1e3 * np.sum(p["b"] ** 2) + scale * np.sum(np.tanh(p["a"]) * WEIGHTS)
+
+    with pytest.raises(DisagreementError, match=r"contradicts itself.*random direction in a"):
+        numerical_gradient(cost, {"a": ROOTS + 0.3, "b": ROOTS + 1.0}, method="difference")
+
+
 @pytest.mark.parametrize("cost", COSTS)
 def test_and_none_where_the_rule_is_right(cost):
     numerical_gradient(COSTS[cost], ROOTS, method="difference")

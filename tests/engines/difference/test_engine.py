@@ -136,7 +136,7 @@ def test_a_wrong_rule_is_discovered_and_the_result_is_not_used(monkeypatch):
     report = check(cost, w, gradients)
     assert report.passed
     assert report.method == "plain"
-    assert "reference loop does not confirm" in report.notes[0]
+    assert "The cost does not confirm the fast engine" in report.notes[0]
     with pytest.raises(DisagreementError, match="random direction in theta"):
         check(cost, w, gradients, method="difference")
 
