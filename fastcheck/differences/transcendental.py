@@ -66,7 +66,8 @@ def power(x: Value, dx: Value, y: Value, dy: Value) -> Value:
     """Return the difference of xʸ: the larger end times 1 - e^-|u|.
 
     u = y·log((x + dx)/x) + dy·log(x + dx) is the difference of the logarithm. For a negative base the two
-    ends have signs of their own; ends of opposite sign, or at 0, are subtracted.
+    ends have signs of their own; ends of opposite sign, or at 0, are subtracted, and so are ends where the terms of u
+    are above 1 together: their rounding may be more than that of the ends.
     """
     s, e = two_sum(x, dx)
     power_end, power_lost = two_sum(y, dy)
@@ -76,10 +77,12 @@ def power(x: Value, dx: Value, y: Value, dy: Value) -> Value:
     end = np.power(s, power_end)
     # The end is at s + e and its exponent at power_end + power_lost, to first order in what rounding lost.
     end = end + end * where(s == 0.0, 0.0, power_end * (e / s) + power_lost * log_end)
-    u = y * log(np.abs(x), grow) + where(dy == 0.0, 0.0, dy * log_end)
+    by_base, by_exponent = y * log(np.abs(x), grow), where(dy == 0.0, 0.0, dy * log_end)
+    u = by_base + by_exponent
     top = where(u > 0.0, end, start)
     change = where(u > 0.0, -top, top) * np.expm1(-np.abs(u))
-    return where((start * np.sign(end) > 0.0) & (x != 0.0) & (s != 0.0), change, end - start)
+    small = np.abs(by_base) + np.abs(by_exponent) <= 1.0
+    return where((start * np.sign(end) > 0.0) & (x != 0.0) & (s != 0.0) & small, change, end - start)
 
 
 def sin(x: Value, dx: Value) -> Value:
