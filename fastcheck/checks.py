@@ -87,7 +87,8 @@ def check(
         coordinates, and in blocks that fail the search of `locate`.
     method
         ``"reference"``, the textbook loop; ``"plain"``, the same costs in batches and in parallel;
-        ``"difference"``, difference propagation; ``"mlp"``, the kernels for multilayer perceptrons; or ``"auto"``,
+        ``"difference"``, difference propagation; ``"graph"``, all slopes by a sweep back through the recorded cost,
+        certified by difference propagation; ``"mlp"``, the kernels for multilayer perceptrons; or ``"auto"``,
         the fastest that applies.
     n_jobs, backend
         Workers, as joblib counts them (−1: all cores), and their kind: ``"processes"`` or ``"threads"``, None
@@ -219,6 +220,7 @@ def check(
             *kink_notes(kinked, estimates.kinks),
         ),
         unseen=unseen,
+        certified=estimates.certified,
         left_out=tuple(
             block.name for block in problem.layout.blocks if block.size and block.name not in looked_at
         ),

@@ -487,7 +487,7 @@ def test_an_engine_that_gives_up_in_a_later_batch_is_replaced(monkeypatch):
             raise DisagreementError("Evaluation does not confirm the fast engine.")
 
     monkeypatch.setattr(
-        budgets, "choose_engine", lambda name: GivesUp() if name == "difference" else known(name)
+        budgets, "choose_engine", lambda name: GivesUp() if name in ("difference", "graph") else known(name)
     )
     report = check(cost, THETA, right(), max_forward_passes=3000)
     assert (report.verdict, report.method, report.checked) == (Verdict.PASS, "plain", 353)

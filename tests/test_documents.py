@@ -8,6 +8,13 @@ import fastcheck
 
 PACKAGE = Path(fastcheck.__file__).parent
 DOCS = PACKAGE.parent / "docs"
+TABLES = {
+    "engines/graph": "## Propose and certify",
+    "engines/difference": "## Difference propagation",
+    "engines/mlp": "## Multilayer perceptrons",
+}
+"""Folders that have a table of their own, and its title."""
+
 MODULES = sorted(
     path.relative_to(PACKAGE).as_posix() for path in PACKAGE.rglob("*.py") if not path.name.startswith("__")
 )
@@ -17,8 +24,8 @@ MODULES = sorted(
 def test_the_page_on_the_design_says_what_happens_in_every_module(module):
     folder, _, name = module.rpartition("/")
     rooms = (DOCS / "design.md").read_text(encoding="utf-8")
-    if folder in ("engines/difference", "engines/mlp"):  # these have tables of their own
-        title = "## Difference propagation" if folder.endswith("difference") else "## Multilayer perceptrons"
+    if folder in TABLES:
+        title = TABLES[folder]
         rooms = rooms.split(title)[1].split("\n## ")[0]
     rows = [line for line in rooms.splitlines() if line.startswith("|")]
     assert any(f"`{name}`" in row or f"`{folder}/{name}`" in row for row in rows)

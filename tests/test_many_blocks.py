@@ -81,13 +81,25 @@ def test_forward_passes_of_difference_propagation_do_not():
     passes = {}
     for blocks in (20, 80, 320):
         many = Many(blocks)
-        report = check(many, many.parameters, many.right())
+        report = check(many, many.parameters, many.right(), method="difference")
         passes[blocks] = report.forward_passes
         assert report.passed
-        assert report.method == "difference"
         assert report.forward_passes == many.calls
     assert len(set(passes.values())) == 1
     assert passes[320] < 60
+
+
+def test_nor_do_those_of_propose_and_certify():
+    passes = {}
+    for blocks in (20, 80, 320):
+        many = Many(blocks)
+        report = check(many, many.parameters, many.right())
+        passes[blocks] = report.forward_passes
+        assert report.passed
+        assert report.method == "graph"
+        assert report.forward_passes == many.calls
+    assert len(set(passes.values())) == 1
+    assert passes[320] < 30
 
 
 @pytest.mark.parametrize("method", ["plain", "reference"])

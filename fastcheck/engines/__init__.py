@@ -75,7 +75,8 @@ class Estimate:
 class Estimates(Generic[T]):
     """What became of the estimates of all parts, in their order, and how they were made.
 
-    ``notes`` are sentences for the report, ``kinks`` the places in the cost where kinks were met, where they are known.
+    ``notes`` are sentences for the report, ``kinks`` the places in the cost where kinks were met, where they are known,
+    ``certified`` what was certified of them, and how.
     """
 
     method: str
@@ -83,6 +84,7 @@ class Estimates(Generic[T]):
     forward_passes: int
     notes: tuple[str, ...] = ()
     kinks: tuple[KinkPlace, ...] = ()
+    certified: str | None = None
 
 
 class DisagreementError(FastcheckError):
@@ -108,6 +110,7 @@ class Engine(Protocol):
 ENGINES = {
     "auto": "fastcheck.engines.automatic:AutomaticEngine",
     "difference": "fastcheck.engines.difference.engine:DifferenceEngine",
+    "graph": "fastcheck.engines.graph.engine:GraphEngine",
     "mlp": "fastcheck.engines.mlp.engine:MLPEngine",
     "reference": "fastcheck.engines.loop:ReferenceEngine",
     "plain": "fastcheck.engines.plain:PlainEngine",

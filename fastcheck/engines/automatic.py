@@ -10,6 +10,7 @@ from fastcheck.engines.difference.engine import DifferenceEngine
 from fastcheck.engines.difference.session import session_of
 from fastcheck.engines.difference.state import TracingError
 from fastcheck.engines.directions import reason_for
+from fastcheck.engines.graph.engine import GraphEngine
 from fastcheck.engines.mlp.engine import estimate, known_network
 from fastcheck.engines.plain import PlainEngine, batched_costs
 from fastcheck.execution import Execution
@@ -40,7 +41,11 @@ class AutomaticEngine:
                     except DisagreementError as error:
                         notes = (f"the kernels for multilayer perceptrons were not used. {error}",)
                 spent = tally.passes
-                estimates = DifferenceEngine().estimate(attempt, plan, execution, use)
+                try:
+                    estimates = GraphEngine().estimate(attempt, plan, execution, use)
+                except (TracingError, DisagreementError):
+                    spent = tally.passes
+                    estimates = DifferenceEngine().estimate(attempt, plan, execution, use)
         except (TracingError, DisagreementError) as error:
             spent, notes = tally.passes, (*notes, reason_for(error))
             estimates = PlainEngine().estimate(problem, plan, execution, use)

@@ -117,7 +117,8 @@ class Report:
     wall time, ``seed`` the seed that drew the sample, ``forward_passes`` all evaluations of the cost.
     ``notes`` are sentences about how the check was run, ``unseen`` about what it could not see. ``stopped`` says why
     not all coordinates were checked, and is None where all were that were asked for. ``left_out`` names the blocks that
-    were not asked for.
+    were not asked for. ``certified`` says to what slopes that were sent backwards have been certified, None where
+    each was computed by itself.
     """
 
     verdict: Verdict
@@ -133,6 +134,7 @@ class Report:
     stopped: str | None = None
     left_out: tuple[str, ...] = ()
     unseen: tuple[str, ...] = ()
+    certified: str | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "blocks", MappingProxyType(dict(self.blocks)))

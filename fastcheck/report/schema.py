@@ -230,6 +230,7 @@ _REPORT = checked(
         stopped=optional(text),
         left_out=listed(text),
         unseen=listed(text),
+        certified=optional(text),
     ),
     _check_report,
 )

@@ -42,6 +42,7 @@ METHODS = {
     "reference": "the reference loop",
     "plain": "plain evaluation",
     "difference": "difference propagation",
+    "graph": "propose and certify",
     "mlp": "the kernels for multilayer perceptrons",
 }
 
@@ -164,6 +165,8 @@ def _summary(report: Report) -> Text:
         complete = report.checked == report.size
         share = "all" if complete else f"{report.checked:,} of"
         lines.append(f"{share} {report.size:,} parameters checked by {METHODS[report.method]}")
+    if report.certified:
+        lines.append(f"certified: {report.certified}")
     if report.left_out:
         lines.append(f"not looked at: {_listed(report.left_out)}")
     if report.stopped:

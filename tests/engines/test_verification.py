@@ -7,7 +7,7 @@ import pytest
 
 from fastcheck import check
 from fastcheck.engines import DisagreementError
-from fastcheck.engines.difference import engine as difference_engine
+from fastcheck.engines.difference import large_steps
 from fastcheck.engines.mlp import engine as mlp_engine
 from fastcheck.engines.verification import confirmed
 from fastcheck.problem import pose
@@ -73,7 +73,7 @@ def checked(method):
 
 @pytest.mark.parametrize(
     ("method", "module", "name"),
-    [("difference", difference_engine, "confirm_loops"), ("mlp", mlp_engine, "verify")],
+    [("difference", large_steps, "confirm_loops"), ("mlp", mlp_engine, "verify")],
 )
 def test_so_are_those_of_a_whole_check(method, module, name, monkeypatch):
     verify, attempts = getattr(module, name), []

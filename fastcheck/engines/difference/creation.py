@@ -10,13 +10,13 @@ import functools
 import math
 import sys
 from collections.abc import Callable
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 
 from fastcheck.engines.difference import reductions, structure
-from fastcheck.engines.difference.arrays import DifferenceArray, has_form
-from fastcheck.engines.difference.state import TracingError, is_running
+from fastcheck.engines.difference.arrays import DifferenceArray
+from fastcheck.engines.difference.state import Front, Trace, TracingError, current_front, is_running
 from fastcheck.engines.difference.views import PickLens
 
 FRESH = ["zeros", "ones", "empty", "full", "eye", "identity"]
@@ -61,12 +61,11 @@ MATH = [
 ]
 """Functions of the math module and the ufuncs that take over for perturbed numbers."""
 
-SCIPY = {
-    "logsumexp": reductions.logsumexp,
-    "softmax": reductions.softmax,
-    "log_softmax": reductions.log_softmax,
-}
+SCIPY = ("logsumexp", "softmax", "log_softmax")
 """Functions of scipy.special that are not ufuncs."""
+
+
+np_full = np.full
 
 
 def fresh(original: Callable[..., Any]) -> Callable[..., Any]:
@@ -74,64 +73,41 @@ def fresh(original: Callable[..., Any]) -> Callable[..., Any]:
 
     @functools.wraps(original)
     def stand_in(*arguments: Any, **keywords: Any) -> Any:
-        if not is_running():
+        front = current_front()
+        if front is None:
             return original(*arguments, **keywords)
-        if original is np_full and has_form(arguments[1:] or keywords.get("fill_value")):
-            return full(*arguments, **keywords)
+        if original is np_full and any(map(front.holds, (*arguments[1:], *keywords.values()))):
+            return full(front, *arguments, **keywords)
         result = original(*arguments, **keywords)
-        return DifferenceArray(result) if result.dtype == np.float64 else result
+        return front.adopted(result) if result.dtype == np.float64 else result
 
     return stand_in
 
 
-def full(shape: Any, fill_value: Any, dtype: Any = None, order: Any = "C", **_: Any) -> Any:
+def full(
+    front: type[Front], shape: Any, fill_value: Any, dtype: Any = None, order: Any = "C", **_: Any
+) -> Any:
     """Return np.full for a perturbed value."""
-    result = DifferenceArray(np.zeros(shape, order=order))
+    result = front.adopted(np.zeros(shape, order=order))
     result[...] = fill_value
     return result
 
 
 def converting(original: Callable[..., Any]) -> Callable[..., Any]:
     """Return the stand-in of np.array and friends."""
-    copies = original.__name__ == "array"
 
     @functools.wraps(original)
     def stand_in(x: Any, dtype: Any = None, *arguments: Any, **keywords: Any) -> Any:
-        if not is_running():
+        front = current_front()
+        if front is None:
             return original(x, dtype, *arguments, **keywords)
-        if type(x) is DifferenceArray and isinstance(x.value, np.ndarray):
-            plain = original(x.value, dtype, *arguments, **keywords)
-            return converted(x, dtype, not np.may_share_memory(plain, x.value), plain.ndim, order_of(plain))
-        if type(x) is DifferenceArray or structure.has_difference(x):
-            plain = original(structure.values_of(x), dtype, *arguments, **keywords)
-            copy = copies and keywords.get("copy", True)
-            return converted(x, dtype, copy, keywords.get("ndmin", 0), order_of(plain))
+        if front.holds(x):
+            return front.converted(original, x, dtype, arguments, keywords)
         result = original(x, dtype, *arguments, **keywords)
-        return (
-            result
-            if result is x or result.dtype != np.float64 or result.base is x
-            else DifferenceArray(result)
-        )
+        plain = result is x or result.dtype != np.float64 or result.base is x
+        return result if plain else front.adopted(result)
 
     return stand_in
-
-
-def order_of(plain: Any) -> Any:
-    """Return how the entries of an array lie in memory, as NumPy's ``order``."""
-    return "C" if plain.flags.c_contiguous else "F" if plain.flags.f_contiguous else "K"
-
-
-def converted(x: Any, dtype: Any, copy: bool, ndmin: int, order: Any) -> Any:
-    """Return an array of perturbed numbers, with its entries in this order in memory if it is a new one."""
-    if type(x) is not DifferenceArray:
-        x = structure.copy(structure.array_from(x), order)
-    elif copy or not isinstance(x.value, np.ndarray):
-        x = DifferenceArray(np.array(x.value, order=order), x.form)
-    if dtype is not None and np.dtype(dtype) != x.dtype:
-        x = structure.astype(x, dtype)
-    if ndmin > np.ndim(x):
-        x = np.reshape(x, (1,) * (ndmin - x.ndim) + x.shape)
-    return x
 
 
 def arithmetic(original: Callable[..., Any], rule: Callable[..., Any]) -> Callable[..., Any]:
@@ -139,11 +115,17 @@ def arithmetic(original: Callable[..., Any], rule: Callable[..., Any]) -> Callab
 
     @functools.wraps(original)
     def stand_in(*arguments: Any, **keywords: Any) -> Any:
-        if is_running() and any(type(x) is DifferenceArray for x in (*arguments, *keywords.values())):
+        front = current_front()
+        if front is not None and any(map(front.holds, (*arguments, *keywords.values()))):
             return rule(*arguments, **keywords)
         return original(*arguments, **keywords)
 
     return stand_in
+
+
+def of_front(name: str) -> Callable[..., Any]:
+    """Return the function of this name of the front that is running."""
+    return lambda *arguments, **keywords: getattr(current_front(), name)(*arguments, **keywords)
 
 
 def logarithm(x: Any, base: Any = None) -> Any:
@@ -165,38 +147,100 @@ class Joining:
 
     def __getitem__(self, key: Any) -> Any:
         parts = key if isinstance(key, tuple) else (key,)
-        if not is_running() or not any(map(structure.has_difference, parts)):
+        front = current_front()
+        if front is None or not any(map(front.holds, parts)):
             return self._original[key]
         if any(isinstance(part, str) for part in parts):
             raise TracingError("np.c_ or np.r_", "directives in a string are not supported.")
-        arrays = [np.r_[part] if isinstance(part, slice) else structure.array_from(part) for part in parts]
+        arrays = [np.r_[part] if isinstance(part, slice) else front.array(part) for part in parts]
         if not self._columns:
-            return structure.concatenate([np.atleast_1d(x) for x in arrays], 0)
-        return structure.concatenate([structure.column(np.atleast_1d(x)) for x in arrays], -1)
-
-
-np_full = np.full
-np_as_strided = np.lib.stride_tricks.as_strided
-
-
-def as_strided(x: Any, shape: Any = None, strides: Any = None, **_: Any) -> Any:
-    """Return as_strided of a perturbed array, a read-only view."""
-    if not x.flags.c_contiguous:
-        raise TracingError(
-            "as_strided", "the perturbed array does not lie in memory as NumPy's new arrays do."
-        )
-    return x.view_by(PickLens(lambda value: np_as_strided(value, shape, strides)))
+            return np.concatenate([np.atleast_1d(x) for x in arrays], 0)
+        rows = [np.atleast_1d(x) for x in arrays]
+        return np.concatenate([np.reshape(x, (-1, 1)) if np.ndim(x) < 2 else x for x in rows], -1)
 
 
 def asking_dot(x: Any) -> Callable[..., Any]:
     """Return the method ``dot`` of a plain array, as the function where it meets a perturbed array."""
 
     def dot(b: Any, out: Any = None) -> Any:
-        if type(b) is DifferenceArray or type(out) is DifferenceArray:
-            return np.dot(x, b, out=out)
-        return np.dot(x, structure.array_from(b), out=out) if structure.has_difference(b) else x.dot(b, out)
+        front = current_front()
+        if front is None or not (front.holds(b) or front.holds(out)):
+            return x.dot(b, out)
+        return np.dot(x, front.array(b), out=out)
 
     return dot
+
+
+class DifferenceFront:
+    """What stand-ins do in a trace of difference propagation."""
+
+    logsumexp = staticmethod(reductions.logsumexp)
+    softmax = staticmethod(reductions.softmax)
+    log_softmax = staticmethod(reductions.log_softmax)
+    isclose = staticmethod(reductions.isclose_numbers)
+
+    @staticmethod
+    def holds(x: Any) -> bool:
+        """Whether x is a perturbed array, or holds one."""
+        return type(x) is DifferenceArray or structure.has_difference(x)
+
+    @staticmethod
+    def array(x: Any) -> Any:
+        """Return an array, or nested lists of perturbed numbers, as a difference array."""
+        return structure.array_from(x)
+
+    @staticmethod
+    def lifted(x: Any) -> Any:
+        """Return data of the cost as a difference array."""
+        return DifferenceArray(x, owned=False)
+
+    @staticmethod
+    def adopted(x: Any) -> Any:
+        """Return an array that the cost created as a difference array."""
+        return DifferenceArray(x)
+
+    @staticmethod
+    def converted(
+        original: Any, x: Any, dtype: Any, arguments: tuple[Any, ...], keywords: dict[str, Any]
+    ) -> Any:
+        """Return what np.array and friends make of perturbed numbers."""
+        if type(x) is DifferenceArray and isinstance(x.value, np.ndarray):
+            plain = original(x.value, dtype, *arguments, **keywords)
+            return converted(x, dtype, not np.may_share_memory(plain, x.value), plain.ndim, order_of(plain))
+        plain = original(structure.values_of(x), dtype, *arguments, **keywords)
+        copies = original.__name__ == "array" and keywords.get("copy", True)
+        return converted(x, dtype, copies, keywords.get("ndmin", 0), order_of(plain))
+
+    @staticmethod
+    def as_strided(x: Any, shape: Any = None, strides: Any = None, **_: Any) -> Any:
+        """Return as_strided of a perturbed array, a read-only view."""
+        if not x.flags.c_contiguous:
+            raise TracingError(
+                "as_strided", "the perturbed array does not lie in memory as NumPy's new arrays do."
+            )
+        strided = np.lib.stride_tricks.as_strided
+        return x.view_by(PickLens(lambda value: strided(value, shape, strides)))
+
+
+def order_of(plain: Any) -> Any:
+    """Return how the entries of an array lie in memory, as NumPy's ``order``."""
+    return "C" if plain.flags.c_contiguous else "F" if plain.flags.f_contiguous else "K"
+
+
+def converted(x: Any, dtype: Any, copy: bool, ndmin: int, order: Any) -> Any:
+    """Return an array of perturbed numbers, with its entries in this order in memory if it is a new one."""
+    if type(x) is not DifferenceArray:
+        x = structure.copy(structure.array_from(x), order)
+    elif copy or not isinstance(x.value, np.ndarray):
+        x = DifferenceArray(np.array(x.value, order=order), x.form)
+    if dtype is not None and np.dtype(dtype) != x.dtype:
+        x = structure.astype(x, dtype)
+    if ndmin > np.ndim(x):
+        x = np.reshape(x, (1,) * (ndmin - x.ndim) + x.shape)
+    return x
+
+
+Trace.front = DifferenceFront
 
 
 def stand_ins() -> dict[int, tuple[Any, Any]]:
@@ -216,15 +260,16 @@ def known_stand_ins(scipy: bool) -> dict[int, tuple[Any, Any]]:
         if hasattr(math, name):
             table[getattr(math, name)] = arithmetic(getattr(math, name), getattr(np, ufunc))
     table[math.log] = arithmetic(math.log, logarithm)
-    table[math.isclose] = arithmetic(math.isclose, reductions.isclose_numbers)
+    table[math.isclose] = arithmetic(math.isclose, of_front("isclose"))
     table[math.fsum] = arithmetic(math.fsum, np.sum)
-    table[np_as_strided] = arithmetic(np_as_strided, as_strided)
+    as_strided = np.lib.stride_tricks.as_strided
+    table[as_strided] = arithmetic(as_strided, of_front("as_strided"))
     table[np.c_], table[np.r_] = Joining(np.c_, columns=True), Joining(np.r_, columns=False)
     table[getattr] = looked_up
     if scipy:
-        for name, rule in SCIPY.items():
+        for name in SCIPY:
             original = getattr(sys.modules["scipy.special"], name)
-            table[original] = arithmetic(original, cast(Any, rule))
+            table[original] = arithmetic(original, of_front(name))
     return {id(original): (original, replacement) for original, replacement in table.items()}
 
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from fastcheck.engines import Bound, DisagreementError, Estimate, Estimates, T
 from fastcheck.engines.difference.finer_steps import faint, reconciled, with_finer_step
-from fastcheck.engines.difference.large_steps import claimed_size, confirm_loops, slopes_at_stake
+from fastcheck.engines.difference.large_steps import claimed_size, confirmed_by_cost
 from fastcheck.engines.difference.lifting import LiftedCost
 from fastcheck.engines.difference.runs import Runner
 from fastcheck.engines.difference.session import session_of
@@ -23,7 +23,7 @@ from fastcheck.engines.difference.verification import (
     look_along,
     look_together,
 )
-from fastcheck.engines.noise import declared_noise, noise_of_lines, rounding_bound
+from fastcheck.engines.noise import noise_of_lines, rounding_bound
 from fastcheck.engines.plain import default_steps, differences
 from fastcheck.engines.slopes import (
     STEP,
@@ -34,7 +34,7 @@ from fastcheck.engines.slopes import (
     steps_to_run,
     to_judge_by,
 )
-from fastcheck.engines.verification import ASSUMED, MOST_ASSUMED, confirmed, unconfirmed_notes
+from fastcheck.engines.verification import unconfirmed_notes
 from fastcheck.execution import Execution
 from fastcheck.plan import Coordinates, Part, Plan
 from fastcheck.problem import Problem
@@ -197,16 +197,7 @@ class _Verification:
 
         Returns the least error that shows in each block, as a share of its slopes, and the forward passes spent.
         """
-        runner, problem = self.runner, self.runner.problem
-        at_stake = slopes_at_stake(problem, self.sizes, runner.relative_noise)
-        shows: dict[str, float] = {}
-
-        def compare(counted: Problem, noise: float) -> None:
-            shows.update(confirm_loops(counted, runner, self.probes, at_stake, noise))
-
-        unit = float(np.spacing(abs(problem.value)))
-        noise = float(np.clip(runner.noise, ASSUMED * unit, MOST_ASSUMED * unit))
-        _, passes = confirmed(compare, problem, max(noise, declared_noise(problem)))
+        shows, passes = confirmed_by_cost(self.runner, self.probes, self.sizes)
         confirm_sums(self.evidence, self.largest)
         return shows, passes
 

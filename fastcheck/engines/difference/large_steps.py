@@ -25,12 +25,15 @@ from fastcheck.engines.difference.verification import (
     ends_of,
     perturbed,
 )
-from fastcheck.engines.noise import rounding_bound
+from fastcheck.engines.noise import declared_noise, rounding_bound
 from fastcheck.engines.slopes import CANCELLED
 from fastcheck.engines.verification import (
+    ASSUMED,
     FACTOR,
+    MOST_ASSUMED,
     USEFUL,
     confirm_end,
+    confirmed,
     evaluated_away,
     expect_defined,
     some_names,
@@ -70,6 +73,27 @@ def slopes_at_stake(problem: Problem, sizes: Mapping[str, float], relative_noise
     scale = max([problem.flow, *sizes.values()])
     zero = ZERO * max(float(np.finfo(float).eps), min(relative_noise, CANCELLED)) * scale
     return {name: size if size > zero else BESIDE_ZERO * scale for name, size in sizes.items()}
+
+
+def confirmed_by_cost(
+    runner: Runner, probes: Sequence[Probe], sizes: Mapping[str, float]
+) -> tuple[dict[str, float], int]:
+    """Raise `DisagreementError` unless plain evaluation finds the same differences as the runner's, at large steps.
+
+    ``sizes`` are those of the slopes or claims of each block. Returns the least error that shows in each, as a share of
+    these, and the forward passes spent.
+    """
+    problem = runner.problem
+    at_stake = slopes_at_stake(problem, sizes, runner.relative_noise)
+    shows: dict[str, float] = {}
+
+    def compare(counted: Problem, noise: float) -> None:
+        shows.update(confirm_loops(counted, runner, probes, at_stake, noise))
+
+    unit = float(np.spacing(abs(problem.value)))
+    noise = float(np.clip(runner.noise, ASSUMED * unit, MOST_ASSUMED * unit))
+    _, passes = confirmed(compare, problem, max(noise, declared_noise(problem)))
+    return shows, passes
 
 
 def confirm_loops(

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from fastcheck.engines.difference.arrays import DifferenceArray
+from fastcheck.engines.difference.state import current_front
 from fastcheck.randomness import Repeating
 
 
@@ -60,9 +60,10 @@ def lifted_function(function: types.FunctionType) -> types.FunctionType:
 
 
 def lifted_data(value: Any) -> Any:
-    """Return a float64 array as a difference array; also inside lists, tuples and dicts."""
+    """Return a float64 array as an array of the trace that is running; also inside lists, tuples and dicts."""
     if type(value) is np.ndarray and value.dtype == np.float64:
-        return DifferenceArray(value, owned=False)
+        front = current_front()
+        return value if front is None else front.lifted(value)
     if type(value) in (list, tuple):
         return type(value)(map(lifted_data, value))
     if type(value) is dict:

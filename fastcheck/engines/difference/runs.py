@@ -131,7 +131,7 @@ class Runner:
         flat = np.concatenate([part.at(rows) for part, rows in places])
         build = self.problem.layout.assemble
         with one_blas_thread(), naming_the_line():
-            swept = sweep(self.cost, build, self._leaves(theta), which, flat, step, begin=self._begin)
+            swept = sweep(self.cost, build, self._leaves(theta), which, flat, step, begin=self.begin)
         self.put_back()
         k = flat.size
         self.experience = Experience(
@@ -158,7 +158,7 @@ class Runner:
         beside θ has products of its own to remember, in ``memory``. With ``shaking`` all roundings fall another way.
         """
         leaves = self._leaves(self.problem.theta if theta is None else theta)
-        self._begin()
+        self.begin()
         try:
             with one_blas_thread(), naming_the_line():
                 traced = run(
@@ -181,7 +181,7 @@ class Runner:
                 forms, members, theta=theta, limit=limit, memory=memory, shaking=shaking
             )
         if theta is None:
-            self._confirm(np.array([traced.value]))
+            self.confirm(np.array([traced.value]))
         return traced
 
     def shaken(
@@ -223,7 +223,7 @@ class Runner:
         forms[self._number(part)] = one_hot(part.block.shape, places, np.full(places.size, STEP))
         return self.shaken(forms, places.size, STEP)
 
-    def _begin(self) -> None:
+    def begin(self) -> None:
         """Count a run that begins, in any thread, or raise `BudgetUsedUp` if a budget does not allow it."""
         with self.counting:
             self.problem.evaluator.spend(1)
@@ -331,13 +331,13 @@ class Runner:
                 memory=self.memory,
                 experience=self.experience,
                 limit=self.limit,
-                begin=self._begin,
+                begin=self.begin,
                 mapped=mapped,
             )
-        self._confirm(swept.values)
+        self.confirm(swept.values)
         return slopes_of(swept, step)
 
-    def _confirm(self, values: Vector) -> None:
+    def confirm(self, values: Vector) -> None:
         """Raise `DisagreementError` unless the traced runs computed the same J(θ) as the cost itself."""
         value = self.problem.value
         allowed = SAME_VALUE * (self.noise + abs(value) * float(np.finfo(float).eps))

@@ -9,7 +9,7 @@ import sys
 import threading
 import types
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,7 +30,9 @@ LARGEST = 4_000_000
 _SCIPY = importlib.util.find_spec("scipy")  # found, not imported
 
 INTERNAL = tuple(
-    str(Path(path).parent) for path in (__file__, np.__file__, _SCIPY.origin if _SCIPY else None) if path
+    str(Path(path).parents[k])
+    for path, k in ((__file__, 1), (np.__file__, 0), (_SCIPY.origin if _SCIPY else None, 0))
+    if path
 )
 """Folders whose frames are never the user's code: this one, NumPy's and SciPy's."""
 
@@ -47,7 +49,7 @@ ONLY_DOUBLE = (
 class TracingError(FastcheckError):
     """Difference propagation cannot follow the cost; the message names the function and the line."""
 
-    def __init__(self, what: str, why: str, *, trace: Trace | None = None, final: bool = True) -> None:
+    def __init__(self, what: str, why: str, *, trace: Running | None = None, final: bool = True) -> None:
         self.what = what
         self.why = why
         self.filename, self.lineno, self.source = blame()
@@ -63,7 +65,77 @@ class BatchTooLargeError(Exception):
     """An array of differences would need too much memory: the batch must be split."""
 
 
-class Trace:
+class Front(Protocol):
+    """What the stand-ins of functions that create, convert and join arrays do in one kind of trace."""
+
+    @staticmethod
+    def holds(x: Any) -> bool:
+        """Whether x is an array of this kind of trace, or a list or tuple that holds one."""
+        ...
+
+    @staticmethod
+    def array(x: Any) -> Any:
+        """Return an array, or nested lists of numbers of the trace, as an array of the trace."""
+        ...
+
+    @staticmethod
+    def lifted(x: Any) -> Any:
+        """Return data of the cost as an array of the trace, which the cost may write into: the data stay."""
+        ...
+
+    @staticmethod
+    def adopted(x: Any) -> Any:
+        """Return an array that the cost created as an array of the trace, which can receive its values."""
+        ...
+
+    @staticmethod
+    def converted(
+        original: Any, x: Any, dtype: Any, arguments: tuple[Any, ...], keywords: dict[str, Any]
+    ) -> Any:
+        """Return what np.array and its like make of numbers of the trace."""
+        ...
+
+
+class Running:
+    """A run of the cost on arrays of ours, in one thread: what is inside the ``with`` block.
+
+    ``stopped`` is the first error that ended it, though the user's code may have caught that; ``escapes`` are numbers
+    that left the arrays. ``over`` tells arrays that outlive it.
+    """
+
+    front: ClassVar[type[Front]]
+    """Set where it is written."""
+
+    recorder: Recorder | None
+    escapes: list[Any]
+    stopped: Exception | None
+    over: bool
+
+    __slots__ = ("escapes", "over", "recorder", "stopped")
+
+    def __init__(self) -> None:
+        self.escapes, self.stopped, self.over, self.recorder = [], None, False, None
+
+    def stop(self, error: Exception) -> None:
+        """Note the first error, which ends the run whatever becomes of it."""
+        if self.stopped is None:
+            self.stopped = error
+
+    def __enter__(self) -> Self:
+        """Make this the one that runs in this thread."""
+        _running.stack.append(self)
+        _traces.add(self)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.over = True
+        self.escapes.clear()
+        _traces.discard(self)
+        if self in _running.stack:
+            _running.stack.remove(self)
+
+
+class Trace(Running):
     """The state of one run of the cost over a batch of B perturbations.
 
     ``kinked`` and ``unsupported`` are flags per member, ``work`` counts the elements processed:
@@ -75,7 +147,6 @@ class Trace:
 
     __slots__ = (
         "compiled",
-        "escapes",
         "kinked",
         "largest",
         "limit",
@@ -83,12 +154,9 @@ class Trace:
         "members",
         "memory",
         "odd",
-        "over",
-        "recorder",
         "settling",
         "shaking",
         "shared_work",
-        "stopped",
         "unsupported",
     )
 
@@ -103,6 +171,7 @@ class Trace:
         settling: Settling | None = None,
         shaking: Shaking | None = None,
     ) -> None:
+        super().__init__()
         self.members = members
         self.compiled = compiled
         self.memory = Memory() if memory is None else memory
@@ -112,10 +181,7 @@ class Trace:
         self.shaking = shaking
         self.kinked = np.zeros(members, dtype=bool)
         self.unsupported = np.zeros(members, dtype=bool)
-        self.escapes: list[tuple[float, Any, TracingError]] = []
-        self.stopped: Exception | None = None
         self.odd = True
-        self.over = False
         self.member_work = 0
         self.shared_work = 0
         self.largest = 0
@@ -138,24 +204,6 @@ class Trace:
                 error = BatchTooLargeError()
                 self.stop(error)
                 raise error
-
-    def stop(self, error: Exception) -> None:
-        """Note the first error, which ends the trace whatever becomes of it."""
-        if self.stopped is None:
-            self.stopped = error
-
-    def __enter__(self) -> Trace:
-        """Make this the thread's running trace."""
-        _running.stack.append(self)
-        _traces.add(self)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.over = True
-        self.escapes.clear()
-        _traces.discard(self)
-        if self in _running.stack:
-            _running.stack.remove(self)
 
 
 class Memory:
@@ -206,12 +254,12 @@ def _same(known: NDArray[Any], x: NDArray[Any]) -> bool:
 
 class _Running(threading.local):
     def __init__(self) -> None:
-        self.stack: list[Trace] = []
+        self.stack: list[Any] = []
 
 
 _running = _Running()
 
-_traces: set[Trace] = set()
+_traces: set[Running] = set()
 """Those that are running in any thread: an error in a thread of the cost's own may concern each of them."""
 
 
@@ -220,7 +268,8 @@ def running() -> Trace:
     if not _running.stack:
         why = "it was kept from an earlier evaluation of the cost, or given to another thread."
         raise TracingError("a perturbed array", why)
-    return _running.stack[-1]
+    trace: Trace = _running.stack[-1]
+    return trace
 
 
 def current_recorder() -> Recorder | None:
@@ -232,6 +281,18 @@ def is_running(trace: Trace | None = None) -> bool:
     """Whether this thread is tracing, and if one is given, whether this is the trace."""
     stack = _running.stack
     return bool(stack) and (trace is None or stack[-1] is trace)
+
+
+def current_trace() -> Running | None:
+    """Return what runs in this thread, if anything does."""
+    trace: Running | None = _running.stack[-1] if _running.stack else None
+    return trace
+
+
+def current_front() -> type[Front] | None:
+    """Return what stand-ins do in the trace that is running in this thread; None if none is."""
+    trace = current_trace()
+    return None if trace is None else trace.front
 
 
 def traces_running() -> int:

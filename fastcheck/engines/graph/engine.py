@@ -1,0 +1,157 @@
+"""Propose and certify as an engine: all slopes by one run of the cost, believed after a few more."""
+
+from __future__ import annotations
+
+import functools
+import sys
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from fastcheck.engines import Bound, DisagreementError, Estimate, Estimates, T
+from fastcheck.engines.difference.large_steps import claimed_size, confirmed_by_cost
+from fastcheck.engines.difference.lifting import LiftedCost
+from fastcheck.engines.difference.runs import Runner
+from fastcheck.engines.difference.session import session_of
+from fastcheck.engines.difference.state import TracingError
+from fastcheck.engines.difference.verification import chosen_directions, look_along
+from fastcheck.engines.graph.certificate import NotCertifiedError, certified
+from fastcheck.engines.graph.nodes import Array
+from fastcheck.engines.graph.recording import register_libraries, slopes_of
+from fastcheck.engines.noise import noise_of_lines
+from fastcheck.engines.slopes import STEP, UNDERFLOW, block_bound, jittered
+from fastcheck.engines.verification import unconfirmed_notes
+from fastcheck.execution import Execution, one_blas_thread
+from fastcheck.norms import root_mean_square
+from fastcheck.parameters import Vector
+from fastcheck.plan import Part, Plan
+from fastcheck.problem import Problem
+
+
+class GraphEngine:
+    """Records the cost, sends slopes back through what was recorded, and certifies them forwards."""
+
+    name = "graph"
+
+    def estimate(
+        self, problem: Problem, plan: Plan, execution: Execution, use: Callable[[Estimate], T]
+    ) -> Estimates[T]:
+        """Return slopes and bounds of all parts.
+
+        Raises `TracingError` where the cost cannot be recorded, and `DisagreementError` where the slopes are not
+        certified, or a step was asked for.
+        """
+        if plan.epsilon not in (None, STEP):
+            raise DisagreementError(f"ε = {plan.epsilon:g} was asked for, and slopes have no step.")
+        cost, (noise, passes) = problem.evaluator.cost, noise_of_lines(problem, 1)
+        if 0 < abs(problem.value) < UNDERFLOW:
+            raise DisagreementError(f"J = {problem.value:g} is too small: its differences would underflow.")
+        register_libraries("scipy.special" in sys.modules)
+        attempt, tally = problem.counted()
+        with session_of(cost) as session:
+            try:
+                runner = Runner(attempt, execution, cost, noise, session.kept)
+                return _estimate(runner, plan, use, passes)
+            except TracingError as first:
+                session.kept.restore()
+                try:
+                    lifted = Runner(problem, execution, LiftedCost(cost), noise, session.kept)
+                    return _estimate(lifted, plan, use, passes + tally.passes)
+                except TracingError:
+                    raise first from None
+
+
+def _estimate(runner: Runner, plan: Plan, use: Callable[[Estimate], T], spent: int) -> Estimates[T]:
+    problem = runner.problem
+    here, beside = (_recorded(runner, theta) for theta in (problem.theta, jittered(problem.theta)))
+    bounds = [
+        _bound(slopes, others, runner.relative_noise, problem.nondeterminism)
+        for slopes, others in zip(here, beside, strict=True)
+    ]
+    noisiest = max((bound.relative for bound in bounds), default=0.0)
+    certificate = certified(runner, here, noisiest, seed=plan.seed)
+    notes: tuple[str, ...] = ()
+    if certificate.agreement is None:
+        notes, passes = _confirm_blocks(runner, plan, here)
+        spent += passes
+    results = _estimates(runner, plan, here, bounds, use)
+    return Estimates(
+        method=GraphEngine.name,
+        results=results,
+        forward_passes=runner.passes + spent + certificate.forward_passes,
+        notes=notes,
+        certified=str(certificate),
+    )
+
+
+def _recorded(runner: Runner, theta: Vector) -> list[Array]:
+    """Return the slopes at θ, or beside it, one array for each block."""
+    problem = runner.problem
+    leaves = [theta[block.start : block.stop].reshape(block.shape) for block in problem.layout.blocks]
+    runner.begin()
+    with one_blas_thread():
+        value, slopes = slopes_of(
+            runner.cost, problem.layout.assemble, leaves, runner.execution.max_memory // 2
+        )
+    runner.put_back()
+    if theta is problem.theta:
+        runner.confirm(np.array([value]))
+    if not all(np.isfinite(block).all() for block in slopes):
+        raise NotCertifiedError("Some slope is infinite or undefined: slopes were computed one by one.")
+    return slopes
+
+
+def _bound(slopes: Array, beside: Array, cost_noise: float, declared: float) -> Bound:
+    seen = float(np.max(np.abs(slopes - beside), initial=0.0))
+    return block_bound(root_mean_square(slopes.reshape(-1)), seen, cost_noise, declared)
+
+
+def _confirm_blocks(runner: Runner, plan: Plan, slopes: Sequence[Array]) -> tuple[tuple[str, ...], int]:
+    """Compare with the cost itself along a direction in each block; return notes, and the forward passes of that."""
+    problem = runner.problem
+    _, probes = look_along(runner, [], chosen_directions(problem, plan))
+    sizes = {
+        part.block.name: max(root_mean_square(_of_part(runner, slopes, part)), claimed_size(problem, part))
+        for part in plan.parts
+    }
+    shows, passes = confirmed_by_cost(runner, probes, sizes)
+    return unconfirmed_notes(problem, shows), passes
+
+
+def _of_part(runner: Runner, slopes: Sequence[Array], part: Part) -> Vector:
+    """Return the slopes of the coordinates of a part."""
+    number = runner.problem.layout.number(part.block)
+    found: Vector = slopes[number].reshape(-1)[part.at(slice(0, part.size))]
+    return found
+
+
+def _estimates(
+    runner: Runner,
+    plan: Plan,
+    slopes: Sequence[Array],
+    bounds: Sequence[Bound],
+    use: Callable[[Estimate], T],
+) -> tuple[T, ...]:
+    results = []
+    with runner.execution.tracking(plan.size) as advance:
+        for part in plan.parts:
+            number, found = runner.problem.layout.number(part.block), _of_part(runner, slopes, part)
+            advance(part.size)
+            results.append(
+                use(
+                    Estimate(
+                        part=part,
+                        numerical=found,
+                        lower=found,
+                        upper=found,
+                        bound=bounds[number],
+                        noise=runner.noise,
+                        plain=np.zeros(0, dtype=np.intp),
+                        shaken=functools.partial(runner.shaken_coordinates, part),
+                    )
+                )
+            )
+    return tuple(results)
+
+
+__all__ = ["GraphEngine", "TracingError"]

@@ -1,0 +1,318 @@
+"""How functions that move entries are recorded: reshaping, indexing, joining, creating."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
+
+from fastcheck.engines.graph.movement import Join, Pick, Positions, Reshape, Section, Transpose
+from fastcheck.engines.graph.nodes import Node
+from fastcheck.engines.graph.recorded import FUNCTIONS, Recorded, is_recorded, recorded, values_of
+from fastcheck.engines.graph.tape import current_tape
+
+
+def numbers(shape: tuple[int, ...]) -> Positions:
+    """Return the flat number of each entry."""
+    return np.arange(math.prod(shape)).reshape(shape)
+
+
+def array(x: Any) -> Any:
+    """Return an argument as something with axes: recorded, or an array; lists of recorded numbers are joined."""
+    if type(x) is Recorded or isinstance(x, (np.ndarray, np.generic)):
+        return x
+    if isinstance(x, (list, tuple)) and is_recorded(x):
+        return stack([array(part) for part in x])
+    return np.asarray(x)
+
+
+def reshape(x: Any, shape: Any, order: str = "C", *, copy: Any = None) -> Any:
+    """Record np.reshape."""
+    x = array(x)
+    if order not in ("C", "A") or (order == "A" and not x.flags.c_contiguous):
+        return np.transpose(reshape(np.transpose(x), tuple(np.reshape(values_of(x), shape).shape)[::-1]))
+    value = values_of(x).reshape(shape)
+    if type(x) is not Recorded:
+        return value
+    return x.seen_as(value, lambda node: Reshape(value, (node,)))
+
+
+def ravel(x: Any, order: str = "C") -> Any:
+    """Record np.ravel."""
+    if order == "K":
+        raise current_tape().refusal("ravel", 'order="K" is not recorded.')
+    return reshape(x, -1, order)
+
+
+def transpose(x: Any, axes: Any = None) -> Any:
+    """Record np.transpose."""
+    x = array(x)
+    axes = tuple(range(x.ndim))[::-1] if axes is None else tuple(int(k) % x.ndim for k in axes)
+    value = values_of(x).transpose(axes)
+    if type(x) is not Recorded:
+        return value
+    return x.seen_as(value, lambda node: Transpose(value, node, axes))
+
+
+def shaped_like(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Return what records a function that only adds or drops axes of length 1."""
+
+    def rule(x: Any, *arguments: Any, **keywords: Any) -> Any:
+        return reshape(x, function(values_of(x), *arguments, **keywords).shape)
+
+    return rule
+
+
+def axes_moved(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Return what records a function that reorders axes."""
+
+    def rule(x: Any, *arguments: Any, **keywords: Any) -> Any:
+        x = array(x)
+        order = function(np.empty(range(1, x.ndim + 1)), *arguments, **keywords).shape
+        return transpose(x, [n - 1 for n in order])
+
+    return rule
+
+
+def atleast(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Return what records np.atleast_1d and its like."""
+
+    def rule(*arrays: Any) -> Any:
+        found = [reshape(x, function(values_of(array(x))).shape) for x in arrays]
+        return found[0] if len(found) == 1 else tuple(found)
+
+    return rule
+
+
+def moving(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Return what records a function that picks entries of its first argument, or fills in zeros."""
+
+    def rule(x: Any, *arguments: Any, **keywords: Any) -> Any:
+        x = array(x)
+        arguments = tuple(map(values_of, arguments))
+        keywords = {name: values_of(value) for name, value in keywords.items()}
+        value = function(values_of(x), *arguments, **keywords)
+        if type(x) is not Recorded:
+            return value
+        shape = x.shape
+
+        def positions() -> Positions:
+            found: Positions = function(numbers(shape) + 1, *arguments, **keywords) - 1
+            return found
+
+        return x.seen_as(value, lambda node: Pick(value, node, positions))
+
+    return rule
+
+
+def pad(x: Any, pad_width: Any, mode: Any = "constant", **keywords: Any) -> Any:
+    """Record np.pad."""
+    if mode not in ("constant", "edge", "reflect", "symmetric", "wrap", "empty"):
+        raise current_tape().refusal("np.pad", f"mode={mode!r} is not recorded.")
+    value = np.pad(values_of(x), pad_width, mode, **keywords)
+    shape = np.shape(x)
+
+    def positions() -> Positions:
+        fill = {"constant_values": -1} if mode == "constant" else {}
+        return np.pad(numbers(shape), pad_width, mode, **fill)
+
+    return recorded(value, lambda value, taken: Pick(value, taken[0], positions), x)
+
+
+def index(x: Recorded, key: Any) -> Any:
+    """Record ``x[key]``."""
+    key = tuple(map(values_of, key)) if isinstance(key, tuple) else values_of(key)
+    value = x.array[key]
+    if is_basic(key):
+        return x.seen_as(value, lambda node: Section(value, node, key))
+    shape = x.shape
+    return x.seen_as(value, lambda node: Pick(value, node, lambda: numbers(shape)[key]))
+
+
+def is_basic(key: Any) -> bool:
+    """Whether a key takes no entry twice and makes a view."""
+    return all(
+        k is None or k is Ellipsis or (isinstance(k, (int, np.integer, slice)) and not isinstance(k, bool))
+        for k in (key if isinstance(key, tuple) else (key,))
+    )
+
+
+def assign(x: Recorded, key: Any, value: Any) -> None:
+    """Record ``x[key] = value``."""
+    key = tuple(map(values_of, key)) if isinstance(key, tuple) else values_of(key)
+    x.write(key, array(value) if is_recorded(value) else value)
+
+
+def concatenate(arrays: Any, axis: Any = 0, **_: Any) -> Any:
+    """Record np.concatenate."""
+    parts = [array(x) for x in arrays]
+    if axis is None:
+        parts, axis = [ravel(x) for x in parts], 0
+    at = int(axis) % parts[0].ndim
+    value = np.concatenate([values_of(x) for x in parts], at)
+    return recorded(value, lambda value, taken: Join(value, taken, at), *parts)
+
+
+def stack(arrays: Any, axis: int = 0, **_: Any) -> Any:
+    """Record np.stack."""
+    parts = [array(x) for x in arrays]
+    at = int(axis) % (parts[0].ndim + 1)
+    shapes = {x.shape for x in parts}
+    if len(shapes) != 1:
+        raise ValueError("all input arrays must have the same shape")
+    return concatenate([reshape(x, (*x.shape[:at], 1, *x.shape[at:])) for x in parts], at)
+
+
+def joining(prepared: Callable[..., Any], axis: int | None) -> Callable[..., Any]:
+    """Return what records np.vstack and its like."""
+
+    def rule(arrays: Any, **_: Any) -> Any:
+        parts = [prepared(x) for x in arrays]
+        return concatenate(parts, (0 if parts[0].ndim == 1 else 1) if axis is None else axis)
+
+    return rule
+
+
+def block(arrays: Any) -> Any:
+    """Record np.block: lists inside lists, the innermost joined along the last axis."""
+
+    def depth_of(x: Any) -> int:
+        return 1 + max(map(depth_of, x)) if isinstance(x, list) else 0
+
+    def rank_of(x: Any) -> int:
+        return max(map(rank_of, x)) if isinstance(x, list) else np.ndim(x)
+
+    depth = depth_of(arrays)
+    rank = max(depth, rank_of(arrays))
+
+    def joined(x: Any, level: int) -> Any:
+        if isinstance(x, list):
+            return concatenate([joined(part, level + 1) for part in x], level - depth)
+        x = array(x)
+        return reshape(x, (*(1,) * (rank - x.ndim), *x.shape))
+
+    return joined(arrays, 0)
+
+
+def column(x: Any) -> Any:
+    """Return a vector as a column."""
+    x = array(x)
+    return reshape(x, (-1, 1)) if x.ndim < 2 else x
+
+
+def append(x: Any, values: Any, axis: Any = None) -> Any:
+    """Record np.append."""
+    return concatenate([ravel(x), ravel(values)] if axis is None else [x, values], axis or 0)
+
+
+def array_split(x: Any, sections: Any, axis: int = 0) -> list[Any]:
+    """Record np.array_split and np.split."""
+    at = int(axis) % np.ndim(x)
+    bounds = [piece.shape[at] for piece in np.array_split(values_of(x), sections, at)]
+    ends = np.cumsum(bounds).tolist()
+    before = (slice(None),) * at
+    return [x[(*before, slice(end - n, end))] for n, end in zip(bounds, ends, strict=True)]
+
+
+def split(x: Any, sections: Any, axis: int = 0) -> list[Any]:
+    """Record np.split, which divides evenly."""
+    np.split(values_of(x), sections, axis)
+    return array_split(x, sections, axis)
+
+
+def copy(x: Any, *_: Any, **__: Any) -> Any:
+    """Record a copy."""
+    value = np.array(values_of(x))
+    return recorded(value, lambda value, taken: Reshape(value, taken), x)
+
+
+def broadcast_arrays(*arrays: Any, **_: Any) -> Any:
+    """Record np.broadcast_arrays."""
+    shape = np.broadcast_shapes(*(np.shape(x) for x in arrays))
+    return tuple(np.broadcast_to(x, shape) for x in arrays)
+
+
+def filled_like(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Return what records np.zeros_like and its like: arrays that may be written into."""
+
+    def rule(x: Any, dtype: Any = None, *arguments: Any, **keywords: Any) -> Any:
+        result = function(values_of(x), dtype, *arguments, **keywords)
+        return Recorded(result) if result.dtype == np.float64 else result
+
+    return rule
+
+
+def full_like(x: Any, fill_value: Any, dtype: Any = None, **_: Any) -> Any:
+    """Record np.full_like."""
+    result = filled_like(np.zeros_like)(x, dtype)
+    result[...] = fill_value
+    return result
+
+
+def diff(x: Any, n: int = 1, axis: int = -1) -> Any:
+    """Record np.diff."""
+    at = int(axis) % np.ndim(x)
+    before = (slice(None),) * at
+    for _ in range(n):
+        x = x[(*before, slice(1, None))] - x[(*before, slice(None, -1))]
+    return x
+
+
+def take_along_axis(x: Any, indices: Any, axis: Any = -1) -> Any:
+    """Record np.take_along_axis."""
+    return moving(np.take_along_axis)(x, values_of(indices), axis)
+
+
+def copyto(target: Any, source: Any, *, where: Any = True) -> None:
+    """Record np.copyto."""
+    if type(target) is not Recorded:
+        raise current_tape().refusal("np.copyto", "it writes a recorded array into a plain one.")
+    if where is not True:
+        source = FUNCTIONS[np.where](where, source, target)
+    assign(target, ..., source)
+
+
+def windows(x: Any, window_shape: Any, axis: Any = None, **_: Any) -> Any:
+    """Record sliding_window_view."""
+    return moving(sliding_window_view)(x, window_shape, axis)
+
+
+def register() -> None:
+    """Fill the table."""
+    FUNCTIONS.update({np.reshape: reshape, np.ravel: ravel, np.transpose: transpose})
+    FUNCTIONS.update({np.permute_dims: transpose, np.expand_dims: shaped_like(np.expand_dims)})
+    FUNCTIONS[np.squeeze] = shaped_like(np.squeeze)
+    FUNCTIONS[sliding_window_view] = windows
+    FUNCTIONS[np.pad] = pad
+    FUNCTIONS.update({f: atleast(f) for f in (np.atleast_1d, np.atleast_2d, np.atleast_3d)})
+    swapping: Sequence[Any] = (np.swapaxes, np.moveaxis, np.rollaxis, np.matrix_transpose)
+    FUNCTIONS.update({f: axes_moved(f) for f in (*swapping, np.linalg.matrix_transpose)})
+    picking: Sequence[Any] = (
+        np.tile,
+        np.repeat,
+        np.roll,
+        np.delete,
+        np.resize,
+        np.tril,
+        np.triu,
+        np.diagflat,
+    )
+    FUNCTIONS.update({f: moving(f) for f in picking})
+    picking = (np.diagonal, np.diag, np.rot90, np.flip, np.flipud, np.fliplr, np.broadcast_to, np.take)
+    FUNCTIONS.update({f: moving(f) for f in picking})
+    FUNCTIONS.update({np.concatenate: concatenate, np.concat: concatenate, np.stack: stack})
+    FUNCTIONS.update({np.hstack: joining(np.atleast_1d, None), np.vstack: joining(np.atleast_2d, 0)})
+    FUNCTIONS.update({np.dstack: joining(np.atleast_3d, 2), np.column_stack: joining(column, 1)})
+    FUNCTIONS.update({np.split: split, np.array_split: array_split, np.vsplit: split, np.append: append})
+    FUNCTIONS.update({np.hsplit: lambda x, n: split(x, n, 0 if np.ndim(x) == 1 else 1), np.copy: copy})
+    FUNCTIONS.update({f: filled_like(f) for f in (np.zeros_like, np.ones_like, np.empty_like)})
+    FUNCTIONS.update({np.full_like: full_like, np.diff: diff, np.copyto: copyto, np.block: block})
+    FUNCTIONS.update({np.take_along_axis: take_along_axis, np.broadcast_arrays: broadcast_arrays})
+
+
+register()
+
+__all__ = ["Node", "array", "index", "numbers"]

@@ -1,0 +1,194 @@
+"""Operators and methods of the recorded array: each is the NumPy function of its name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from fastcheck.engines.difference.methods import BINARY, COMPARISONS, UNARY
+from fastcheck.engines.graph import composites, layout
+from fastcheck.engines.graph.dispatch import expect_float, write_into
+from fastcheck.engines.graph.recorded import FUNCTIONS, UFUNCS, Recorded, outlived
+from fastcheck.engines.graph.tape import current_tape
+
+METHODS = [
+    "sum",
+    "mean",
+    "max",
+    "min",
+    "argmax",
+    "argmin",
+    "argsort",
+    "argpartition",
+    "var",
+    "std",
+    "prod",
+    "cumsum",
+    "dot",
+    "ravel",
+    "squeeze",
+    "swapaxes",
+    "clip",
+    "repeat",
+    "take",
+    "diagonal",
+    "trace",
+    "any",
+    "all",
+    "nonzero",
+    "copy",
+    "round",
+    "searchsorted",
+    "put",
+]
+"""Methods that are the NumPy function of that name."""
+
+
+def forward(ufunc: np.ufunc) -> Callable[[Any, Any], Any]:
+    """Return ``x + y``."""
+    return lambda self, other: NotImplemented if other is None else UFUNCS[ufunc](self, other)
+
+
+def backward(ufunc: np.ufunc) -> Callable[[Any, Any], Any]:
+    """Return ``y + x``, x being the recorded array."""
+    return lambda self, other: NotImplemented if other is None else UFUNCS[ufunc](other, self)
+
+
+def in_place(ufunc: np.ufunc) -> Callable[[Any, Any], Any]:
+    """Return ``x += y``: numbers are replaced, arrays written into."""
+
+    def operator(self: Any, other: Any) -> Any:
+        result = UFUNCS[ufunc](self, other)
+        if not isinstance(self.array, np.ndarray):
+            return result
+        if np.shape(result) != self.shape:
+            raise ValueError(f"non-broadcastable output operand with shape {self.shape}")
+        return write_into(self, result)
+
+    return operator
+
+
+def unary(ufunc: np.ufunc) -> Callable[[Any], Any]:
+    """Return ``-x``."""
+    return lambda self: UFUNCS[ufunc](self)
+
+
+def method(name: str) -> Callable[..., Any]:
+    """Return a function as a method, with the arguments ``dtype`` and ``out`` that the function has too."""
+    function = getattr(np, name)
+    rule = FUNCTIONS[function]
+
+    def call(self: Any, *arguments: Any, out: Any = None, **keywords: Any) -> Any:
+        expect_float(name, keywords.pop("dtype", None))
+        result = rule(self, *arguments, **keywords)
+        return result if out is None else write_into(out, result)
+
+    return call
+
+
+def reshape(x: Any, *shape: Any, order: str = "C", copy: Any = None) -> Any:
+    """Return ``x.reshape(…)``."""
+    return layout.reshape(x, shape[0] if len(shape) == 1 else shape, order)
+
+
+def transpose(x: Any, *axes: Any) -> Any:
+    """Return ``x.transpose(…)``."""
+    return layout.transpose(x, axes[0] if len(axes) == 1 and not isinstance(axes[0], int) else axes or None)
+
+
+def flatten(x: Any, order: str = "C") -> Any:
+    """Return ``x.flatten()``, a copy."""
+    return layout.copy(layout.ravel(x, order))
+
+
+def astype(x: Any, dtype: Any, *_: Any, copy: bool = True, **__: Any) -> Any:
+    """Return the array as floats: other dtypes cannot be followed where parameters reach it."""
+    if np.dtype(dtype) == np.float64:
+        return layout.copy(x) if copy else x
+    if x.live and np.dtype(dtype).kind not in "biu":
+        raise current_tape().refusal(f"astype({np.dtype(dtype)})", "recorded arrays are float64.")
+    return x.array.astype(dtype)
+
+
+def item(x: Any, *index: Any) -> Any:
+    """Return one entry; it stays recorded."""
+    if not index:
+        return layout.reshape(x, ())[()]
+    if len(index) == 1 and not isinstance(index[0], tuple):
+        return layout.ravel(x)[index[0]]
+    return x[index[0] if len(index) == 1 else index]
+
+
+def tolist(x: Any) -> Any:
+    """Return nested lists of recorded numbers."""
+    if not x.live:
+        return x.array.tolist()
+    return x if x.ndim == 0 else [tolist(part) for part in x]
+
+
+def fill(x: Any, value: Any) -> None:
+    """Set every entry."""
+    x[...] = value
+
+
+def sort(x: Any, axis: int = -1, **_: Any) -> None:
+    """Sort in place."""
+    x[...] = np.sort(x, axis=axis)
+
+
+def partition(x: Any, kth: Any, axis: int = -1, **_: Any) -> None:
+    """Partition in place."""
+    x[...] = np.partition(x, kth, axis=axis)
+
+
+def tobytes(x: Any, *arguments: Any) -> bytes:
+    """Return the bytes of what parameters do not reach."""
+    return bytes(x.__array__().tobytes(*arguments))
+
+
+def living(name: str, record: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a method that records, and of an array whose recording is over is that of the plain array."""
+
+    def call(self: Any, *arguments: Any, **keywords: Any) -> Any:
+        if self._tape.over:
+            plain = {key: outlived(x) for key, x in keywords.items()}
+            return getattr(outlived(self), name)(*map(outlived, arguments), **plain)
+        return record(self, *arguments, **keywords)
+
+    return call
+
+
+def living_property(name: str, record: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """Return the same for an attribute."""
+    return lambda self: getattr(outlived(self), name) if self._tape.over else record(self)
+
+
+def equip() -> None:
+    """Give `Recorded` its operators and methods."""
+    attributes: dict[str, Any] = {}
+    for name, ufunc in BINARY.items():
+        attributes[f"__{name}__"] = forward(ufunc)
+        attributes[f"__r{name}__"] = backward(ufunc)
+        attributes[f"__i{name}__"] = in_place(ufunc)
+    for name, ufunc in COMPARISONS.items():
+        attributes[f"__{name}__"] = forward(ufunc)
+    for name, ufunc in UNARY.items():
+        attributes[f"__{name}__"] = unary(ufunc)
+    for name in METHODS:
+        attributes[name] = method(name)
+    attributes |= {"reshape": reshape, "transpose": transpose, "flatten": flatten, "astype": astype}
+    attributes |= {"item": item, "tolist": tolist, "fill": fill, "sort": sort, "tobytes": tobytes}
+    attributes["partition"] = partition
+    attributes |= {"__getitem__": layout.index, "__setitem__": layout.assign}
+    attributes["conj"] = lambda x: x
+    for name, get in (("T", transpose), ("real", lambda x: x), ("mT", lambda x: np.swapaxes(x, -1, -2))):
+        attributes[name] = property(living_property(name, get))
+    attributes["flat"] = property(living_property("flat", composites.Flat), composites.set_flat)
+    attributes["compress"] = lambda x, condition, axis=None: np.compress(condition, x, axis)
+    for name, attribute in attributes.items():
+        setattr(Recorded, name, attribute if isinstance(attribute, property) else living(name, attribute))
+
+
+equip()

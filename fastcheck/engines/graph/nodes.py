@@ -1,0 +1,99 @@
+"""A recorded operation, and what J makes of its operands, given what J makes of its result."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[Any]
+
+
+class Node:
+    """One operation of the cost: its operands (nodes or constants), its value, and whether parameters reach it.
+
+    ``backward`` tells what J makes of a small change of each operand. ``slope`` is what J makes of one of the result.
+    """
+
+    live: bool
+
+    __slots__ = ("live", "number", "operands", "value")
+
+    def __init__(self, value: Any, operands: Sequence[Any]) -> None:
+        self.value = value
+        self.operands = tuple(operands)
+        self.live = any(isinstance(x, Node) and x.live for x in self.operands)
+        self.number = -1
+
+    def backward(self, slope: Array) -> list[Array | None]:
+        """Return what J makes of each operand, in its shape or one that it was broadcast to; None for nothing."""
+        raise NotImplementedError
+
+    def wants(self, k: int) -> bool:
+        """Whether the slopes of operand ``k`` are asked for."""
+        operand = self.operands[k]
+        return isinstance(operand, Node) and operand.live
+
+
+class Leaf(Node):
+    """A block of the parameters."""
+
+    __slots__ = ()
+
+    def __init__(self, value: Array) -> None:
+        super().__init__(value, ())
+        self.live = True
+
+
+def plain(x: Any) -> Any:
+    """Return an operand's value."""
+    return x.value if isinstance(x, Node) else x
+
+
+def summed_to(slope: Array, shape: tuple[int, ...]) -> Array:
+    """Return slopes of an operand of this shape, given those of the array that it was broadcast to."""
+    if slope.shape == shape:
+        return slope
+    lead = slope.ndim - len(shape)
+    if lead > 0:
+        slope = slope.sum(axis=tuple(range(lead)))
+    stretched = tuple(k for k, n in enumerate(shape) if n == 1 and slope.shape[k] != 1)
+    if stretched:
+        slope = slope.sum(axis=stretched, keepdims=True)
+    return slope if slope.shape == shape else np.broadcast_to(slope, shape)
+
+
+class Slopes:
+    """What J makes of every node and buffer, filled from the last node to the first."""
+
+    def __init__(self, size: int) -> None:
+        self._of: list[Array | None] = [None] * size
+        self._own = [False] * size
+        self.buffers: dict[int, Array] = {}
+
+    def take(self, node: Node) -> Array | None:
+        """Return the slopes of a node, which nothing is added to any more."""
+        slope, self._of[node.number] = self._of[node.number], None
+        return slope
+
+    def add(self, node: Node, slope: Array) -> None:
+        """Add what an operation makes of its operand."""
+        slope = summed_to(slope, np.shape(node.value))
+        k, old = node.number, self._of[node.number]
+        if old is None:
+            self._of[k], self._own[k] = slope, False
+        elif self._own[k]:
+            old += slope
+        else:
+            self._of[k], self._own[k] = np.add(old, slope), slope.ndim > 0
+
+    def own(self, node: Node) -> Array:
+        """Return an array of the slopes of a node that may be added to in place."""
+        k, old = node.number, self._of[node.number]
+        if old is None or not self._own[k]:
+            new = np.zeros(np.shape(node.value)) if old is None else np.array(old, dtype=float)
+            self._of[k], self._own[k] = new, True
+            return new
+        return old

@@ -1,0 +1,104 @@
+"""The recorded graph: nodes in the order in which they ran, and the sweep that sends slopes back through them."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from fastcheck.engines.difference.state import Running, TracingError, current_trace
+from fastcheck.engines.graph.arithmetic import Combination, Elementwise, Multiply
+from fastcheck.engines.graph.movement import Open, Read, Section, Write
+from fastcheck.engines.graph.nodes import Array, Leaf, Node, Slopes
+
+ENTRYWISE = (Elementwise, Multiply, Combination)
+"""Operations each entry of whose result depends on one entry of an operand."""
+
+MOST_NODES = 500_000
+"""Operations that are recorded at most: a longer cost is left to other engines."""
+
+
+class Tape(Running):
+    """What one run of the cost wrote down; ``limit`` is how many bytes its values may take."""
+
+    __slots__ = ("buffers", "held", "limit", "nodes", "thread")
+
+    def __init__(self, limit: int) -> None:
+        super().__init__()
+        self.nodes: list[Node] = []
+        self.buffers: list[int] = []
+        self.limit, self.held = limit, 0
+        self.thread = threading.get_ident()
+
+    def add(self, node: Any) -> Any:
+        """Append a node."""
+        if threading.get_ident() != self.thread:
+            raise self.refusal("a recorded array", "it was given to another thread.")
+        node.number = len(self.nodes)
+        self.nodes.append(node)
+        if node.live and isinstance(node.value, np.ndarray):
+            self.held += node.value.nbytes if node.value.base is None else 0
+            if self.held > self.limit:
+                raise self.refusal(
+                    "memory", "what the cost computes needs more than allowed: raise max_memory."
+                )
+        if node.number > MOST_NODES:
+            raise self.refusal("the cost", f"it has more than {MOST_NODES:,} operations.")
+        return node
+
+    def refusal(self, what: str, why: str) -> TracingError:
+        """Return the error that ends the recording, even if the user's code swallows it."""
+        return TracingError(what, why, trace=self)
+
+    def slopes(self, result: Node | None, leaves: Sequence[Leaf]) -> list[Array]:
+        """Return what the result makes of every entry of the leaves: float64 arrays of their shapes."""
+        slopes = self._swept(result, leaves, careful=False)
+        if all(np.isfinite(s).all() for s in slopes):
+            return slopes
+        return self._swept(result, leaves, careful=True)
+
+    def _swept(self, result: Node | None, leaves: Sequence[Leaf], careful: bool) -> list[Array]:
+        """Return the slopes; if ``careful``, what J makes nothing of has no slope, though its own be infinite."""
+        found = Slopes(len(self.nodes))
+        if result is not None and result.live:
+            found.add(result, np.ones(np.shape(result.value)))
+        for node in reversed(self.nodes):
+            if isinstance(node, Leaf):
+                continue
+            if isinstance(node, (Write, Open)):
+                node.add_to(found)
+                continue
+            slope = found.take(node) if node.live else None
+            if slope is None:
+                continue
+            if isinstance(node, Read):
+                node.add_to(slope, found, self.buffers[node.buffer])
+            elif isinstance(node, Section):
+                node.add_to(slope, found)
+            else:
+                for operand, share in zip(node.operands, node.backward(slope), strict=True):
+                    if share is not None:
+                        if careful and isinstance(node, ENTRYWISE):
+                            share = np.where(slope == 0, 0.0, share)
+                        found.add(operand, share)
+        slopes = [found.take(leaf) for leaf in leaves]
+        return [
+            np.zeros(leaf.value.shape) if s is None else np.asarray(s, dtype=float)
+            for leaf, s in zip(leaves, slopes, strict=True)
+        ]
+
+
+def recording() -> Tape | None:
+    """Return the tape that this thread records on, if it does."""
+    trace = current_trace()
+    return trace if isinstance(trace, Tape) else None
+
+
+def current_tape() -> Tape:
+    """Return this thread's tape."""
+    tape = recording()
+    if tape is None:
+        raise TracingError("a recorded array", "it was kept from an earlier evaluation of the cost.")
+    return tape

@@ -1,0 +1,223 @@
+"""How ufuncs are recorded."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from fastcheck.differences import IDENTITIES
+from fastcheck.engines.graph.arithmetic import Choice, Combination, Elementwise, Matmul, Multiply
+from fastcheck.engines.graph.recorded import UFUNC_METHODS, UFUNCS, Recorded, constant, recorded, values_of
+from fastcheck.engines.graph.tape import current_tape
+
+STEPS = [
+    "greater",
+    "greater_equal",
+    "less",
+    "less_equal",
+    "equal",
+    "not_equal",
+    "logical_and",
+    "logical_or",
+    "logical_not",
+    "logical_xor",
+    "bitwise_and",
+    "bitwise_or",
+    "bitwise_xor",
+    "invert",
+    "isnan",
+    "isinf",
+    "isfinite",
+    "signbit",
+    "sign",
+    "floor",
+    "ceil",
+    "trunc",
+    "rint",
+]
+"""Functions with few values, whose slope is zero but where they jump."""
+
+
+def smooth(ufunc: np.ufunc) -> Callable[..., Any]:
+    """Return what records a function that has an identity."""
+    name = ufunc.__name__
+
+    def rule(*operands: Any) -> Any:
+        value = ufunc(*map(values_of, operands))
+        return recorded(value, functools.partial(Elementwise, name), *operands)
+
+    return rule
+
+
+def combining(ufunc: np.ufunc, *factors: Any) -> Callable[..., Any]:
+    """Return what records a sum with constant factors."""
+
+    def rule(*operands: Any) -> Any:
+        value = ufunc(*map(values_of, operands))
+        return recorded(value, lambda value, taken: Combination(value, taken, factors), *operands)
+
+    return rule
+
+
+def stepping(ufunc: np.ufunc) -> Callable[..., Any]:
+    """Return what computes a function without slope."""
+
+    def rule(*operands: Any) -> Any:
+        return constant(ufunc(*map(values_of, operands)))
+
+    return rule
+
+
+def multiply(x: Any, y: Any) -> Any:
+    """Record x·y."""
+    return recorded(np.multiply(values_of(x), values_of(y)), Multiply, x, y)
+
+
+def divide(x: Any, y: Any) -> Any:
+    """Record x / y: a multiple of x if y is constant, of 1/y if x is."""
+    value = np.divide(values_of(x), values_of(y))
+    if not _live(y):
+        factor = 1.0 / np.asarray(values_of(y))
+        return recorded(value, lambda value, taken: Combination(value, taken, (factor, 0.0)), x, y)
+    return recorded(value, functools.partial(Elementwise, "divide"), x, y)
+
+
+def power(x: Any, y: Any) -> Any:
+    """Record xʸ; the usual whole exponents are products."""
+    exponent = values_of(y)
+    if not _live(y) and np.ndim(exponent) == 0:
+        special = {2.0: np.square, 1.0: np.positive, 0.5: np.sqrt, -1.0: np.reciprocal}.get(float(exponent))
+        if special is not None:
+            return UFUNCS[special](x)
+    return recorded(np.power(values_of(x), exponent), functools.partial(Elementwise, "power"), x, y)
+
+
+def extremum(ufunc: np.ufunc, first: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
+    """Return what records maximum or minimum; ``first`` tells where the first operand is chosen."""
+
+    def rule(x: Any, y: Any) -> Any:
+        a, b = values_of(x), values_of(y)
+        value = ufunc(a, b)
+        return recorded(value, lambda value, taken: Choice(value, taken, first(a, b)), x, y)
+
+    return rule
+
+
+def absolute(x: Any) -> Any:
+    """Record |x|."""
+    a = values_of(x)
+    return recorded(
+        np.absolute(a), lambda value, taken: Combination(value, taken, (np.where(a < 0, -1.0, 1.0),)), x
+    )
+
+
+def matmul(x: Any, y: Any) -> Any:
+    """Record x @ y."""
+    return recorded(np.matmul(values_of(x), values_of(y)), Matmul, x, y)
+
+
+def floor_divide(x: Any, y: Any) -> Any:
+    """Record x // y."""
+    return constant(np.floor_divide(values_of(x), values_of(y)))
+
+
+def remainder(x: Any, y: Any) -> Any:
+    """Record the remainder of x / y."""
+    return np.subtract(x, np.multiply(values_of(floor_divide(x, y)), y))
+
+
+def scatter(sign: float) -> Callable[..., None]:
+    """Return what records np.add.at or np.subtract.at."""
+
+    def rule(x: Any, key: Any, y: Any) -> None:
+        if type(x) is not Recorded:
+            raise current_tape().refusal("ufunc.at", "it writes a recorded array into a plain one.")
+        key = tuple(map(values_of, key)) if isinstance(key, tuple) else values_of(key)
+        shape = np.shape(x.array[key])
+        value = np.multiply(np.broadcast_to(y, shape) if type(y) is not Recorded else y, sign)
+        if np.shape(value) != shape:
+            value = np.add(value, np.zeros(shape))
+        x.write(key, value, adds=True)
+
+    return rule
+
+
+def _live(x: Any) -> bool:
+    return type(x) is Recorded and x.live
+
+
+SMOOTH = [
+    "exp",
+    "exp2",
+    "expm1",
+    "log",
+    "log2",
+    "log10",
+    "log1p",
+    "sqrt",
+    "cbrt",
+    "square",
+    "reciprocal",
+    "tanh",
+    "sinh",
+    "cosh",
+    "sin",
+    "cos",
+    "tan",
+    "arctan",
+    "arcsin",
+    "arccos",
+    "arcsinh",
+    "arctanh",
+    "hypot",
+    "arctan2",
+    "logaddexp",
+]
+SCIPY = ["expit", "log_expit", "logit", "erf", "erfc", "entr", "xlogy"]
+
+
+def register() -> None:
+    """Fill the table."""
+    ufunc: np.ufunc
+    for name in SMOOTH:
+        assert name in IDENTITIES
+        UFUNCS[getattr(np, name)] = smooth(getattr(np, name))
+    for name in STEPS:
+        UFUNCS[getattr(np, name)] = stepping(getattr(np, name))
+    for ufunc, factors in (
+        (np.add, (1, 1)),
+        (np.subtract, (1, -1)),
+        (np.positive, (1,)),
+        (np.negative, (-1,)),
+        (np.conjugate, (1,)),
+        (np.deg2rad, (np.pi / 180,)),
+        (np.radians, (np.pi / 180,)),
+        (np.rad2deg, (180 / np.pi,)),
+        (np.degrees, (180 / np.pi,)),
+    ):
+        UFUNCS[ufunc] = combining(ufunc, *factors)
+    for ufunc in (np.maximum, np.fmax):
+        UFUNCS[ufunc] = extremum(ufunc, lambda a, b: (a >= b) | np.isnan(b))
+    for ufunc in (np.minimum, np.fmin):
+        UFUNCS[ufunc] = extremum(ufunc, lambda a, b: (a <= b) | np.isnan(b))
+    UFUNCS.update({np.multiply: multiply, np.divide: divide, np.power: power, np.float_power: power})
+    UFUNCS.update({np.absolute: absolute, np.fabs: absolute, np.matmul: matmul})
+    UFUNCS.update({np.floor_divide: floor_divide, np.remainder: remainder})
+    UFUNCS[np.vecdot] = lambda x, y, axis=-1: np.sum(np.multiply(x, y), axis=axis)
+    UFUNC_METHODS[np.add, "at"] = scatter(1.0)
+    UFUNC_METHODS[np.subtract, "at"] = scatter(-1.0)
+
+
+@functools.cache
+def register_scipy() -> None:
+    """Add SciPy's ufuncs, once SciPy is there: fastcheck does not need it."""
+    import scipy.special
+
+    for name in SCIPY:
+        UFUNCS[getattr(scipy.special, name)] = smooth(getattr(scipy.special, name))
+
+
+register()

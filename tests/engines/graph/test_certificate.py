@@ -1,0 +1,207 @@
+"""What certifies the slopes: each link alone, broken, must show."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from fastcheck import check
+from fastcheck.engines import DisagreementError
+from fastcheck.engines.difference.elementwise import UFUNCS as FORWARD
+from fastcheck.engines.graph import arithmetic, certificate
+from fastcheck.engines.graph.certificate import NotCertifiedError, chi_square_quantile
+from fastcheck.engines.graph.engine import GraphEngine
+from fastcheck.execution import Execution
+from fastcheck.plan import make_plan
+from fastcheck.problem import pose
+
+RNG = np.random.default_rng(0)
+X, Y = RNG.standard_normal((5, 12)), RNG.standard_normal((2, 12))
+THETA = {
+    "W1": RNG.standard_normal((4, 5)),
+    "b1": RNG.standard_normal((4, 1)),
+    "W2": RNG.standard_normal((2, 4)),
+    "b2": RNG.standard_normal((2, 1)),
+}
+
+
+def cost(p):
+    hidden = np.tanh(p["W1"] @ X + p["b1"])
+    return np.mean((p["W2"] @ hidden + p["b2"] - Y) ** 2)
+
+
+def gradients(p):
+    hidden = np.tanh(p["W1"] @ X + p["b1"])
+    output = 2 * (p["W2"] @ hidden + p["b2"] - Y) / Y.size
+    inner = p["W2"].T @ output * (1 - hidden**2)
+    return {
+        "W1": inner @ X.T,
+        "b1": inner.sum(1, keepdims=True),
+        "W2": output @ hidden.T,
+        "b2": output.sum(1, keepdims=True),
+    }
+
+
+def estimated(cost, parameters):
+    problem = pose(cost, parameters)
+    plan = make_plan(problem.layout, problem.theta, "all", None, 0)
+    return GraphEngine().estimate(problem, plan, Execution(), lambda estimate: estimate)
+
+
+def test_right_slopes_are_certified_and_the_report_says_how():
+    report = check(cost, THETA, gradients(THETA), method="graph")
+    assert report.passed
+    assert report.method == "graph"
+    assert report.difference < 1e-14
+    assert report.notes == ()
+    assert "probability 1 − 1e-09 (4 directions, seed 0); the cost itself agrees to" in report.certified
+    assert "certified: every slope within" in str(report)
+
+
+def test_slopes_are_the_gradient():
+    right = gradients(THETA)
+    for estimate in estimated(cost, THETA).results:
+        name = estimate.part.block.name
+        np.testing.assert_allclose(estimate.numerical, right[name].ravel(), rtol=0, atol=1e-15)
+
+
+@pytest.mark.parametrize("error", [1.0, 1e-3, 1e-6])
+def test_a_wrong_rule_backwards_is_not_certified(monkeypatch, error):
+    def wrong(self, slope):
+        return [None if share is None else share * (1 + error) for share in right(self, slope)]
+
+    right = arithmetic.Matmul.backward
+    monkeypatch.setattr(arithmetic.Matmul, "backward", wrong)
+    with pytest.raises(NotCertifiedError, match="did not confirm the slopes"):
+        estimated(cost, THETA)
+
+
+def test_one_wrong_entry_is_not_certified(monkeypatch):
+    def wrong(self, slope):
+        first, second = right(self, slope)
+        if first is not None:
+            first = np.array(first)
+            first[0, 0] *= 1 + 1e-8
+        return [first, second]
+
+    right = arithmetic.Matmul.backward
+    monkeypatch.setattr(arithmetic.Matmul, "backward", wrong)
+    with pytest.raises(NotCertifiedError, match="did not confirm the slopes"):
+        estimated(cost, THETA)
+
+
+def test_a_wrong_measured_slope_is_not_certified(monkeypatch):
+    monkeypatch.setattr(arithmetic, "measured", lambda *arguments: measured(*arguments) * (1 + 1e-7))
+    with pytest.raises(NotCertifiedError):
+        estimated(cost, THETA)
+
+
+measured = arithmetic.measured
+
+
+def test_a_wrong_rule_forwards_is_not_certified(monkeypatch):
+    monkeypatch.setitem(FORWARD, np.tanh, FORWARD[np.arctan])
+    with pytest.raises(DisagreementError):
+        estimated(cost, THETA)
+
+
+def test_a_cost_that_is_another_on_arrays_of_ours_is_not_certified():
+    def two_faced(p):
+        w = p["W1"]
+        return (
+            cost(p)
+            + (0.0 if type(w) is np.ndarray else 1e-13)
+            + np.sum(w if type(w) is np.ndarray else 3 * w)
+        )
+
+    with pytest.raises(DisagreementError):
+        estimated(two_faced, THETA)
+
+
+def test_the_cost_itself_disagrees_where_only_the_way_forwards_was_the_same():
+    """Both engines see the same constant, which the cost itself does not have: the value of J is that of the cost."""
+    start = THETA["W1"].sum()
+
+    def two_faced(p):
+        w = p["W1"]
+        hidden = np.sum(w) - start
+        return cost(p) + (hidden if type(w) is np.ndarray else 2.0 * hidden)
+
+    with pytest.raises(DisagreementError, match="The cost itself finds another difference"):
+        estimated(two_faced, THETA)
+
+
+def test_a_kink_is_left_to_other_engines():
+    def at_zero(p):
+        return np.sum(np.maximum(p["w"], 0) * np.arange(1.0, 4.0))
+
+    theta = {"w": np.array([0.0, 1.0, -1.0])}
+    with pytest.raises(NotCertifiedError, match="kink"):
+        estimated(at_zero, theta)
+    report = check(at_zero, theta, {"w": np.array([0.5, 2.0, 0.0])})
+    assert report.passed
+    assert report.method == "difference"
+
+
+def test_ties_that_no_parameter_tells_apart_are_no_kinks():
+    def pooled(p):
+        dead = np.maximum(p["w"] - 10, 0)
+        return np.max(dead.reshape(2, 2), axis=1).sum() + np.sum(p["w"] ** 2)
+
+    theta = {"w": np.array([0.3, 1.0, -1.0, 2.0])}
+    report = check(pooled, theta, {"w": 2 * theta["w"]}, method="graph")
+    assert report.passed
+
+
+@pytest.mark.parametrize("degrees", [1, 2, 3, 4, 6, 9])
+@pytest.mark.parametrize("alpha", [1e-12, 1e-9, 1e-3, 0.05])
+def test_quantiles_are_those_of_scipy(alpha, degrees):
+    assert chi_square_quantile(alpha, degrees) == pytest.approx(stats.chi2.ppf(alpha, degrees), rel=1e-12)
+
+
+def test_a_bound_is_exceeded_as_often_as_it_says():
+    """With α = 0.1 a tenth of random directions underestimates the error of a block."""
+    trials, alpha, degrees, size = 4000, 0.1, 4, 30
+    rng = np.random.default_rng(5)
+    error = rng.standard_normal(size) * 1e-6
+    residuals = rng.standard_normal((trials, degrees, size)) @ error
+    bounds = np.sqrt((residuals**2).sum(1) / chi_square_quantile(alpha, degrees))
+    exceeded = np.mean(np.linalg.norm(error) > bounds)
+    assert stats.binomtest(int(exceeded * trials), trials, alpha).pvalue > 1e-6
+
+
+def test_the_same_seed_repeats_the_certificate():
+    one, other = (check(cost, THETA, gradients(THETA), method="graph", seed=7) for _ in range(2))
+    assert one.certified == other.certified
+    assert "seed 7" in one.certified
+
+
+def test_another_step_is_not_for_slopes():
+    with pytest.raises(DisagreementError, match="was asked for"):
+        check(cost, THETA, gradients(THETA), method="graph", epsilon=1e-4)
+    assert check(cost, THETA, gradients(THETA), epsilon=1e-4).method != "graph"
+
+
+def test_mistakes_fail_their_block_and_no_other():
+    for name in THETA:
+        claim = gradients(THETA)
+        claim[name].flat[1] *= 1 + 1e-5
+        report = check(cost, THETA, claim, method="graph")
+        assert {block for block, found in report.blocks.items() if found.verdict == "fail"} == {name}
+
+
+def test_defaults_are_documented():
+    assert certificate.DIRECTIONS == 4
+    assert certificate.ALPHA == 1e-9
+
+
+@pytest.mark.parametrize(
+    ("flat", "name"),
+    [(lambda b: b**3, "power"), (np.square, "square"), (lambda b: np.abs(b) ** 1.5, "power")],
+)
+def test_measured_slopes_at_zero_are_zero_or_infinite(flat, name):
+    assert check(lambda b: np.sum(flat(b * 1.0)), np.zeros(3), np.zeros(3)).passed
+    values = [np.zeros(3)] if name == "square" else [np.zeros(3), 1.5]
+    assert not measured(name, values, 0).any()
+    assert np.isinf(measured("sqrt", [np.zeros(2)], 0)).all()

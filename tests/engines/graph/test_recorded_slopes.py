@@ -1,0 +1,128 @@
+"""Slopes of a recorded cost are those of difference propagation, coordinate by coordinate, in every style."""
+
+from __future__ import annotations
+
+import random
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import scipy.special
+from hypothesis import given, note, settings
+from hypothesis import strategies as st
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "difference"))
+
+import test_coverage as coverage
+import test_functions as functions
+import test_styles as styles
+from network_styles import STYLES, Shapes
+from random_aliasing import ALIASING
+from random_programs import random_parameters, random_program
+from random_statements import STATEMENTS
+from writes_in_place import COSTS
+
+from fastcheck.engines.difference import TracingError, sweep
+from fastcheck.engines.difference.lifting import LiftedCost
+from fastcheck.engines.difference.session import session_of
+from fastcheck.engines.graph.recording import register_libraries, slopes_of
+from fastcheck.parameters import read_parameters
+
+STEP = 2.0**-80
+register_libraries(scipy.special is not None)
+
+
+def swept_as(build, leaves, leaf):
+    return lambda cost: sweep(cost, build, leaves, leaf, np.arange(leaves[leaf].size), STEP)
+
+
+def compare(cost, parameters, most_unknown=1.0):
+    """Assert that slopes agree wherever difference propagation knows them; return whether the cost was recorded."""
+    layout, theta = read_parameters(parameters)
+    leaves = [theta[b.start : b.stop].reshape(b.shape) for b in layout.blocks]
+    with session_of(cost), np.errstate(all="ignore"):
+        try:
+            value, found = or_lifted(cost, lambda cost: slopes_of(cost, layout.assemble, leaves, 10**9))
+        except TracingError:
+            return False
+        expected, known = [], []
+        for leaf in range(len(leaves)):
+            swept = or_lifted(cost, swept_as(layout.assemble, leaves, leaf))
+            expected.append((swept.plus - swept.minus) / (2 * STEP))
+            known.append(~(swept.kinked | swept.unsupported))
+    scale = max((np.abs(e[k]).max(initial=0) for e, k in zip(expected, known, strict=True)), default=0)
+    for e, k, f in zip(expected, known, found, strict=True):
+        np.testing.assert_allclose(f.ravel()[k], e[k], rtol=1e-9, atol=1e-11 * scale)
+    with np.errstate(all="ignore"):
+        itself = float(cost(layout.assemble([x.copy() for x in leaves])))
+    assert value == pytest.approx(itself, rel=1e-12, abs=1e-13)
+    return True
+
+
+def or_lifted(cost, run):
+    """Run as the engine does: again with lifted data if a method of a plain array stops it."""
+    try:
+        return run(cost)
+    except TracingError:
+        return run(LiftedCost(cost))
+
+
+@pytest.mark.parametrize(("cost", "parameters"), styles.CASES, ids=lambda c: getattr(c, "__name__", ""))
+def test_costs_as_people_write_them(cost, parameters):
+    assert compare(cost, parameters)
+
+
+@pytest.mark.parametrize("style", STYLES, ids=lambda style: style.__name__)
+@pytest.mark.parametrize("seed", [1, 2])
+def test_networks_in_many_styles(style, seed):
+    assert compare(*style(Shapes(seed)))
+
+
+@pytest.mark.parametrize("name", coverage.FUNCTIONS)
+def test_every_function(name):
+    assert compare(coverage.cost_of(coverage.FUNCTIONS[name]), [coverage.POINT])
+
+
+@pytest.mark.parametrize("name", [*functions.FUNCTIONS_OF_ONE])
+def test_every_function_of_one(name):
+    cost = coverage.cost_of(functions.FUNCTIONS_OF_ONE[name])
+    assert compare(cost, [functions.C - 1.17])
+
+
+@pytest.mark.parametrize("name", functions.FUNCTIONS_OF_A_POSITIVE)
+def test_every_function_of_a_positive(name):
+    assert compare(coverage.cost_of(functions.FUNCTIONS_OF_A_POSITIVE[name]), [functions.C])
+
+
+@pytest.mark.parametrize(("cost", "x"), COSTS, ids=lambda c: getattr(c, "__name__", ""))
+def test_writes_in_place(cost, x):
+    assert compare(cost, x)
+
+
+@settings(max_examples=60, deadline=None)
+@given(seed=st.integers(0, 2**32 - 1), length=st.integers(1, 7))
+def test_random_programs(seed, length):
+    rng = random.Random(seed)
+    program, _ = random_program(rng, STATEMENTS, length, random_parameters(rng))
+    note(str(program))
+    compare(program.cost(), program.parameters)
+
+
+@settings(max_examples=60, deadline=None)
+@given(seed=st.integers(0, 2**32 - 1), length=st.integers(2, 8))
+def test_random_writes_through_views(seed, length):
+    rng = random.Random(seed)
+    program, _ = random_program(rng, ALIASING, length, random_parameters(rng))
+    note(str(program))
+    compare(program.cost(), program.parameters)
+
+
+@pytest.mark.slow
+@settings(max_examples=3000, deadline=None)
+@given(seed=st.integers(0, 2**32 - 1), length=st.integers(1, 9), aliasing=st.booleans())
+def test_many_random_programs(seed, length, aliasing):
+    rng = random.Random(seed)
+    program, _ = random_program(rng, ALIASING if aliasing else STATEMENTS, length, random_parameters(rng))
+    note(str(program))
+    compare(program.cost(), program.parameters)
