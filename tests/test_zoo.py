@@ -156,7 +156,8 @@ def test_right_gradients_are_not_called_wrong(family, method):
         case, right = right_gradient(family, seed)
         report = check(case.cost, case.parameters, right, method=method)
         if method != "plain":
-            assert (report.verdict, report.method) in {(Verdict.PASS, "difference"), (Verdict.PASS, "mlp")}
+            assert report.verdict is Verdict.PASS
+            assert report.method in ("difference", "graph", "mlp")
         assert report.verdict is not Verdict.FAIL
 
 
