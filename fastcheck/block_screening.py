@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastcheck.at_kinks import AtKinks, measure_at_kinks
-from fastcheck.causes import ADVICE, LOSING_DIGITS, Cause, advice
+from fastcheck.causes import LOSING_DIGITS, Cause, advice_for, enough_for
 from fastcheck.confirming import Confirmation, Finding
 from fastcheck.conventions import beside_conventions
 from fastcheck.engines.directions import Directions
@@ -34,6 +34,9 @@ from fastcheck.verdict import Verdict
 
 ALL = 4096
 """Coordinates of a block that are all checked one by one where its directions meet kinks that cannot be taken out."""
+
+SOME = 256
+"""The same where costs are subtracted, and rounding or truncation leaves too little of the slopes along directions."""
 
 RETRY = 8.0
 """A block that looks wrong is measured again with a step smaller by this factor before it counts."""
@@ -141,7 +144,43 @@ class BlockScreening:
             if finding is None or finding.verdict is not Verdict.PASS:
                 spots = self._spots()
                 finding = self._by_coordinates(residuals, spots)
+                shown = finding.verdict is Verdict.PASS or (
+                    finding.verdict is Verdict.FAIL and spots.judgement.wrong
+                )
+                if self.exact and not shown and self.block.size <= ALL:
+                    every = self._spots(
+                        ALL
+                    )  # kinks of a norm show in its coordinates, and not along directions
+                    if (every.estimate.lower < every.estimate.upper).any():
+                        return self._by_all(residuals, every)
+        if spots is None and not np.isfinite(residuals.bound).all():
+            return self._one_by_one(
+                residuals, f"the cost is not defined along directions in {self.block.name}"
+            )
+        untold = spots is None and finding.verdict is Verdict.INCONCLUSIVE
+        if untold and self.block.size <= (ALL if self.exact else SOME):
+            why = f"rounding hides the slopes along directions in {self.block.name}"
+            return self._one_by_one(residuals, why, finding)
         return self._found(residuals, spots, finding)
+
+    def _one_by_one(self, residuals: Residuals, why: str, known: Finding | None = None) -> ScreenedBlock:
+        """Return what coordinates say, one by one, where directions tell nothing: a single one can spoil them all.
+
+        Such is one on a border of the domain of the cost, or one with a slope that rounding changes. Those of a small
+        block are all checked, of a large one some. What is ``known`` stays where they tell no more.
+        """
+        spots = self._spots(ALL)
+        whole, finding = (
+            spots.size == self.block.size,
+            Finding(spots.judgement.verdict, spots.judgement.cause),
+        )
+        if known is not None and finding.verdict is Verdict.INCONCLUSIVE:
+            return self._found(residuals, spots, known)
+        note = f"{why}: {'all' if whole else f'{spots.size:,}'} of its coordinates were checked one by one"
+        if not whole and not spots.judgement.wrong:
+            advice = "Check the others, too, or screen at parameters inside of the domain."
+            finding = Finding(Verdict.INCONCLUSIVE, f"{Cause.DOMAIN}: {note}. {advice}")
+        return self._found(residuals, spots, replace(finding, notes=(note,)), spots.error_bound())
 
     def cut_short(self, residuals: Residuals, reason: str) -> ScreenedBlock:
         """Return what directions alone say, where for this ``reason`` there is no closer look."""
@@ -179,16 +218,19 @@ class BlockScreening:
                     found.residuals, None, replace(finding, notes=(self._kinks_note(found.kinks),))
                 )
         if self.block.size <= ALL:
-            spots = self._spots(ALL)
-            note = f"directions in {self.block.name} meet kinks at θ: all its coordinates were checked one by one"
-            finding = Finding(spots.judgement.verdict, spots.judgement.cause, (note,))
-            return self._found(residuals, spots, finding, spots.error_bound())
+            return self._by_all(residuals, self._spots(ALL))
         if found is None or found.inside is None:
             return self._by_convention() or self._at_many_kinks(residuals)
         spots = self._spots()
         finding = self._beside_kinks(found, spots)
         finding = replace(finding, notes=(*finding.notes, self._kinks_note(found.kinks)))
         return self._found(found.residuals, spots, finding)
+
+    def _by_all(self, residuals: Residuals, spots: Spots) -> ScreenedBlock:
+        """Return what all coordinates of a block say, one by one, of a claim that kinks may explain."""
+        note = f"directions in {self.block.name} meet kinks at θ: all its coordinates were checked one by one"
+        finding = Finding(spots.judgement.verdict, spots.judgement.cause, (note,))
+        return self._found(residuals, spots, finding, spots.error_bound())
 
     def _by_convention(self) -> ScreenedBlock | None:
         """Return what is found if the claim takes the same side, or the middle, at all kinks of an operation."""
@@ -305,8 +347,11 @@ class BlockScreening:
             Verdict.INCONCLUSIVE,
             f"{why}: slopes in {self.block.name} are known to ± {residuals.bound.max():.1e} only, so ‖g - ∇J‖ may be "
             f"{bound:.1e}, against a typical entry of {self.length / math.sqrt(self.block.size):.1e}. "
-            f"{advice(why, self.block.name, bound / least if least else math.inf)}",
+            f"{self._advice(why)}{enough_for(why, self.block.name, bound / least if least else math.inf)}",
         )
+
+    def _advice(self, cause: Cause) -> str:
+        return advice_for(cause, step_given=self.options.epsilon is not None, exact=self.exact)
 
     def _noise_cause(self) -> Cause:
         """Return why slopes are not known better."""
@@ -366,16 +411,17 @@ class BlockScreening:
         """Return what coordinates measured one by one say of an error that rounding does not explain."""
         name = self.block.name
         if spots.judgement.wrong:
-            return self.confirmation.confirmed(residuals)
-        if spots.spread() and spots.explain(residuals.error):
+            # What was evaluated plainly has had its look for rounding that hides, at these coordinates alone.
+            return self.confirmation.confirmed(residuals) if self.exact else Finding(Verdict.FAIL)
+        within, hides = residuals.error <= self.relative * self.length, spots.could_hide(residuals.error)
+        if spots.spread() and spots.explain(residuals.error) and (within or not hides):
             return Finding(Verdict.PASS)
-        slight = residuals.error <= self.relative * self.length or spots.estimate.loses_digits
-        if slight and spots.could_hide(residuals.error):
+        if hides and (within or not self.exact or spots.estimate.loses_digits):
             return Finding(
                 Verdict.INCONCLUSIVE,
                 f"{Cause.ROUNDING}: ‖g - ∇J‖ in {name} is about {residuals.error:.1e}, and the coordinates are known "
                 f"to ± {spots.bound.max():.1e} only, too little to tell whether one of them is wrong. "
-                f"{LOSING_DIGITS if spots.estimate.loses_digits else ADVICE[Cause.ROUNDING]}",
+                f"{LOSING_DIGITS if spots.estimate.loses_digits else self._advice(Cause.ROUNDING)}",
             )
         count = f"{spots.size:,} of its coordinates"
         return self.confirmation.confirmed(

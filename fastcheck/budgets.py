@@ -225,7 +225,7 @@ def gather(
             problem, blocks, expected
         ):
             # More passes where J has kinks or is not quiet: the first batch is planned by what is left.
-            measured_noise(problem)
+            measured_noise(problem, epsilon)
         while done < sum(sizes):
             count = min(_next_batch(problem, budget, last, expected, blocks, screened), sum(sizes) - done)
             if count < 1:
@@ -312,6 +312,8 @@ def merged(several: Sequence[Estimate]) -> Estimate:
         single_precision=any(estimate.single_precision for estimate in several),
         shaken=several[-1].shaken,
         closer=functools.partial(_closer, several) if any(one.closer for one in several) else None,
+        step_given=several[-1].step_given,
+        outside=_merged_outside(several, order, offsets),
     )
 
 
@@ -319,6 +321,15 @@ def _closer(several: Sequence[Estimate]) -> tuple[Estimate, int]:
     """Return the estimates of different places of one block after a closer look as one, and the forward passes."""
     looks = [estimate.closer() if estimate.closer else (estimate, 0) for estimate in several]
     return merged([estimate for estimate, _ in looks]), sum(passes for _, passes in looks)
+
+
+def _merged_outside(several: Sequence[Estimate], order: Coordinates, offsets: Coordinates) -> dict[int, str]:
+    places = np.argsort(order, kind="stable")
+    return {
+        int(places[offset + row]): what
+        for offset, estimate in zip(offsets, several, strict=True)
+        for row, what in estimate.outside.items()
+    }
 
 
 def _merged_truncation(several: Sequence[Estimate], order: Coordinates) -> Vector | None:

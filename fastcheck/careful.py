@@ -21,6 +21,9 @@ SLIGHT = 2.0**-6
 MOST = 0.5
 """Nor, above this share, of rounding that shows when operations are shaken."""
 
+TWICE = 0.9
+"""Where the claim is larger than the slopes, that share is of this much of it: a claim of twice the slope is wrong."""
+
 FADED = 2.0**-24
 """But for blocks with slopes below this share of the network's largest claim: those behind units that saturate, where
 backward passes may lose all digits."""
@@ -40,7 +43,8 @@ def judged(problem: Problem, epsilon: float | None, tolerance: float, first: Est
     """Judge a block by the engine's estimate, by a second look at it, and by a careful look at rounding."""
     estimate, passes, notes, cut = look_again(problem, epsilon, first, tolerance)
     judgement = judge(problem, estimate, tolerance)
-    if judgement.wrong and may_hide(problem, judgement.worst[0].error, judgement.rule.typical):
+    worst = judgement.worst[0] if judgement.wrong else None
+    if worst is not None and may_hide(problem, worst.error, judgement.rule.typical, abs(worst.claimed)):
         bound, more, late = _careful_bound(problem, estimate, judgement)
         if bound is not estimate.bound:
             estimate = dataclasses.replace(estimate, bound=bound, loses_digits=True)
@@ -49,9 +53,11 @@ def judged(problem: Problem, epsilon: float | None, tolerance: float, first: Est
     return Judged(estimate, judgement, passes, notes, cut)
 
 
-def may_hide(problem: Problem, error: float, typical: float) -> bool:
-    """Tell whether rounding that hides may explain an ``error``, given the ``typical`` slope of the block."""
-    return error <= MOST * typical or typical <= FADED * max(problem.flow, abs(problem.value))
+def may_hide(problem: Problem, error: float, typical: float, claimed: float) -> bool:
+    """Tell whether rounding that hides may explain an ``error``, given the block's ``typical`` slope and a claim."""
+    return error <= MOST * max(typical, TWICE * claimed) or typical <= FADED * max(
+        problem.flow, abs(problem.value)
+    )
 
 
 def _careful_bound(

@@ -6,6 +6,8 @@ import enum
 import math
 
 from fastcheck.engines import Estimate
+from fastcheck.engines.noise import rounding_bound
+from fastcheck.engines.steps import STEP
 from fastcheck.norms import largest
 from fastcheck.problem import Problem, next_power_of_ten
 
@@ -18,28 +20,56 @@ class Cause(enum.StrEnum):
     KINK = "kink"
     NONDETERMINISM = "non-determinism"
     SINGLE = "float32"
+    DOMAIN = "domain"
 
 
 ADVICE = {
-    Cause.ROUNDING: "Raise the tolerance to what you need to know, check a smaller batch of samples, or leave out an "
-    "epsilon that you gave; method='difference' has no such noise where it can follow the cost.",
-    Cause.TRUNCATION: "The slopes change from step to step, however small these are: leave out an epsilon that you "
-    "gave, or let method='difference' take its tiny step.",
-    Cause.KINK: "The parameters stand on kinks of the cost (exact zeros or ties): check at parameters moved a little, "
-    "or with method='difference', which tells kinks apart.",
+    Cause.ROUNDING: "Raise the tolerance to what you need to know, or check a smaller batch of samples",
+    Cause.TRUNCATION: "The slopes change from step to step, however small these are: check at other parameters",
+    Cause.KINK: "The parameters stand on kinks of the cost (exact zeros or ties): check at parameters moved a little",
     Cause.NONDETERMINISM: "The cost does not repeat itself to the last bit: run it on one thread, draw nothing at "
-    "random in it, or raise the tolerance to what you need to know.",
+    "random in it, or raise the tolerance to what you need to know",
     Cause.SINGLE: "The cost computes in float32 or float16: let it compute in float64 (the parameters it gets are), or "
-    "raise the tolerance.",
+    "raise the tolerance",
+    Cause.DOMAIN: "The slope of this coordinate is not known well enough; those of all others were judged. Check it at "
+    "parameters inside of the domain",
 }
 """What to do about each of them."""
 
+NO_STEP = ", or leave out the epsilon that you gave"
+"""The same of a step of the user's: `Cause.ROUNDING` and `Cause.TRUNCATION`."""
+
+NOT_SUBTRACTING = {
+    Cause.ROUNDING: "; method='difference' has no such noise where it can follow the cost",
+    Cause.TRUNCATION: ", or let method='difference' take its tiny step",
+    Cause.KINK: ", or with method='difference', which tells kinks apart",
+}
+"""The same where costs were subtracted."""
+
+
+def advice_for(cause: Cause, *, step_given: bool, exact: bool) -> str:
+    """Return what to do about a cause, given whether a step was, and whether no costs were subtracted."""
+    step = NO_STEP if step_given and cause in (Cause.ROUNDING, Cause.TRUNCATION) else ""
+    return f"{ADVICE[cause]}{step}{'' if exact else NOT_SUBTRACTING.get(cause, '')}."
+
+
 ZERO = (
     "If the cost should not change with this block (a dead unit, a bias before batch normalisation), nothing speaks "
-    "against the claim, but a small gradient would look the same. method='difference' tells zero from small where it "
-    "can follow the cost."
+    "against the claim, but a small gradient would look the same."
 )
 """What to do where noise is all that is seen of a gradient."""
+
+ZERO_TOLD = " method='difference' tells zero from small where it can follow the cost."
+"""The same where costs were subtracted."""
+
+BORDER = "the parameters lie at a border of where the cost is defined:"
+"""What is said before what the cost does beyond it."""
+
+STANDS_STILL = (
+    " It stands still over small steps, and jumps over larger ones; a cost with steps, such as those of np.round, "
+    "looks the same: method='difference' tells them apart where it can follow the cost."
+)
+"""What plain evaluation adds to that."""
 
 LOSING_DIGITS = (
     "The cost, or the backward pass, loses digits: all of them in a difference such as 1 - σ(z), where σ(z) is near 1. "
@@ -52,11 +82,11 @@ MOST = 0.1
 """Tolerances above this are not advised: hardly a mistake would be seen."""
 
 
-def advice(cause: Cause, name: str, needed: float) -> str:
-    """Return what to do about a cause, where a tolerance of ``needed`` would decide the block of this name."""
+def enough_for(cause: Cause, name: str, needed: float) -> str:
+    """Return the sentence about the tolerance that is enough, where ``needed`` would decide the block of this name."""
     serves = next_power_of_ten(needed) if needed > 0 else math.inf
     known = serves <= MOST and cause in (Cause.ROUNDING, Cause.NONDETERMINISM, Cause.SINGLE)
-    return ADVICE[cause] + (f" For {name}, tolerance={serves:.0e} is enough." if known else "")
+    return f" For {name}, tolerance={serves:.0e} is enough." if known else ""
 
 
 def explanation(
@@ -68,16 +98,24 @@ def explanation(
     which all slopes lie within the bound has no such size: it is compared with the largest claim of the network, which
     decides nothing.
     """
+    if row in estimate.outside:
+        return f"{Cause.DOMAIN}: {BORDER} {estimate.outside[row]} {ADVICE[Cause.DOMAIN]}."
     cause, name = _cause(problem, estimate, bound, row), estimate.part.block.name
-    what_to_do, scale = advice(cause, name, needed), f"against a typical entry of {typical:.1e}"
+    known = f"the numerical gradient of {name} is known to ± {bound:.1e} only,"
+    scale = f"against a typical entry of {typical:.1e}"
+    if estimate.loses_digits and cause in (Cause.ROUNDING, Cause.TRUNCATION):
+        still = STANDS_STILL if estimate.truncation is not None else ""
+        return f"{Cause.ROUNDING}: {known} {scale}. {LOSING_DIGITS}{still}"
+    exact = row not in estimate.plain
+    what_to_do = advice_for(cause, step_given=estimate.step_given, exact=exact) + enough_for(
+        cause, name, needed
+    )
     if cause is not Cause.KINK and max(largest(estimate.lower), largest(estimate.upper)) <= bound:
         others = f"the largest claim of the network is {problem.flow:.1e}"
         scale = f"and zero within that; {others if problem.flow else 'all claims of the network are zero'}"
         if cause in (Cause.ROUNDING, Cause.TRUNCATION):
-            cause, what_to_do = Cause.ROUNDING, ZERO
-    elif estimate.loses_digits and cause is Cause.ROUNDING:
-        what_to_do = LOSING_DIGITS
-    return f"{cause}: the numerical gradient of {name} is known to ± {bound:.1e} only, {scale}. {what_to_do}"
+            cause, what_to_do = Cause.ROUNDING, ZERO + ("" if exact else ZERO_TOLD)
+    return f"{cause}: {known} {scale}. {what_to_do}"
 
 
 def _cause(problem: Problem, estimate: Estimate, bound: float, row: int) -> Cause:
@@ -91,4 +129,6 @@ def _cause(problem: Problem, estimate: Estimate, bound: float, row: int) -> Caus
     if estimate.lower[row] < estimate.upper[row]:
         return Cause.KINK
     unsettled = estimate.truncation is not None and estimate.truncation[row] > bound / 2
+    # Steps are only as wide as noise makes them.
+    unsettled &= bool(rounding_bound(estimate.noise, STEP) < bound / 4)
     return Cause.TRUNCATION if unsettled else Cause.ROUNDING

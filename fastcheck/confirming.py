@@ -5,12 +5,15 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 
+import numpy as np
+
 from fastcheck.careful import SLIGHT, may_hide
 from fastcheck.causes import LOSING_DIGITS, Cause
 from fastcheck.engines.directional import PlainDirections
 from fastcheck.engines.directions import Directions
 from fastcheck.engines.noise import careful_noise, noise_of_lines
 from fastcheck.engines.rounding import LIKELY, jump_rounding, shaken_rounding
+from fastcheck.norms import norm
 from fastcheck.problem import Problem
 from fastcheck.residuals import Residuals, drawn, measure
 from fastcheck.verdict import Verdict
@@ -47,7 +50,9 @@ class Confirmation:
         Where that can be done, and only for errors that rounding may explain.
         """
         root = math.sqrt(residuals.block.size)
-        if not self.exact or not may_hide(self.problem, residuals.error / root, residuals.gradient / root):
+        claimed = norm(np.asarray(self.problem.claims[self.number], dtype=np.float64)) / root
+        sizes = residuals.error / root, residuals.gradient / root, claimed
+        if not self.exact or not may_hide(self.problem, *sizes):
             return residuals
         entries = drawn(residuals.block.size, self.seed, self.number, range(1))
         shaken = self.way.shaken(residuals.block, entries)

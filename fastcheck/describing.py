@@ -22,6 +22,9 @@ SAME_FACTOR, LITTLE = 1e-6, 0.01
 """Claims are one multiple of the slopes if none is further from that than this part of the largest, or than rounding
 explains, if that is little beside what is wrong."""
 
+VANISHED = 1e-9
+"""Slopes below this share of the claims are zero, or what a finite step makes of zero: no factor is named."""
+
 FEWEST_DIGITS = 3
 """Of a factor."""
 
@@ -236,6 +239,9 @@ class Picture:
             if drawn == size:
                 return f"is wrong in {count:,} places"
             return f"is wrong in about {count / drawn:.0%} of its places ({count:,} of {drawn:,} drawn at random)"
+        slopes, claimed = np.abs(self.slopes[here]).max(), np.abs(self.claimed[here]).max()
+        if 0 < slopes <= VANISHED * claimed:
+            return "is not zero and should be"
         factor = _factor(self.claimed[here], self.slopes[here], self.uncertain[here])
         if factor is None:
             return "is wrong" if size == 1 else "is wrong throughout"

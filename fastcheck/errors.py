@@ -21,6 +21,10 @@ class EvaluationError(FastcheckError, RuntimeError):
         return legible(super().__str__())
 
 
+class UndefinedCostError(EvaluationError):
+    """The cost returned a number that is not finite, or not real."""
+
+
 class BudgetUsedUp(BaseException):
     """An evaluation that the budget of a check does not allow was about to begin; never seen outside of fastcheck.
 

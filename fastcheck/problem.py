@@ -20,7 +20,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from fastcheck.errors import EvaluationError, InvalidProblemError
+from fastcheck.errors import EvaluationError, InvalidProblemError, UndefinedCostError
 from fastcheck.norms import largest
 from fastcheck.parameters import Layout, Vector, map_structure, read_gradients, read_parameters, to_numpy
 from fastcheck.randomness import how_to_repeat
@@ -79,6 +79,31 @@ class Evaluator:
         """Return J(θ)."""
         self.spend(1)
         return read_cost(self.cost(self.layout.build(theta.copy() if self.fresh else theta)))
+
+    def beside(self, theta: Vector) -> float:
+        """Return J at a point beside θ; NaN where it is not defined: it raises there, or J is no finite real number.
+
+        At θ itself it is defined, so that the slopes of all other coordinates can be told.
+        """
+        return self.attempt(theta)[0]
+
+    def complaint(self, theta: Vector) -> str:
+        """Return what the cost does at a point where it is not defined, in words. One forward pass."""
+        _, error = self.attempt(theta)
+        if error is None:
+            return "it is defined there in some calls, and in others not"
+        return str(error) if isinstance(error, UndefinedCostError) else f"{type(error).__name__}: {error}"
+
+    def attempt(self, theta: Vector) -> tuple[float, Exception | None]:
+        """Return what `beside` does, and what was raised where that is NaN."""
+        try:
+            return self(theta), None
+        except UndefinedCostError as error:
+            return math.nan, error
+        except (EvaluationError, MemoryError):
+            raise
+        except Exception as error:
+            return math.nan, error
 
     def spend(self, passes: int) -> None:
         """Tell the meter of passes that are made next, in another way than by a call; it may raise `BudgetUsedUp`."""
@@ -239,12 +264,14 @@ def read_cost(result: Any) -> float:
         value = float(result)
         if math.isfinite(value):
             return value
-        raise EvaluationError(
+        raise UndefinedCostError(
             f"cost: expected a finite number, got {value}. Look for log(0), a division by zero or an "
             "overflow."
         )
     got, advice = _describe_result(result)
-    raise EvaluationError(f"cost: expected one real number, got {got}. {advice}")
+    complex_number = isinstance(result, (complex, np.complexfloating))
+    error = UndefinedCostError if complex_number else EvaluationError
+    raise error(f"cost: expected one real number, got {got}. {advice}")
 
 
 def structure_copy(value: Any) -> Any:

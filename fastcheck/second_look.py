@@ -12,8 +12,8 @@ influence (a dead unit) are recognised by a large step.
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
+import math
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from itertools import islice, pairwise
 from typing import Any, NamedTuple
@@ -23,9 +23,17 @@ from numpy.typing import NDArray
 
 from fastcheck.engines import Bound, Estimate, T
 from fastcheck.engines.kinks import Kinks
-from fastcheck.engines.noise import rounding_bound
+from fastcheck.engines.noise import (
+    FARTHEST,
+    LONG,
+    POINTS,
+    SPACING,
+    noise_of_jumps,
+    noise_of_lines,
+    rounding_bound,
+)
 from fastcheck.engines.plain import STEP, default_steps, explained
-from fastcheck.errors import BudgetUsedUp, EvaluationError
+from fastcheck.errors import BudgetUsedUp
 from fastcheck.plan import Coordinates
 from fastcheck.problem import Problem
 from fastcheck.rule import FEW, Rows, Rule, Standing, claims
@@ -35,6 +43,9 @@ SHRINK = 8.0
 
 SMALLEST_STEP = 2.0**-27
 """Relative to max(1, |θ|); below 7e-9 noise drowns the rest."""
+
+FINER = 4
+"""Steps below that, where slopes are so large that noise leaves enough of them."""
 
 LARGE_STEPS = (1.0, 2.0**-10)
 """Steps, relative to max(1, |θ|), at which a coordinate without influence must leave the cost as it is, bit for bit."""
@@ -137,6 +148,7 @@ class _Look:
         self.looked: set[int] = set()
         self.passed_over = 0
         self.confirmed, self.foreseen = False, estimate.truncation is not None
+        self.loses_digits = estimate.loses_digits
         # Only a check with a budget looks at the same coordinates again.
         metered = problem.evaluator.meter is not None
         self.known: dict[Hashable, Any] | None = problem.measured.setdefault(_Look, {}) if metered else None
@@ -151,6 +163,7 @@ class _Look:
             bound=Bound(0.0, self.bound),
             truncation=None if self.first.truncation is None else self.unsettled,
             kinks=self._kinks(),
+            loses_digits=self.loses_digits,
         )
 
     def rescaled(self) -> bool:
@@ -241,7 +254,7 @@ class _Look:
         i, state = int(self.coordinates[row]), MEASURED
         self._measure(row)
         if not self.confirmed and self.standings(np.array([row])) == Standing.WRONG:
-            self.confirmed = not self._doubtful(row)
+            self.confirmed = not (self._doubtful(row) or self._hidden(row))
             state = CONFIRMED if self.confirmed else MEASURED
             self.looked.add(row)
         elif self.lower[row] == self.upper[row]:  # at a kink there may be several, which nobody looked for
@@ -310,26 +323,32 @@ class _Look:
         i = int(self.coordinates[row])
         for step in LARGE_STEPS:
             # So far from θ the cost may not be defined.
-            with contextlib.suppress(EvaluationError, ArithmeticError, ValueError, Warning):
-                far = step * max(1.0, abs(float(self.problem.theta[i])))
-                if self._costs_at_theta(i, far) == (self.problem.value,) * 2:
-                    self.bound[row] = 0.0
-                    return
+            far = step * max(1.0, abs(float(self.problem.theta[i])))
+            if self._costs_at_theta(i, far) == (self.problem.value,) * 2:
+                self.bound[row] = 0.0
+                return
 
     def _measure(self, row: int) -> None:
         i, allowed = int(self.coordinates[row]), float(self.allowed[row])
         rungs = [self._slopes(i, step) for step in self._steps(i)]
-        left, central, right = (list(side) for side in zip(*rungs, strict=True))
-        before = best_agreement(extrapolated(left), allowed)
-        after = best_agreement(extrapolated(right), allowed)
+        found = agreements(rungs, allowed)
+        for step in () if any(found) else self._finer_steps(i, allowed):
+            rungs.append(self._slopes(i, step))
+            found = agreements(rungs, allowed)
+            if any(found):
+                break
+        _, before, after = found
         if before and after and abs(before.slope - after.slope) > before.bound + after.bound + allowed:
             self.lower[row], self.upper[row] = sorted((before.slope, after.slope))
             self.bound[row] = max(before.bound, after.bound)
             return
-        across = best_agreement(central, allowed)
-        agreed = [value for value in (across, before, after) if value]
-        apart = abs(central[-1].slope - central[-2].slope)
-        unsettled = Value(central[-1].slope, central[-1].bound + apart)
+        agreed = [value for value in found if value]
+        central = [across for _, across, _ in rungs if np.isfinite(across.slope)]
+        if len(central) < 2 and not agreed:
+            self._doubt(np.array([row]))
+            return
+        apart = abs(central[-1].slope - central[-2].slope) if len(central) > 1 else 0.0
+        unsettled = Value(central[-1].slope, central[-1].bound + apart) if central else agreed[0]
         best = min(agreed, key=lambda value: value.bound, default=unsettled)
         if self.first.truncation is not None:
             # A cost in single precision got a larger step than any here: it may know more than they do, unless they
@@ -341,6 +360,30 @@ class _Look:
         self.unsettled[row] = 0.0 if agreed else apart
         self.numerical[row] = self.lower[row] = self.upper[row] = best.slope
         self.bound[row] = best.bound
+
+    def _hidden(self, row: int) -> bool:
+        """Tell whether steps of J, over which it stands still, may explain a wrong claim; make it undecided if they do.
+
+        What is left of 1 in a sigmoid that saturates stands still until z has changed by much more than the steps
+        here, and jumps then. A slope e that is hidden so makes jumps of e·d in a distance of d; a pole makes larger
+        ones. Costs 18 forward passes for a problem of which J is smooth, and more where it is not.
+        """
+        if self.first.single_precision:
+            return False
+        claimed, errors = self.claimed[row], np.abs(self.claimed - self.first.numerical)
+        error = abs(claimed - np.clip(claimed, self.lower[row], self.upper[row]))
+        noise, passes = noise_of_lines(self.problem)
+        level, searched = noise_of_jumps(self.problem, noise, SPACING)
+        self.passes += passes + searched
+        unit = max(1.0, abs(float(self.problem.theta[int(self.coordinates[row])])))
+        length = (POINTS - 1) * (LONG if self.numerical[row] else FARTHEST)
+        distance = length * unit * math.sqrt(self.problem.theta.size)
+        likely = level * math.sqrt(12) <= FAR * float(errors.max()) * distance
+        if not (level and likely) or error > rounding_bound(level, STEP * unit):
+            return False
+        self.bound[row] += max(error, 2 * FEW * self.allowed[row])
+        self.loses_digits = True
+        return True
 
     def _doubtful(self, row: int) -> bool:
         """Tell whether kinks that θ stands on may explain a wrong claim, and make it undecided if they do."""
@@ -381,7 +424,7 @@ class _Look:
             beside = theta + distance * np.maximum(1.0, np.abs(theta)) * rng.uniform(-1.0, 1.0, theta.size)
             minus, plus = self._costs(i, step, beside)
             with explained(self.problem.layout, i, 0.0):
-                value = self.problem.evaluator(beside.copy())
+                value = self.problem.evaluator.beside(beside.copy())
             self.passes += 1
             halves[k] = (plus - value) / step, (value - minus) / step
         return halves
@@ -393,6 +436,15 @@ class _Look:
         while step >= SMALLEST_STEP / STEP * default:
             yield step
             step /= SHRINK
+
+    def _finer_steps(self, i: int, allowed: float) -> Iterator[float]:
+        """Yield smaller steps, for slopes that change over the smallest of those, as far as noise lets them be told."""
+        step, unit = SMALLEST_STEP, max(1.0, abs(float(self.problem.theta[i])))
+        for _ in range(FINER):
+            step /= SHRINK
+            if rounding_bound(self.first.noise, step * unit) > allowed:
+                return
+            yield step * unit
 
     def _slopes(self, i: int, step: float) -> tuple[Value, Value, Value]:
         """Return the slopes to the left, across and to the right of θ, with their bounds from rounding."""
@@ -420,25 +472,38 @@ class _Look:
         return found
 
     def _costs(self, i: int, step: float, center: NDArray[np.float64]) -> tuple[float, float]:
-        """Return the costs at the center, minus and plus the step."""
+        """Return the costs at the center, minus and plus the step; NaN where they are not defined."""
         costs = []
         with explained(self.problem.layout, i, step):
             for end in (center[i] - step, center[i] + step):
                 theta = center.copy()
                 theta[i] = end
-                try:
-                    costs.append(self.problem.evaluator(theta))
-                except Exception:  # of the cost: where a budget ends the look, nothing was evaluated
-                    self.passes += 1
-                    raise
+                costs.append(self.problem.evaluator.beside(theta))
                 self.passes += 1
         return costs[0], costs[1]
 
 
-def extrapolated(slopes: Sequence[Value]) -> list[Value]:
-    """Remove the share proportional to h from one-sided slopes with steps h, h/8, …, two by two."""
+def agreements(
+    rungs: Sequence[tuple[Value, Value, Value]], allowed: float
+) -> tuple[Value | None, Value | None, Value | None]:
+    """Return the slopes across, to the left and to the right of θ on which steps agree, of those that are known.
+
+    Where the domain ends within a step, the slope with that step is NaN.
+    """
+    left, central, right = ([v for v in side if np.isfinite(v.slope)] for side in zip(*rungs, strict=True))
+    across = best_agreement(central, allowed) or best_agreement(extrapolated(central, 2), allowed)
+    return (
+        across,
+        best_agreement(extrapolated(left), allowed),
+        best_agreement(extrapolated(right), allowed),
+    )
+
+
+def extrapolated(slopes: Sequence[Value], order: int = 1) -> list[Value]:
+    """Remove the share proportional to h, or h² if the order is 2, from slopes with steps h, h/8, …, two by two."""
+    factor = SHRINK**order
     return [
-        Value((SHRINK * b.slope - a.slope) / (SHRINK - 1), (SHRINK * b.bound + a.bound) / (SHRINK - 1))
+        Value((factor * b.slope - a.slope) / (factor - 1), (factor * b.bound + a.bound) / (factor - 1))
         for a, b in pairwise(slopes)
     ]
 

@@ -57,6 +57,16 @@ def in_processes(
             raise EvaluationError(_death([chunks[number] for number in numbers], describe, error)) from error
 
 
+def sendable(error: Exception) -> Exception | Raised:
+    """Return an exception if it can be sent to other processes, and else what can be sent of it."""
+    return error if _survives(error) else Raised.of(error)
+
+
+def received(what: Exception | Raised) -> Exception:
+    """Return the exception that was made `sendable`."""
+    return what.again() if isinstance(what, Raised) else what
+
+
 def cannot_be_sent(function: Callable[..., Any]) -> Exception | None:
     """Return why a function cannot be sent to other processes, None if it can."""
     import cloudpickle
@@ -94,17 +104,17 @@ class _Task(Generic[Chunk, Result]):
         except Exception as error:
             if _survives(error):
                 raise
-            raise _UnsendableError(_Raised.of(error)) from None
+            raise _UnsendableError(Raised.of(error)) from None
         finally:
             sign.unlink(missing_ok=True)
 
 
 class _UnsendableError(Exception):
-    """Carries what is known of an exception that cannot be pickled, a `_Raised`, from a process."""
+    """Carries what is known of an exception that cannot be pickled, a `Raised`, from a process."""
 
 
 @dataclass(frozen=True, slots=True)
-class _Raised:
+class Raised:
     """An exception that cannot be pickled: its class if that can be, and what of it can be."""
 
     kind: bytes | None
@@ -115,7 +125,8 @@ class _Raised:
     trace: str
 
     @classmethod
-    def of(cls, error: Exception) -> _Raised:
+    def of(cls, error: Exception) -> Raised:
+        """Return what is known of an exception."""
         kind, state = type(error), getattr(error, "__dict__", {})
         return cls(
             kind=_pickled(kind),

@@ -29,13 +29,13 @@ class Shaking:
 
 
 def steep(p):
-    """A sine so quick that a step of 0.05 sees nothing of its slope."""
-    return float(np.sum(np.sin(4e4 * p["w"])))
+    """A sine so quick that steps short enough for its slope see only the noise of the constant."""
+    return 1e8 + float(np.sum(np.sin(4e6 * p["w"])))
 
 
 def right_steep():
     w = np.array([0.7, -0.4])
-    return {"w": w}, {"w": 4e4 * np.cos(4e4 * w)}
+    return {"w": w}, {"w": 4e6 * np.cos(4e6 * w)}
 
 
 CASES = {
@@ -152,3 +152,29 @@ def test_coordinates_at_kinks_are_counted_in_words(zeros, words):
     report = check(lambda w: np.sum(np.maximum(w, 0)), theta, (theta > 0).astype(float))
     assert report.passed
     assert any(note.startswith(words) for note in report.notes)
+
+
+@pytest.mark.parametrize("offset", [1e8, 1e9])
+@pytest.mark.parametrize("method", ["plain", "reference"])
+def test_an_offset_is_rounding_and_a_step_is_left_out_only_if_one_was_given(method, offset):
+    parameters, gradients = right()
+    for epsilon in (None, 1e-5):
+        report = check(
+            lambda p: offset + smooth(p),
+            parameters,
+            gradients,
+            method=method,
+            epsilon=epsilon,
+            tolerance=1e-9,
+        )
+        cause = report.blocks["w"].cause
+        assert cause.startswith("rounding noise: the numerical gradient of w is known to ± ")
+        assert ("epsilon" in cause) == (epsilon is not None)
+
+
+def test_a_verdict_of_difference_propagation_does_not_advise_it():
+    X = np.array([[0.1] * 3, [1.0, 2.0, 4.0]])
+    right = np.zeros((2, 3))
+    right[1] = (X[1] - X[1].mean()) / (3 * X[1].std())
+    report = check(lambda p: np.sum(np.std(p["X"], axis=1)), {"X": X}, {"X": right}, method="difference")
+    assert "method='difference'" not in str(report.blocks["X"].cause)

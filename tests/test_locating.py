@@ -525,3 +525,9 @@ def test_memory_stays_below_the_limit():
         tracemalloc.stop()
     assert report.wrong == 1
     assert peak < limit
+
+
+def test_no_factor_is_named_where_the_slope_is_zero():
+    x = np.array([0.0, 1.0])
+    report = fastcheck.locate(lambda p: np.sum(p["x"] ** 3), {"x": x}, {"x": np.array([1.0, 3.0])})
+    assert report.blocks["x"].located.sentence == "x[0] is not zero and should be"

@@ -1,10 +1,12 @@
 """Right gradients are never called wrong: kinks, ties, dead units, noise, large and small costs."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from scenarios import relu_backward, relu_forward, relu_network, scenarios
 
-from fastcheck import Verdict, check, screen
+from fastcheck import Loss, Verdict, check, check_mlp, screen
 
 STEPS = [None, 1e-2, 1e-4, 1e-7]
 
@@ -288,3 +290,51 @@ def test_a_bias_before_batch_normalisation_has_the_gradient_zero_however_large_i
     wrong["b"] = wrong["b"] + 1e-6 * np.abs(wrong["W"]).max()
     assert check(cost, parameters, wrong).blocks["b"].verdict == "fail"
     assert screen(cost, parameters, wrong).blocks["b"].verdict == "fail"
+
+
+def blank_network(layers, at_zero, seed):
+    """Layers of ReLU with biases of zero and one blank sample, and a backward pass that takes ``at_zero`` at 0."""
+    rng = np.random.default_rng(seed)
+    sizes = [4, *[5] * layers, 3]
+    X, Y = rng.standard_normal((4, 6)), rng.standard_normal((3, 6))
+    X[:, 0] = 0
+    parameters = {}
+    for k, (n_in, n_out) in enumerate(pairwise(sizes), start=1):
+        parameters[f"W{k}"], parameters[f"b{k}"] = rng.standard_normal((n_out, n_in)), np.zeros((n_out, 1))
+
+    def forward(p):
+        A, cache = X, []
+        for k in range(1, layers + 2):
+            Z = p[f"W{k}"] @ A + p[f"b{k}"]
+            cache.append((A, Z))
+            A = np.maximum(Z, 0)
+        return Z, cache
+
+    def cost(p):
+        return np.sum((forward(p)[0] - Y) ** 2) / 12
+
+    Z, cache = forward(parameters)
+    dZ, gradients = (Z - Y) / 6, {}
+    for k in range(layers + 1, 0, -1):
+        A, _ = cache[k - 1]
+        gradients[f"W{k}"], gradients[f"b{k}"] = dZ @ A.T, dZ.sum(axis=1, keepdims=True)
+        if k > 1:
+            Z = cache[k - 2][1]
+            dZ = parameters[f"W{k}"].T @ dZ * np.where(Z == 0, at_zero, Z > 0)
+    return cost, parameters, gradients, (X, Y)
+
+
+@pytest.mark.parametrize("at_zero", [0.0, 0.5, 1.0])
+@pytest.mark.parametrize("layers", [1, 2, 3])
+@pytest.mark.parametrize("seed", range(2))
+def test_a_blank_sample_in_front_of_several_layers(layers, at_zero, seed):
+    """``dZ[Z < 0] = 0`` takes 1 at zero, in all layers: what one-sided slopes do not show."""
+    cost, parameters, gradients, (X, Y) = blank_network(layers, at_zero, seed)
+    told = {"activations": ("relu",) * layers + ("identity",), "loss": Loss("mean_squared_error", factor=0.5)}
+    for method in ("auto", "mlp", "difference"):
+        assert check(cost, parameters, gradients, method=method).verdict == "pass"
+        assert check_mlp(parameters, gradients, X, Y, method=method, **told).verdict == "pass"
+    for name in ("W1", "b1"):
+        wrong = gradients | {name: gradients[name] + 100 * np.eye(*gradients[name].shape)}
+        for method in ("auto", "mlp"):
+            assert check(cost, parameters, wrong, method=method).blocks[name].verdict == "fail"

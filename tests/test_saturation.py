@@ -310,3 +310,22 @@ def test_within_a_budget(activation, method):
         report = fastcheck.check(function, parameters, wrong, method=method, max_forward_passes=400)
         assert report.blocks["W1"].verdict == "fail"
     assert all(type(array) is np.ndarray for array in stored.get("p", {}).values())
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("w", [33.5, 34.0, 35.0, 35.5, 36.0, 36.5])
+def test_what_has_lost_nearly_all_its_digits_is_undecided(w, method):
+    """J stands still over any small step, and jumps by as much as its slope makes it over one of 1."""
+    theta = w + 0.05 * np.arange(3.0)[: 1 if w == 36.5 else 3]
+
+    def cost(w):
+        with np.errstate(divide="ignore"):
+            return np.sum(-np.log(1 - 1 / (1 + np.exp(-w))))
+
+    for look in (fastcheck.check, fastcheck.screen, fastcheck.locate):
+        report = look(cost, theta, sigmoid(theta), method=method)
+        assert report.verdict == "inconclusive"
+    assert "loses digits" in fastcheck.check(cost, theta, sigmoid(theta)).blocks["theta"].cause
+    if method == "auto":
+        for factor in (0, 2):
+            assert fastcheck.check(cost, theta, factor * sigmoid(theta), method=method).verdict == "fail"

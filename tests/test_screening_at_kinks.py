@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from slow import first_of
 
+import fastcheck
 from fastcheck import Verdict, screen
 
 SEEDS = range(5)
@@ -163,3 +164,20 @@ def test_networks_with_planted_zeros(seed, few, monkeypatch):
             else:
                 wrong[name].flat[rng.integers(value.size)] += 30 * max(1.0, np.abs(value).max())
             assert not screen(cost, parameters, wrong, seed=seed).passed
+
+
+@pytest.mark.parametrize("rows", [2, 40])
+def test_a_subgradient_of_a_norm_at_zero_passes_as_in_a_check(rows):
+    Z = np.random.default_rng(0).standard_normal((rows, 3))
+    Z[-1] = 0
+    right = Z / np.linalg.norm(np.where(Z == 0, 1, Z), axis=1, keepdims=True)
+    right[-1] = [0.6, 0, -0.8]
+
+    def cost(p):
+        return np.sum(np.linalg.norm(p["Z"], axis=1))
+
+    for look in (fastcheck.check, fastcheck.screen, fastcheck.locate):
+        assert look(cost, {"Z": Z}, {"Z": right}).verdict == "pass"
+        wrong = right.copy()
+        wrong[0, 1] += 1e-3
+        assert look(cost, {"Z": Z}, {"Z": wrong}).verdict == "fail"

@@ -193,11 +193,14 @@ def test_unless_the_bounds_on_it_were_wrong_elsewhere():
     assert (block.verdict, block.wrong) == (Verdict.FAIL, 1)
 
 
-def test_a_cost_undefined_for_larger_steps_is_named():
-    from fastcheck import EvaluationError
+def test_a_cost_undefined_for_larger_steps_is_judged_with_smaller_ones():
+    def cost(v):
+        return np.nan if v[0] < 0.99997 else v[0] ** 2
 
-    with pytest.raises(EvaluationError, match=r"at theta\[0\] ± "):
-        looked_at(lambda v: np.nan if v[0] < 0.99997 else v[0] ** 2, [1.0], [2.1])
+    _, after, _ = looked_at(cost, [1.0], [2.1])
+    assert abs(after.numerical[0] - 2) <= after.bound[0] < 1e-7
+    assert check(cost, np.ones(1), np.array([2.1]), method="plain").verdict == "fail"
+    assert check(cost, np.ones(1), np.array([2.0]), method="plain").verdict == "pass"
 
 
 # --- several kinks at once ------------------------------------------------------------------------------------
@@ -334,19 +337,19 @@ def test_a_budget_leaves_suspects_undecided_until_it_is_enough():
 
 def test_a_budget_does_not_excuse_a_mistake_that_is_confirmed():
     x = np.linspace(0.1, 1.0, 30)
-    for limit in (57, 58, 100, 1000):
+    for limit in (75, 76, 150, 1000):
         problem, estimate, budget = metered(lambda p: float(np.sum(np.sin(p))), x, 1.1 * np.cos(x), None)
         budget.forward_passes = budget.spent + limit
         looked = look_again(problem, None, estimate, 1e-7)
         verdict = judge(problem, looked.estimate, 1e-7).verdict
-        assert verdict is (Verdict.FAIL if limit >= 58 else Verdict.INCONCLUSIVE)
+        assert verdict is (Verdict.FAIL if limit >= 76 else Verdict.INCONCLUSIVE)
 
 
 def test_a_check_with_a_budget_evaluates_nothing_twice():
     x = np.linspace(0.1, 1.0, 30)
     problem, estimate, budget = metered(lambda p: float(np.sum(np.sin(p))), x, 1.1 * np.cos(x), None)
     first = look_again(problem, None, estimate, 1e-7)
-    assert first.forward_passes == 16 * 10 + 48
+    assert first.forward_passes == 16 * 10 + 48 + 18
     budget.forward_passes = budget.spent
     again = look_again(problem, None, estimate, 1e-7)
     assert (again.forward_passes, again.cut) == (0, None)

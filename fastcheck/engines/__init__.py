@@ -6,8 +6,8 @@ An engine is one class with a name and one method. To add one: a new module, and
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 import numpy as np
@@ -53,7 +53,8 @@ class Estimate:
     measured, and the forward passes this took, none when asked again. ``single_precision`` tells that the cost
     computes in float32 or float16, or rounds its parameters to it; ``loses_digits`` that ``bound`` holds rounding that
     hides. ``shaken``, in engines that know the operations, returns the slopes at some places of the block while these
-    are rounded otherwise.
+    are rounded otherwise. ``outside`` tells of rows at a border of the domain of J what the cost does beyond it,
+    ``step_given`` that the step is one of the user's.
     """
 
     part: Part
@@ -69,6 +70,8 @@ class Estimate:
     loses_digits: bool = False
     shaken: Callable[[Coordinates], Shaken | None] | None = None
     closer: Callable[[], tuple[Estimate, int]] | None = None
+    outside: Mapping[int, str] = field(default_factory=dict)
+    step_given: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

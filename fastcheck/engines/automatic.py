@@ -11,7 +11,7 @@ from fastcheck.engines.difference.session import session_of
 from fastcheck.engines.difference.state import TracingError
 from fastcheck.engines.directions import reason_for
 from fastcheck.engines.graph.engine import GraphEngine
-from fastcheck.engines.mlp.engine import estimate, known_network
+from fastcheck.engines.mlp.engine import NOT_USED, estimate, known_network
 from fastcheck.engines.plain import PlainEngine, batched_costs
 from fastcheck.execution import Execution
 from fastcheck.plan import Plan
@@ -39,7 +39,7 @@ class AutomaticEngine:
                     try:
                         return estimate(recognition, attempt, plan, execution, use)
                     except DisagreementError as error:
-                        notes = (f"the kernels for multilayer perceptrons were not used. {error}",)
+                        notes = (NOT_USED.format(error),)
                 spent = tally.passes
                 try:
                     estimates = GraphEngine().estimate(attempt, plan, execution, use)

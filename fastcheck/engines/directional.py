@@ -11,10 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastcheck.engines.kinks import Convention, Line
-from fastcheck.engines.noise import COARSE, SAFETY, measured_noise, noise_of_lines
+from fastcheck.engines.noise import COARSE, DOUBLE, SAFETY, measured_noise, noise_of_lines
 from fastcheck.engines.plain import STEP
 from fastcheck.engines.rounding import Shaken
-from fastcheck.errors import EvaluationError
+from fastcheck.engines.steps import LARGEST
 from fastcheck.norms import root_mean_square
 from fastcheck.parameters import Block, Vector
 from fastcheck.problem import Problem
@@ -24,6 +24,9 @@ SHRINK = 8.0
 
 RUNGS = 6
 """Steps along one direction at most: the last is 4e-6 of the first."""
+
+NOISY = 2.0**-30
+"""Noise above this share of a slope is reduced by larger steps."""
 
 KINK = 16.0
 """One-sided slopes that differ by this many times their uncertainty do so because of a kink."""
@@ -166,16 +169,28 @@ class PlainDirections:
         longest, safety = self._start(block)
         step = self.epsilon or longest
         if shrink > 1:  # what looks wrong with a step of the user's may be its truncation
-            step = min(step, longest) / shrink
+            step = min(step, longest)
         noise = safety * max(self.noise, float(np.spacing(abs(self.problem.value))))
+        size = float(np.abs(self.problem.theta[block.start : block.stop]).max(initial=0.0))
+        most = step if self.epsilon else max(step, LARGEST * max(1.0, size))
         work = self.problem.theta.copy()  # after the noise, which takes a copy, too
         found = []
         for where, direction in zip(chosen, entries, strict=True):
-            along = functools.partial(self._sides, block, work, where, direction)
-            found.append(self._slopes(along, step, noise))
+            along = functools.cache(functools.partial(self._sides, block, work, where, direction))
+            found.append(self._slopes(along, self._grown(along, step, most, noise) / shrink, noise))
         right, left, bound, kinked = (np.array(column) for column in zip(*found, strict=True))
         passes = self.forward_passes - spent
         return Directional(right, left, bound, kinked.astype(bool), passes, bound)
+
+    def _grown(
+        self, sides_with: Callable[[float], tuple[float, float]], step: float, most: float, noise: float
+    ) -> float:
+        """Return the step to begin with: larger than ``step`` where noise is much beside the slope."""
+        while step < most and noise / step > NOISY * abs(sum(sides_with(step)) / 2):
+            if not np.isfinite(sides_with(SHRINK * step)).all():
+                break
+            step *= SHRINK
+        return step
 
     def _slopes(
         self, sides_with: Callable[[float], tuple[float, float]], step: float, noise: float
@@ -189,7 +204,9 @@ class PlainDirections:
         best = (math.inf, 0.0)
         for _ in range(RUNGS):
             finer = sides_with(step / SHRINK)
-            central, apart, rounding = sum(rung) / 2, abs(sum(rung) - sum(finer)) / 2, noise / step
+            central, apart = sum(rung) / 2, abs(sum(rung) - sum(finer)) / 2
+            # The costs at the ends may be much larger than J at θ, and so are their rounding errors.
+            rounding = noise / step + SAFETY * DOUBLE * max(map(abs, rung))
             uncertain = 2 * (rounding + apart)
             before, sides = sides, [(SHRINK * b - a) / (SHRINK - 1) for a, b in zip(rung, finer, strict=True)]
             gap = abs(sides[0] - sides[1])
@@ -227,7 +244,7 @@ class PlainDirections:
     def _sides(
         self, block: Block, work: Vector, where: Where, direction: Vector, step: float
     ) -> tuple[float, float]:
-        """Return the one-sided slopes with one step."""
+        """Return the one-sided slopes with one step; NaN where J is not defined."""
         center = self.problem.theta[where]
         costs = []
         for sign in (1.0, -1.0):
@@ -237,11 +254,7 @@ class PlainDirections:
             else:
                 work[where] = center + sign * step * direction
             try:
-                costs.append(self.problem.evaluator(work))
-            except EvaluationError as error:
-                raise EvaluationError(
-                    f"beside θ, by ±{step:g} along a direction in {block.name}: {error}"
-                ) from error
+                costs.append(self.problem.evaluator.beside(work))
             finally:
                 work[where] = center
         self.forward_passes += 2

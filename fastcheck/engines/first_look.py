@@ -14,7 +14,10 @@ from typing import Protocol
 import numpy as np
 
 from fastcheck.engines import Bound, Estimate, Estimates, T
+from fastcheck.engines.borders import Bounded, bounded
 from fastcheck.engines.noise import (
+    DOUBLE,
+    SAFETY,
     CostNoise,
     first_noise,
     first_to_come,
@@ -29,9 +32,9 @@ from fastcheck.engines.steps import (
     chosen_step,
     default_steps,
     suggested_step,
-    truncation_bounds,
     units,
 )
+from fastcheck.errors import EvaluationError
 from fastcheck.norms import root_mean_square
 from fastcheck.parameters import Block, Vector
 from fastcheck.plan import Coordinates, Part, Plan
@@ -52,13 +55,20 @@ MUCH = 2.0**-27
 
 
 class Measuring(Protocol):
-    """A way of measuring slopes plainly; ``passes`` are the forward passes so far, ``noise`` that of J if known."""
+    """A way of measuring slopes plainly; ``passes`` are the forward passes so far, ``noise`` that of J if known.
+
+    ``raised`` holds what the cost raised where some of the coordinates were moved.
+    """
 
     passes: int
     noise: CostNoise | None
+    raised: dict[int, Exception]
 
     def slopes(self, coordinates: Coordinates, steps: Vector) -> Slopes:
-        """Return central differences, and by how much the slopes on the two sides of θ differ; both (k,)."""
+        """Return central differences, and by how much the slopes on the two sides of θ differ; both (k,).
+
+        They are NaN where J is not defined at one of the ends.
+        """
         ...
 
     def measure(self, coordinates: Coordinates, steps: Vector) -> Slopes:
@@ -81,7 +91,8 @@ def looked_at(
     """Return ``use`` of the estimates of a plan, all with the step ``epsilon`` if there is one.
 
     Costs two forward passes for each coordinate, and nine for the noise of a quiet cost. A block whose claim suggests
-    no step takes those that choose one. Where nothing is claimed, all blocks get the closer look.
+    no step takes those that choose one. Where nothing is claimed, all blocks get the closer look, and those of which a
+    step leaves the domain of J get it anyway.
     """
     looks, passes = _prepared(problem, plan, measuring, epsilon)
     central, bend = measuring.slopes(plan.coordinates, np.concatenate([look.steps for look in looks]))
@@ -90,7 +101,7 @@ def looked_at(
     passes += measuring.passes
     results = []
     for look in looks:
-        estimate, more = (look.first(), 0) if problem.claims else look.closer()
+        estimate, more = (look.first(), 0) if problem.claims and look.inside else look.closer()
         passes += more
         results.append(use(estimate))
     return Estimates(method=method, results=tuple(results), forward_passes=passes)
@@ -101,19 +112,19 @@ def _prepared(
 ) -> tuple[list[Look], int]:
     """Return the parts of a plan with their steps, and the forward passes that the noise took."""
     try:
-        noise = first_noise(problem) if problem.claims else measured_noise(problem)
-    except Exception:
+        noise = (first_noise if problem.claims else measured_noise)(problem, plan.epsilon)
+    except EvaluationError:
         # Raises the same and names the coordinate, if one does it.
         measuring.slopes(plan.coordinates, default_steps(problem.theta[plan.coordinates], epsilon))
         raise
     passes, parts = noise.passes, plan.parts
     suggested = [_suggested(problem, part, noise.level) if epsilon is None else None for part in parts]
     if epsilon is None and None in suggested:
-        noise = measured_noise(problem)
+        noise = measured_noise(problem, plan.epsilon)
         passes += noise.passes
     measuring.noise = noise
     looks = [
-        Look(problem, measuring, part, noise, suggested=step)
+        Look(problem, measuring, part, noise, plan.epsilon, suggested=step)
         for part, step in zip(parts, suggested, strict=True)
     ]
     for look in looks:
@@ -150,14 +161,15 @@ def _suggested(problem: Problem, part: Part, noise: float) -> float | None:
 class Look:
     """One part of a plan, its ``steps`` (k,), and the ``slopes`` found with them, given the ``noise`` known of J.
 
-    ``suggested`` is the step in `units`, if it is the one that the claim suggests. ``found`` is the estimate after the
-    closer look.
+    ``epsilon`` is the user's step, ``suggested`` the one in `units`, if it is that which the claim suggests. ``found``
+    is the estimate after the closer look.
     """
 
     problem: Problem
     measuring: Measuring
     part: Part
     noise: CostNoise
+    epsilon: float | None
     steps: Vector = field(default_factory=lambda: np.empty(0))
     suggested: float | None = None
     slopes: Slopes = field(default_factory=lambda: (np.empty(0), np.empty(0)))
@@ -173,6 +185,11 @@ class Look:
         """The units of steps, (k,)."""
         return units(self.problem.theta[self.coordinates])
 
+    @property
+    def inside(self) -> bool:
+        """Whether no step left the domain of J."""
+        return bool(np.isfinite(self.slopes).all())
+
     def measured_step(self) -> float:
         """Return the step, in units, that noise and curvature ask for: that of the block, chosen once for a problem."""
         block, known = self.part.block, self.problem.measured
@@ -184,14 +201,15 @@ class Look:
 
     def first(self) -> Estimate:
         """Return the estimate by these slopes, of which the truncation is not known."""
-        return self._estimate(None, self.closer)
+        central = self.slopes[0]
+        return self._estimate(Bounded(central, self._rounding(), np.zeros_like(central)), closer=self.closer)
 
     def closer(self) -> tuple[Estimate, int]:
         """Return the estimate with noise, step and truncation measured, and the forward passes this took."""
         if self.found is not None:
             return self.found, 0
         measuring, before = self.measuring, self.measuring.passes
-        noise, again = measured_noise(self.problem), False
+        noise, again = measured_noise(self.problem, self.epsilon), False
         if noise.single_precision and not self.noise.single_precision:
             again = True  # between parameters that this precision can hold
         self.noise = measuring.noise = noise
@@ -202,33 +220,46 @@ class Look:
             self.suggested = None
         if again:
             self.slopes = measuring.measure(self.coordinates, self.steps)
-        rounding = measuring.rounding(noise, self.coordinates, self.steps, self.slopes)
-        everything = [slice(0, self.part.size)]
-        truncation = truncation_bounds(
-            everything, self.coordinates, self.steps, self.slopes, rounding, measuring.measure
+        known = bounded(
+            self.problem,
+            self.coordinates,
+            self.steps,
+            self.slopes,
+            self._rounding(),
+            measuring.measure,
+            noise.level,
+            measuring.raised,
         )
-        self.found = self._estimate(truncation, None)
-        return self.found, measuring.passes - before + noise.passes
+        self.found = self._estimate(known)
+        return self.found, measuring.passes - before + noise.passes + known.passes
 
     def _hidden(self) -> bool:
-        """Tell whether rounding hides much of the slopes."""
-        rounding = self.measuring.rounding(self.noise, self.coordinates, self.steps, self.slopes)
-        return bool(rounding.max() > MUCH * root_mean_square(self.slopes[0]))
+        """Tell whether rounding hides much of the slopes, as far as these are known."""
+        inside = np.isfinite(self.slopes).all(axis=0)
+        slopes, rounding = self.slopes[0][inside], self._rounding()[inside]
+        return bool(rounding.max(initial=0.0) > MUCH * root_mean_square(slopes))
 
-    def _estimate(
-        self, truncation: Vector | None, closer: Callable[[], tuple[Estimate, int]] | None
-    ) -> Estimate:
-        central = self.slopes[0]
+    def _rounding(self) -> Vector:
+        """Return the bound on what rounding does to the slopes, (k,).
+
+        The costs at the ends may be much larger than J at θ, and so are their rounding errors.
+        """
+        central, bend = self.slopes
         rounding = self.measuring.rounding(self.noise, self.coordinates, self.steps, self.slopes)
+        return rounding + SAFETY * DOUBLE * (np.abs(central) + bend)
+
+    def _estimate(self, known: Bounded, closer: Callable[[], tuple[Estimate, int]] | None = None) -> Estimate:
         return Estimate(
             part=self.part,
-            numerical=central,
-            lower=central,
-            upper=central,
-            bound=Bound(0.0, rounding),
+            numerical=known.central,
+            lower=known.central,
+            upper=known.central,
+            bound=Bound(0.0, known.rounding),
             noise=self.noise.level,
             plain=np.arange(self.part.size),
-            truncation=truncation,
+            truncation=None if closer else known.truncation,
             single_precision=self.noise.single_precision,
             closer=closer,
+            outside=known.outside,
+            step_given=self.epsilon is not None,
         )

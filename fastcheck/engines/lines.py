@@ -29,6 +29,10 @@ MOVED = 2**17
 
 DOUBLE = np.dtype(np.float64)
 
+WAYS = ((0, 1.0), (1, 1.0), (-1, 1.0), *((side, 4.0**-k) for k in range(1, 10) for side in (0, 1, -1)))
+"""Lines that are tried until one stays where J is defined: in both directions of each parameter, in the positive or in
+the negative one alone, and of fewer and fewer parameters; most borders are those of x >= 0."""
+
 
 def equidistant(spacing: float) -> Vector:
     """Return the places t = 0, spacing, 2·spacing, … of the points along a line, (9,)."""
@@ -48,21 +52,35 @@ class Line:
 
     Of very many parameters only `MOVED` are moved. Given a narrower dtype and the distance of the points, d is
     multiplied by that and changed so that for t = 0, 1, … 8 all points consist of numbers of this dtype; θ is rounded
-    to it.
+    to it. The number ``way`` is that of one of `WAYS`.
     """
 
     def __init__(
-        self, problem: Problem, number: int, held: tuple[np.dtype[Any], float] | None = None
+        self, problem: Problem, number: int, held: tuple[np.dtype[Any], float] | None = None, way: int = 0
     ) -> None:
-        self.problem, self.passes = problem, 0
+        self.problem = problem
         rng = np.random.default_rng(number)
         self._moved = _moved(problem.theta.size, rng)
         self._point = problem.theta.copy() if held is None else rounded_to(held[0], problem.theta)
         self._start = self._point[self._moved].copy()
         self._direction = rng.standard_normal(self._start.size)
         self._direction *= np.maximum(1.0, np.abs(problem.theta[self._moved]))
+        side, share = WAYS[way]
+        if side:
+            self._direction = side * np.abs(self._direction)
+        if share < 1:
+            alone = rng.integers(self._start.size)
+            self._direction[
+                (rng.random(self._start.size) > share) & (np.arange(self._start.size) != alone)
+            ] = 0.0
         if held is not None:
             self._hold(*held)
+
+    @property
+    def grain(self) -> float:
+        """The distance t that rounding of the points makes."""
+        length = root_mean_square(self._direction)
+        return root_mean_square(np.spacing(np.abs(self._start))) / length if length else 0.0
 
     def _hold(self, dtype: np.dtype[Any], spacing: float) -> None:
         """Make d multiples of the last place of θ, as long as the points are numbers of the dtype."""
@@ -73,14 +91,35 @@ class Line:
             self._direction[rounded_to(dtype, ends) != ends] = 0.0
 
     def costs(self, places: Vector) -> Vector:
-        """Return J at these t, both (k,); k forward passes."""
-        return np.array([self.cost(float(t)) for t in places])
+        """Return J at these t, both (k,), NaN from the first on where it is not defined; k forward passes at most."""
+        costs = np.full(places.size, np.nan)
+        for k, t in enumerate(places):
+            costs[k] = self.cost(float(t))
+            if np.isnan(costs[k]):
+                break
+        return costs
 
     def cost(self, t: float, dtype: np.dtype[Any] = DOUBLE) -> float:
-        """Return J at this t, with all parameters rounded to a dtype."""
+        """Return J at this t, with all parameters rounded to a dtype; NaN where it is not defined."""
         self._point[self._moved] = self._start + t * self._direction
-        self.passes += 1
-        return self.problem.evaluator(rounded_to(dtype, self._point))
+        return self.problem.evaluator.beside(rounded_to(dtype, self._point))
+
+
+def defined_line(problem: Problem, number: int, places: Vector) -> tuple[Line, Vector]:
+    """Return the first line of this number along which J is defined at these t, and the costs (k,) there.
+
+    They are NaN if there is none. The way that leads along one line is the first that is tried for another.
+    """
+    first, size = int(problem.measured.get(WAYS, 0)), problem.theta.size
+    for way in range(first, len(WAYS)):
+        line = Line(problem, number, way=way)
+        costs = line.costs(places)
+        if np.isfinite(costs).all():
+            problem.measured[WAYS] = way
+            break
+        if WAYS[way][1] * size < 1 / 4:
+            break  # fewer than one parameter
+    return line, costs
 
 
 def _moved(size: int, rng: np.random.Generator) -> slice | NDArray[np.intp]:
@@ -104,13 +143,17 @@ def largest_jump(
     deviation σ of J as far as known, is all that is left. Costs 9 forward passes where J is smooth, and 3 for each time
     of halving where it is not; the first 9 only unless their ``costs`` are known.
     """
-    places = equidistant(spacing)
+    places, still = equidistant(spacing), noise == 0
     costs = line.costs(places) if costs is None else costs
     while True:
+        if np.isnan(costs).any():
+            return 0.0  # J is not defined there
         bends = np.diff(costs, 2)
         opposite = np.sign(bends[:-1]) * np.sign(bends[1:]) < 0
         heights = np.where(opposite, np.minimum(np.abs(bends[:-1]), np.abs(bends[1:])), 0.0)
         noise = max(noise, float(np.spacing(np.abs(costs).max())))
+        if still:  # at θ, and not behind a kink: there the rounding of the points shows
+            noise = max(noise, float(np.abs(np.diff(costs)).max()) / spacing * line.grain)
         jumps = heights > REMARKABLE * noise
         if _remainder(costs) <= SMOOTH * noise:
             return 0.0  # signs change where a smooth J has an inflection

@@ -39,6 +39,7 @@ class _Loop:
     def __init__(self, problem: Problem, execution: Execution) -> None:
         self.problem, self.execution, self.passes = problem, execution, 0
         self.noise: CostNoise | None = None
+        self.raised: dict[int, Exception] = {}
 
     def slopes(self, coordinates: Coordinates, steps: Vector) -> Slopes:
         with self.execution.tracking(coordinates.size) as advance:
@@ -57,7 +58,7 @@ class _Loop:
         problem, costs = self.problem, list[float]()
 
         def noted(theta: Vector) -> float:
-            costs.append(problem.evaluator(theta))
+            costs.append(problem.evaluator.beside(theta))
             return costs[-1]
 
         central = np.empty(coordinates.size)

@@ -14,8 +14,9 @@ from typing import Any
 import numpy as np
 
 from fastcheck.engines import Estimate, Estimates, T
+from fastcheck.engines.borders import Bounded, settle
 from fastcheck.engines.first_look import looked_at
-from fastcheck.engines.noise import CostNoise
+from fastcheck.engines.noise import CostNoise, rounding_bound
 from fastcheck.engines.steps import STEP as STEP
 from fastcheck.engines.steps import Slopes
 from fastcheck.engines.steps import default_steps as default_steps
@@ -24,6 +25,7 @@ from fastcheck.execution import Backend, Execution
 from fastcheck.parameters import Layout, Vector
 from fastcheck.plan import Coordinates, Plan
 from fastcheck.problem import Evaluator, Problem, check_unchanged
+from fastcheck.workers import Raised, received, sendable
 
 TASKS = 64
 """Tasks that the work is cut into; their number does not depend on the workers."""
@@ -47,15 +49,26 @@ class PlainEngine:
         return looked_at(self.name, problem, plan, Evaluations(problem, execution), plan.epsilon, use)
 
 
-def differences(problem: Problem, coordinates: Coordinates, steps: Vector, execution: Execution) -> Vector:
-    """Return the central differences (k,) of plain evaluation, divided by the steps really taken."""
-    return Evaluations(problem, execution).slopes(coordinates, steps)[0]
+def evaluated(
+    problem: Problem, coordinates: Coordinates, steps: Vector, execution: Execution, noise: float
+) -> tuple[Bounded, int]:
+    """Return central differences of some coordinates, or what is known at borders, and the forward passes made.
+
+    Their bounds are those from the ``noise`` σ alone, but at borders.
+    """
+    evaluations = Evaluations(problem, execution)
+    central, _ = evaluations.slopes(coordinates, steps)
+    found = Bounded(central, rounding_bound(noise, steps), np.zeros_like(central))
+    at_border = np.flatnonzero(~np.isfinite(central))
+    settle(problem, found, at_border, coordinates, steps, noise, evaluations.raised)
+    return found, evaluations.passes + found.passes
 
 
 class Evaluations:
     """Evaluates J beside θ, in batches if the cost offers them, and counts its forward passes.
 
-    Once its ``noise`` is known, a cost that rounds its parameters is given such that need no rounding.
+    Once its ``noise`` is known, a cost that rounds its parameters is given such that need no rounding. ``raised`` holds
+    what the cost raised where coordinates were moved, one for each task that met anything.
     """
 
     def __init__(self, problem: Problem, execution: Execution) -> None:
@@ -64,6 +77,7 @@ class Evaluations:
         self.problem, self.execution = problem, execution
         self.costs, self.value, self.passes = batched_costs(problem), problem.value, 0
         self.noise: CostNoise | None = None
+        self.raised: dict[int, Exception] = {}
         if self.costs is not None:
             self.value = _verify_batched(problem, self.costs)
             self.passes = 3
@@ -73,10 +87,11 @@ class Evaluations:
     ) -> Slopes:
         """Return central differences, and by how much the slopes on the two sides of θ differ; both (k,).
 
+        They are NaN where J is not defined at one of the ends.
         ``advance`` is told of the coordinates done; None starts a progress of its own.
         """
         problem = self.problem
-        work: Callable[[tuple[Coordinates, Vector, Vector]], Vector]
+        work: Callable[[tuple[Coordinates, Vector, Vector]], _Done]
         if self.costs is None:
             work, backend = _Pairs(problem.evaluator, problem.theta), "processes"
             size = -(-coordinates.size // TASKS)
@@ -87,7 +102,7 @@ class Evaluations:
         cuts = [slice(i, i + size) for i in range(0, coordinates.size, size)]
         chunks = [(coordinates[some], above[some], below[some]) for some in cuts]
         kind: Backend = "processes" if backend == "processes" else "threads"
-        pairs = self.execution.map(
+        done = self.execution.map(
             work,
             chunks,
             sizes=[chunk.size for chunk, _, _ in chunks],
@@ -96,8 +111,12 @@ class Evaluations:
             advance=advance,
             describe=self._names,
         )
-        self.passes += 2 * coordinates.size
-        plus, minus = np.concatenate(pairs).T
+        self.passes += sum(passes for _, passes, _ in done)
+        # Without the frames, which hold arrays of the cost.
+        self.raised |= {
+            one[0]: received(one[1]).with_traceback(None) for _, _, one in done if one is not None
+        }
+        plus, minus = np.concatenate([pairs for pairs, _, _ in done]).T
         bend = np.abs((plus - self.value) / (above - values) - (self.value - minus) / (values - below))
         return (plus - minus) / (above - below), bend
 
@@ -146,30 +165,36 @@ def explained(layout: Layout, coordinate: int, step: float) -> Iterator[None]:
         yield
     except EvaluationError as error:
         raise EvaluationError(f"at {layout.coordinate_name(coordinate)} ± {abs(step):g}: {error}") from error
-    except Exception as error:
-        error.add_note(f"raised by the cost at {layout.coordinate_name(coordinate)} ± {abs(step):g}")
-        raise
+
+
+_Done = tuple[Vector, int, tuple[int, Exception | Raised] | None]
+"""J(θ+h) and J(θ−h), shape (k, 2), the forward passes made, and the first coordinate at which J is not defined, if any,
+with what was raised."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Pairs:
-    """The task: J(θ+h) and J(θ−h), shape (k, 2), one evaluation after the other."""
+    """The task: J(θ+h) and J(θ−h), one evaluation after the other."""
 
     evaluator: Evaluator
     theta: Vector
 
-    def __call__(self, chunk: tuple[Coordinates, Vector, Vector]) -> Vector:
-        work = self.theta.copy()
+    def __call__(self, chunk: tuple[Coordinates, Vector, Vector]) -> _Done:
+        work, layout = self.theta.copy(), self.evaluator.layout
+        raised: tuple[int, Exception | Raised] | None = None
         pairs = np.empty((len(chunk[0]), 2))
         for pair, i, above, below in zip(pairs, *chunk, strict=True):
-            with explained(self.evaluator.layout, int(i), above - self.theta[i]):
-                work[i] = above
-                pair[0] = self.evaluator(work)
-                work[i] = below
-                pair[1] = self.evaluator(work)
+            step = above - self.theta[i]
+            for side, end in enumerate((above, below)):
+                work[i] = end
+                with explained(layout, int(i), step):
+                    pair[side], error = self.evaluator.attempt(work)
+                if error is not None and raised is None:
+                    error.add_note(f"raised by the cost at {layout.coordinate_name(int(i))} ± {abs(step):g}")
+                    raised = int(i), sendable(error)
             work[i] = self.theta[i]
-        check_unchanged(self.evaluator.layout, self.theta, work, "cost")
-        return pairs
+        check_unchanged(layout, self.theta, work, "cost")
+        return pairs, pairs.size, raised
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -180,20 +205,31 @@ class _BatchedPairs:
     costs: Callable[[Vector], Any]
     theta: Vector
 
-    def __call__(self, chunk: tuple[Coordinates, Vector, Vector]) -> Vector:
+    def __call__(self, chunk: tuple[Coordinates, Vector, Vector]) -> _Done:
         coordinates, above, below = chunk
         self.evaluator.spend(2 * len(coordinates))
         thetas = np.repeat(self.theta[None], 2 * len(coordinates), axis=0)
         rows = np.arange(len(coordinates))
         thetas[2 * rows, coordinates] = above
         thetas[2 * rows + 1, coordinates] = below
-        pairs = _read_costs(self.costs(thetas), len(thetas)).reshape(-1, 2)
-        if not np.isfinite(pairs).all():
-            row, side = np.argwhere(~np.isfinite(pairs))[0]
-            step = above[row] - self.theta[coordinates[row]]
-            with explained(self.evaluator.layout, int(coordinates[row]), step):
-                raise EvaluationError(f"costs: expected finite numbers, got {pairs[row, side]}.")
-        return pairs
+        costs, passes = self._costs(thetas), len(thetas)
+        if costs is None:  # one by one, so that those that are defined are known
+            passes += len(thetas)
+            self.evaluator.spend(len(thetas))
+            one_by_one = [self._costs(thetas[k : k + 1]) for k in range(len(thetas))]
+            costs = np.concatenate([np.full(1, np.nan) if cost is None else cost for cost in one_by_one])
+        return costs.reshape(-1, 2), passes, None
+
+    def _costs(self, thetas: Vector) -> Vector | None:
+        """Return the costs, NaN where they are not finite; None where the cost raises."""
+        try:
+            costs = self.costs(thetas)
+        except (EvaluationError, MemoryError):
+            raise
+        except Exception:
+            return None
+        costs = _read_costs(costs, len(thetas))
+        return np.where(np.isfinite(costs), costs, np.nan)
 
 
 def _read_costs(costs: Any, batch: int) -> Vector:
@@ -206,8 +242,11 @@ def _read_costs(costs: Any, batch: int) -> Vector:
 def _verify_batched(problem: Problem, costs: Callable[[Vector], Any]) -> float:
     """Compare the batched cost with the cost itself at θ and beside it (three forward passes); return its J(θ)."""
     problem.evaluator.spend(2)
-    beside = problem.theta + 0.01 * np.random.default_rng(0).standard_normal(problem.theta.size)
-    expected = np.array([problem.value, problem.evaluator(beside)])
+    shares = np.random.default_rng(0).uniform(-1, 1, problem.theta.size)
+    beside = problem.theta + default_steps(problem.theta, None) * shares
+    expected = np.array([problem.value, problem.evaluator.beside(beside)])
+    if np.isnan(expected[1]):
+        beside, expected[1] = problem.theta, problem.value
     got = _read_costs(costs(np.stack([problem.theta, beside])), 2)
     if not np.all(np.abs(got - expected) <= max(SAME_BATCH, problem.nondeterminism) * np.abs(expected)):
         raise EvaluationError(

@@ -12,9 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from fastcheck.engines.noise import LONG, POINTS, SPACING, costs_along, noise_of_jumps, noise_of_lines
+from fastcheck.engines.noise import LONG, SPACING, costs_along, noise_of_jumps, noise_of_lines
 from fastcheck.engines.slopes import COST_MARGIN
-from fastcheck.errors import EvaluationError
 from fastcheck.parameters import Vector
 from fastcheck.problem import Problem
 
@@ -61,6 +60,8 @@ def shaken_rounding(
     """
     if shaken is None:
         return None
+    if not np.isfinite(shaken.costs).all():
+        return error  # other roundings leave nothing to take a logarithm or a root of
     bound = float(np.abs(shaken.slopes - slopes).max())
     moved = float(np.abs(shaken.costs - problem.value).max())
     quiet = moved * typical < error * abs(problem.value)
@@ -79,12 +80,11 @@ def jump_rounding(problem: Problem, error: float) -> tuple[float, int]:
     Less than would explain a relative ``error`` is not looked for. Costs are compared with the largest along a long
     line, as J itself may be near zero by chance; 0 where J is not defined there.
     """
-    passes = 0 if (0, LONG) in problem.measured else POINTS
-    try:
-        largest = float(np.max(np.abs(costs_along(problem, 0, LONG))))
-    except (EvaluationError, ArithmeticError, ValueError, Warning):
-        return 0.0, passes
-    noise, measured = noise_of_lines(problem)
-    jumps, searched = noise_of_jumps(problem, noise, SPACING, error * largest / JUMP_MARGIN)
+    problem, tally = problem.counted()
+    largest = float(np.max(np.abs(costs_along(problem, 0, LONG))))
+    if np.isnan(largest):
+        return 0.0, tally.passes
+    noise, _ = noise_of_lines(problem)
+    jumps, _ = noise_of_jumps(problem, noise, SPACING, error * largest / JUMP_MARGIN)
     most = max(COST_MARGIN * noise, JUMP_MARGIN * jumps)
-    return (min(1.0, most / largest) if largest else 0.0), passes + measured + searched
+    return (min(1.0, most / largest) if largest else 0.0), tally.passes

@@ -36,6 +36,13 @@ rounding error with it; in J that error shows."""
 CANCELLED = 2.0**-40
 """Larger relative rounding errors of J come from a J that is near zero by chance, and tell nothing about ĝ."""
 
+UNEVEN = 64.0
+"""Noise above this many times the lower quartile of a block is not that of the others; what was seen, as many times,
+bounds it."""
+
+LOWER = 0.25
+"""That quartile."""
+
 SAMPLE = 8
 """Coordinates of each block whose rounding noise is measured."""
 
@@ -126,14 +133,29 @@ def bound_of(
     """Return the bound of the coordinates of a block, from the rounding noise seen in its ``picked`` rows.
 
     ``beside`` holds the slopes of these rows at jittered parameters, each time others; ``cost_noise`` is the relative
-    noise of J, and ``declared`` the share of J by which runs of the cost may differ.
+    noise of J, and ``declared`` the share of J by which runs of the cost may differ. Where the rows are all there are,
+    and the noise of some is of another size than that of the rest, it is theirs alone.
     """
-    here, seen = slopes.at(picked), 0.0
+    noise = seen_noise(slopes, picked, beside)
+    if picked.size < slopes.central.size or not is_uneven(noise):
+        return block_bound(slopes.typical, float(np.max(noise, initial=0.0)), cost_noise, declared)
+    even = noise <= UNEVEN * np.quantile(noise, LOWER)
+    usual = block_bound(slopes.typical, float(np.max(noise[even], initial=0.0)), cost_noise, declared)
+    return Bound(usual.relative, usual.absolute + np.where(even, 0.0, UNEVEN * noise))
+
+
+def seen_noise(slopes: Slopes, picked: Coordinates, beside: Sequence[Slopes]) -> Vector:
+    """Return by how much the slopes of ``picked`` rows, (k,), changed at jittered parameters at most."""
+    here, seen = slopes.at(picked), np.zeros(picked.size)
     for other in beside:
         ignored = other.kinked | here.kinked | other.unsupported | here.unsupported
-        noise = np.where(ignored, 0.0, np.abs(other.central - here.central))
-        seen = max(seen, float(np.max(noise, initial=0.0)))
-    return block_bound(slopes.typical, seen, cost_noise, declared)
+        seen = np.maximum(seen, np.where(ignored, 0.0, np.abs(other.central - here.central)))
+    return seen
+
+
+def is_uneven(noise: Vector) -> bool:
+    """Tell whether a few rows have noise of another kind than the rest: a norm of what is zero but for rounding."""
+    return bool(np.max(noise, initial=0.0) > UNEVEN * np.quantile(noise, LOWER)) if noise.size else False
 
 
 def block_bound(typical: float, seen: float, cost_noise: float, declared: float = 0.0) -> Bound:

@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 
 from fastcheck.engines.noise import SAFETY
 from fastcheck.engines.slopes import picked_rows
-from fastcheck.errors import EvaluationError
 from fastcheck.norms import root_mean_square
 from fastcheck.parameters import Block, Vector
 from fastcheck.plan import Coordinates
@@ -101,10 +100,11 @@ def chosen_step(block: Block, theta: Vector, noise: float, measure: Measure) -> 
 
 def _chosen_step(coordinates: Coordinates, units: Vector, noise: float, measure: Measure) -> float:
     step, (slopes, _) = STEP, measure(coordinates, STEP * units)
-    while True:
-        try:
-            larger, _ = measure(coordinates, FACTOR * step * units)
-        except (EvaluationError, ArithmeticError, ValueError, Warning):
+    inside = np.isfinite(slopes)
+    coordinates, units, slopes = coordinates[inside], units[inside], slopes[inside]
+    while slopes.size:
+        larger, _ = measure(coordinates, FACTOR * step * units)
+        if not np.isfinite(larger).all():
             return step  # beyond it the cost is not defined
         apart = np.abs(larger - slopes)
         rounding = SAFETY * noise / (step * units)
@@ -112,6 +112,8 @@ def _chosen_step(coordinates: Coordinates, units: Vector, noise: float, measure:
         enough = SAFETY * noise / step <= ENOUGH * root_mean_square(slopes)
         if enough or step >= LARGEST or (apart > rounding).any():
             break
+    if not slopes.size:
+        return STEP
     # An error of curvature · h² is 64 times smaller with the step before.
     curvature = float(apart.max()) / step**2
     if not (noise and curvature):
@@ -143,6 +145,11 @@ def truncation_bounds(
 
     def halve_steps(rows: Coordinates) -> None:
         half, half_bend = measure(coordinates[rows], steps[rows] / 2)
+        outside = ~(np.isfinite(half) & np.isfinite(half_bend))  # beside a pole, say
+        half, half_bend = (
+            np.where(outside, 0.0, half),
+            np.where(outside, 2 * bend[rows] + size[rows], half_bend),
+        )
         jumps[rows] = jump = np.abs(half_bend - bend[rows] / 2)  # a smooth bend is in proportion to the step
         likely = np.where(above(KINK, rows), MARGIN, np.where(jump > KINK * bend[rows], HIDDEN, 0.0))
         error[rows] = np.maximum(likely * jump, MARGIN * 4 / 3 * np.abs(half - central[rows]))

@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 from fastcheck.engines import DisagreementError
 from fastcheck.engines.noise import careful_noise, noise_of_lines, rounding_bound
 from fastcheck.engines.slopes import ROUNDING, jittered
-from fastcheck.errors import EvaluationError
 from fastcheck.norms import norm
 from fastcheck.parameters import Vector
 from fastcheck.problem import Problem
@@ -73,11 +72,9 @@ def evaluated_away(problem: Problem, theta: Vector) -> float:
 
 
 def expect_defined(problem: Problem, where: str, theta: Vector) -> None:
-    """Raise what the cost raises at a point beside θ; `DisagreementError` where it is not finite."""
-    try:
-        problem.evaluator(theta)
-    except EvaluationError as error:
-        raise DisagreementError(f"Beside θ, in {where}: {error}") from error
+    """Raise `DisagreementError` where J is not defined at a point beside θ."""
+    if np.isnan(problem.evaluator.beside(theta)):
+        raise DisagreementError(f"Beside θ, in {where}: {problem.evaluator.complaint(theta)}")
 
 
 def confirm_end(

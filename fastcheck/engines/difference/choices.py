@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from fastcheck.engines.difference.arrays import UFUNCS, made, taken
+from fastcheck.engines.difference.arrays import FUNCTIONS, UFUNCS, made, taken
 from fastcheck.engines.difference.elementwise import Operand, aligned, smooth
 from fastcheck.engines.difference.forms import (
     Array,
@@ -22,7 +22,7 @@ from fastcheck.engines.difference.forms import (
     smallest,
 )
 from fastcheck.engines.difference.kinks import LARGE, Settling, kinks_noted
-from fastcheck.engines.difference.state import running
+from fastcheck.engines.difference.state import TracingError, running
 
 MEETING = 2.0**-50
 """Branches of a choice that differ by less of their size are equal where they meet, but for their rounding errors: over
@@ -283,8 +283,21 @@ def clip(x: Any, a_min: Any = None, a_max: Any = None, *, min: Any = None, max: 
     return x
 
 
+def rounded(x: Any, decimals: int = 0, out: Any = None) -> Any:
+    """Rule of np.round: the nearest integer of multiples, as NumPy computes it; a function with steps."""
+    if out is not None:
+        raise TracingError("round", "it rounds into an array given as out=.")
+    if decimals == 0:
+        return UFUNCS[np.rint](x)
+    factor = 10.0 ** abs(decimals)
+    if decimals > 0:
+        return UFUNCS[np.divide](UFUNCS[np.rint](UFUNCS[np.multiply](x, factor)), factor)
+    return UFUNCS[np.multiply](UFUNCS[np.rint](UFUNCS[np.divide](x, factor)), factor)
+
+
 def register() -> None:
     """Fill the table."""
+    FUNCTIONS.update({np.round: rounded, np.around: rounded, np.fix: lambda x: UFUNCS[np.trunc](x)})
     for name in STEPS:
         UFUNCS[getattr(np, name)] = stepwise(getattr(np, name))
     ufunc: np.ufunc

@@ -23,14 +23,16 @@ from fastcheck.engines.difference.verification import (
     look_along,
     look_together,
 )
-from fastcheck.engines.noise import noise_of_lines, rounding_bound
-from fastcheck.engines.plain import default_steps, differences
+from fastcheck.engines.noise import noise_of_lines
+from fastcheck.engines.plain import default_steps, evaluated
 from fastcheck.engines.slopes import (
     STEP,
     UNDERFLOW,
     Slopes,
     bound_of,
+    is_uneven,
     picked_rows,
+    seen_noise,
     steps_to_run,
     to_judge_by,
 )
@@ -38,6 +40,9 @@ from fastcheck.engines.verification import unconfirmed_notes
 from fastcheck.execution import Execution
 from fastcheck.plan import Coordinates, Part, Plan
 from fastcheck.problem import Problem
+
+MATTERS, EACH = 2.0**-30, 2**16
+"""Noise above this share of the slopes is looked at in each coordinate, of blocks up to this size, if it is uneven."""
 
 _PLAIN_NOTE = (
     "{:,} coordinates were evaluated plainly: a step in them sends the cost another way, overflows, or finds a slope "
@@ -104,7 +109,7 @@ def _estimate(runner: Runner, plan: Plan, use: Callable[[Estimate], T], spent: i
     return Estimates(
         method=DifferenceEngine.name,
         results=tuple(results[k] for k in range(len(parts))),
-        forward_passes=runner.passes + spent + passes + 2 * plain,
+        forward_passes=runner.passes + spent + passes,
         notes=(*unconfirmed, *((_PLAIN_NOTE.format(plain),) if plain else ())),
         kinks=runner.kink_places(),
     )
@@ -123,6 +128,7 @@ class _Found:
         beside: Slopes,
     ) -> None:
         self.part, self.epsilon, self.runs, self.tiny = part, epsilon, runs, runs[0]
+        picked, beside = _rows_that_tell(runner, part, self.best, picked, beside)
         self.bounded = functools.partial(
             bound_of,
             picked=picked,
@@ -144,6 +150,21 @@ class _Found:
             step = steps_to_run(self.epsilon)[self.runs.index(best)]
             finer, self.bound = with_finer_step(runner, self.part, best, self.bound, step)
             self.runs = [finer if one is best else one for one in self.runs]
+
+
+def _rows_that_tell(
+    runner: Runner, part: Part, slopes: Slopes, picked: Coordinates, beside: Slopes
+) -> tuple[Coordinates, Slopes]:
+    """Return the rows of a part whose noise bounds that of all, and their slopes at jittered parameters.
+
+    Where noise makes a few of those picked uncertain, and would hide mistakes in all others, these are all rows.
+    """
+    noise = seen_noise(slopes, picked, [beside])
+    some_matter = float(np.max(noise, initial=0.0)) > MATTERS * float(np.median(np.abs(slopes.central)))
+    if some_matter and is_uneven(noise) and part.size <= EACH:
+        picked = np.arange(part.size)
+        (beside,) = runner.beside([(part, picked)], STEP)
+    return picked, beside
 
 
 class _Verification:
@@ -215,15 +236,19 @@ def _estimate_of(runner: Runner, found: _Found, epsilon: float | None) -> Estima
         largest = np.where(at_kinks, np.maximum(np.abs(low), np.abs(high)), 0.0)
         bound = Bound(bound.relative, bound.absolute + bound.relative * largest)
     plain = np.flatnonzero(np.logical_or.reduce([run.unsupported for run in runs]))
+    outside: dict[int, str] = {}
     if plain.size:
         problem, coordinates = runner.problem, part.block.start + part.at(plain)
         steps = default_steps(problem.theta[coordinates], epsilon)
         values, bounds = np.array(numerical), bound.at(slice(None), lower)
         lower, upper = np.array(lower), np.array(upper)
-        lower[plain] = upper[plain] = differences(problem, coordinates, steps, runner.execution)
+        known, passes = evaluated(problem, coordinates, steps, runner.execution, runner.noise)
+        lower[plain] = upper[plain] = known.central
         values[plain] = np.where(runs[-1].unsupported[plain], lower[plain], values[plain])
-        bounds[plain] = rounding_bound(runner.noise, steps)
+        bounds[plain] = known.rounding + known.truncation
         numerical, bound = values, Bound(0.0, bounds)
+        outside = {int(plain[row]): what for row, what in known.outside.items()}
+        runner.passes += passes
     return Estimate(
         part=part,
         numerical=numerical,
@@ -234,4 +259,6 @@ def _estimate_of(runner: Runner, found: _Found, epsilon: float | None) -> Estima
         plain=plain,
         kinks=kinks,
         shaken=functools.partial(runner.shaken_coordinates, part),
+        outside=outside,
+        step_given=epsilon is not None,
     )

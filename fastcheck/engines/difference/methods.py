@@ -10,7 +10,7 @@ import numpy as np
 
 from fastcheck.engines.difference import indexing, ordering, products, reductions, structure
 from fastcheck.engines.difference.arrays import UFUNCS, DifferenceArray, memory
-from fastcheck.engines.difference.choices import clip
+from fastcheck.engines.difference.choices import clip, rounded
 from fastcheck.engines.difference.dispatch import check_dtype, write
 from fastcheck.engines.difference.state import TracingError, running
 
@@ -167,6 +167,7 @@ METHODS: dict[str, Callable[..., Any]] = {
     "squeeze": structure.shaped_like(np.squeeze),
     "std": reductions.std,
     "sum": reductions.sum_,
+    "round": rounded,
     "swapaxes": structure.axes_moved(np.swapaxes),
     "take": indexing.take,
     "tolist": tolist,
@@ -183,7 +184,6 @@ PLAIN_ONLY = [
     "dumps",
     "getfield",
     "resize",
-    "round",
     "searchsorted",
     "setflags",
     "tobytes",

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fastcheck.engines import DisagreementError, Estimate, Estimates, T
+from fastcheck.engines import Bound, DisagreementError, Estimate, Estimates, T
+from fastcheck.engines.difference.engine import DifferenceEngine
 from fastcheck.engines.mlp.model_cost import ModelCost
 from fastcheck.engines.mlp.network import Network
 from fastcheck.engines.mlp.placement import Recognition
@@ -61,12 +62,28 @@ RUNS = 3
 JITTERS = 3
 """Times that rounding is made to fall differently: by chance, one of them may show a tenth of it."""
 
+NOT_USED = "the kernels for multilayer perceptrons were not used. {}"
+"""The note where they give up."""
+
 RECOGNISING = 7
 """Forward passes that recognising a network is worth: one recorded, two plain, and the work of four."""
 
 
+class StackedKinksError(DisagreementError):
+    """The claim may be right at kinks that lie behind one another, which columns by themselves cannot tell."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(
+            f"In {name} units stand exactly at their kinks, one layer behind another: difference propagation judges "
+            "the slopes there."
+        )
+
+
 class MLPEngine:
-    """The kernels for costs that are multilayer perceptrons; raises `InvalidProblemError` for others."""
+    """The kernels for costs that are multilayer perceptrons; raises `InvalidProblemError` for others.
+
+    Where kinks lie behind one another and do not explain the claim by themselves, difference propagation takes over.
+    """
 
     name = "mlp"
 
@@ -80,7 +97,16 @@ class MLPEngine:
                 "method='mlp': expected a cost that is a multilayer perceptron, and this was not recognised as one. "
                 "Use check_mlp, which is told the layers, or method='auto'."
             )
-        return estimate(recognition, problem, plan, execution, use)
+        attempt, tally = problem.counted()
+        try:
+            return estimate(recognition, attempt, plan, execution, use)
+        except StackedKinksError as error:
+            found = DifferenceEngine().estimate(problem, plan, execution, use)
+            return dataclasses.replace(
+                found,
+                notes=(NOT_USED.format(error), *found.notes),
+                forward_passes=found.forward_passes + tally.passes,
+            )
 
 
 def known_network(problem: Problem) -> Recognition | None:
@@ -124,6 +150,8 @@ def estimate(
                 best = to_judge_by(runs, plan.epsilon)
                 bound = bound_of(best, picked[k], [slopes[k] for slopes in beside])
                 lower, upper = best.interval()
+                if _beyond_kinks(network, problem, plan.parts[k], best, bound):
+                    raise StackedKinksError(plan.parts[k].block.name)
                 evidence[k] = Evidence.of(directions[k], runs[0], runs[-1], bound)
                 results[k] = use(
                     Estimate(
@@ -178,6 +206,17 @@ def _expect_value(network: Network, problem: Problem) -> None:
         raise DisagreementError(
             f"The network was recognised, but it has J = {J:.12g} and the cost {problem.value:.12g}."
         )
+
+
+def _beyond_kinks(network: Network, problem: Problem, part: Part, slopes: Slopes, bound: Bound) -> bool:
+    """Tell whether the claim leaves the slopes on both sides of kinks, where a column may meet several of them."""
+    rows = np.flatnonzero(slopes.kinked)
+    if not (rows.size and problem.claims and sum(activation.kinked for activation in network.hidden) > 1):
+        return False
+    claimed = np.asarray(part.take(problem.claims[problem.layout.number(part.block)], rows), dtype=np.float64)
+    lower, upper = (end[rows] for end in slopes.interval())
+    most = bound.at(rows, np.maximum(np.abs(lower), np.abs(upper)))
+    return bool((np.maximum(lower - claimed, claimed - upper) > most).any())
 
 
 def _slopes(layer: LayerDifferences, name: str, part: Part) -> Slopes:
