@@ -58,6 +58,8 @@ WITHOUT_SLOPE = [
     "iscomplexobj",
     "isrealobj",
     "isscalar",
+    "around",
+    "fix",
     "round",
     "result_type",
     "may_share_memory",

@@ -8,7 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from fastcheck.differences import IDENTITIES
+from fastcheck.engines.difference.elementwise import (
+    SCIPY_BINARY,
+    SCIPY_UNARY,
+    SMOOTH_BINARY,
+    SMOOTH_UNARY,
+)
 from fastcheck.engines.graph.arithmetic import Choice, Combination, Elementwise, Matmul, Multiply
 from fastcheck.engines.graph.recorded import UFUNC_METHODS, UFUNCS, Recorded, constant, recorded, values_of
 from fastcheck.engines.graph.tape import current_tape
@@ -149,41 +154,10 @@ def _live(x: Any) -> bool:
     return type(x) is Recorded and x.live
 
 
-SMOOTH = [
-    "exp",
-    "exp2",
-    "expm1",
-    "log",
-    "log2",
-    "log10",
-    "log1p",
-    "sqrt",
-    "cbrt",
-    "square",
-    "reciprocal",
-    "tanh",
-    "sinh",
-    "cosh",
-    "sin",
-    "cos",
-    "tan",
-    "arctan",
-    "arcsin",
-    "arccos",
-    "arcsinh",
-    "arctanh",
-    "hypot",
-    "arctan2",
-    "logaddexp",
-]
-SCIPY = ["expit", "log_expit", "logit", "erf", "erfc", "entr", "xlogy"]
-
-
 def register() -> None:
     """Fill the table."""
     ufunc: np.ufunc
-    for name in SMOOTH:
-        assert name in IDENTITIES
+    for name in (*SMOOTH_UNARY, *SMOOTH_BINARY):
         UFUNCS[getattr(np, name)] = smooth(getattr(np, name))
     for name in STEPS:
         UFUNCS[getattr(np, name)] = stepping(getattr(np, name))
@@ -216,7 +190,7 @@ def register_scipy() -> None:
     """Add SciPy's ufuncs, once SciPy is there: fastcheck does not need it."""
     import scipy.special
 
-    for name in SCIPY:
+    for name in (*SCIPY_UNARY, *SCIPY_BINARY):
         UFUNCS[getattr(scipy.special, name)] = smooth(getattr(scipy.special, name))
 
 
