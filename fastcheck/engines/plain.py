@@ -189,7 +189,10 @@ class _Pairs:
                 work[i] = end
                 with explained(layout, int(i), step):
                     pair[side], error = self.evaluator.attempt(work)
-                if error is not None and raised is None:
+                if error is None:
+                    continue
+                work[:] = self.theta  # what raised half way may have left it changed
+                if raised is None:
                     error.add_note(f"raised by the cost at {layout.coordinate_name(int(i))} ± {abs(step):g}")
                     raised = int(i), sendable(error)
             work[i] = self.theta[i]
