@@ -91,18 +91,17 @@ class Join(Node):
 class Open(Node):
     """An array's memory becomes a buffer that is written into: from here on its entries are known by position."""
 
-    __slots__ = ("buffer", "order")
+    __slots__ = ("buffer", "positions")
 
-    def __init__(self, x: Any, buffer: int, order: str) -> None:
+    def __init__(self, x: Any, buffer: int, positions: Positions) -> None:
         super().__init__(None, (x,))
-        self.buffer, self.order = buffer, order
+        self.buffer, self.positions = buffer, positions
 
     def add_to(self, slopes: Slopes) -> None:
         """Hand the slopes of the buffer to the array that it was."""
         flat = slopes.buffers.pop(self.buffer, None)
         if flat is not None and self.wants(0):
-            order: Any = self.order
-            slopes.add(self.operands[0], flat.reshape(np.shape(plain(self.operands[0])), order=order))
+            slopes.add(self.operands[0], flat[self.positions])
 
 
 class Write(Node):

@@ -29,13 +29,13 @@ FUNCTIONS: dict[Any, Callable[..., Any]] = {}
 class Memory:
     """What views of one array share. Once it is written into, ``buffer`` is its number on the tape."""
 
-    __slots__ = ("base", "buffer", "live", "numbers", "version", "views")
+    __slots__ = ("array", "base", "buffer", "live", "numbers", "version", "views")
 
     def __init__(self, array: Array) -> None:
         base = array
         while isinstance(base.base, np.ndarray):
             base = base.base
-        self.base = base
+        self.array, self.base = array, base
         self.version = 0
         self.buffer: int | None = None
         self.live = False
@@ -142,8 +142,7 @@ class Recorded:
         first = memory.views[0] if memory.views else None
         memory.live = first is not None and first.live
         if first is not None:
-            order = "C" if memory.base.flags.c_contiguous else "F"
-            self._tape.add(Open(first, memory.buffer, order))
+            self._tape.add(Open(first, memory.buffer, memory.positions(memory.array)))
         memory.views = []
         return memory
 

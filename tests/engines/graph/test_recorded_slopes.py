@@ -126,3 +126,17 @@ def test_many_random_programs(seed, length, aliasing):
     program, _ = random_program(rng, ALIASING if aliasing else STATEMENTS, length, random_parameters(rng))
     note(str(program))
     compare(program.cost(), program.parameters)
+
+
+def test_writes_into_arrays_that_lie_in_memory_in_an_order_of_their_own():
+    """NumPy lays ``b[:, indices]`` out with the axis of ``b`` last."""
+    weights = np.cos(np.arange(12.0)).reshape(3, 1, 4)
+
+    def cost(p):
+        v = p["b"][:, np.array([[-1, 0, -3, 1]])]
+        np.add.at(v, [-3], p["c"])
+        v[1] *= 2.0
+        return np.sum(np.sin(v) * weights)
+
+    rng = np.random.default_rng(0)
+    assert compare(cost, {"b": rng.standard_normal((3, 3)), "c": rng.standard_normal((1, 4))})
