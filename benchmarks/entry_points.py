@@ -36,7 +36,11 @@ class Way:
 
 WAYS = (
     Way(title="`check`, a multilayer perceptron (recognised)", call=check),
-    Way(title="`check`, other NumPy code", call=functools.partial(check, method="difference")),
+    Way(title="`check`, other NumPy code", call=functools.partial(check, method="graph")),
+    Way(
+        title='the same, each coordinate by itself (`method="difference"`)',
+        call=functools.partial(check, method="difference"),
+    ),
     Way(
         title="the same, `coordinates=100` of each block",
         call=functools.partial(check, method="difference", coordinates=100),
