@@ -1,4 +1,4 @@
-"""``method="auto"``: difference propagation where the cost can be followed, plain evaluation where not."""
+"""``method="auto"``: kernels for networks they know, propose and certify, difference propagation, plain evaluation."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from fastcheck.problem import Problem
 
 
 class AutomaticEngine:
-    """Difference propagation; plain evaluation for costs that offer batches, or that cannot be followed."""
+    """The first engine that can do it, from the fastest on; plain evaluation for costs that offer batches."""
 
     name = "auto"
 
