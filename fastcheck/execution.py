@@ -11,7 +11,6 @@ import dataclasses
 import functools
 import os
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -20,7 +19,7 @@ from typing import Any, Literal, TypeVar
 import numpy as np
 
 from fastcheck.errors import InvalidProblemError
-from fastcheck.undoing import Undone
+from fastcheck.undoing import Undone, interruptible_lock
 from fastcheck.workers import cannot_be_sent, in_processes, in_threads, module_being_imported
 
 Backend = Literal["processes", "threads"]
@@ -210,13 +209,13 @@ class _Blas:
     """Who asked for one thread, and how many threads each library had before."""
 
     def __init__(self) -> None:
-        self.lock = threading.RLock()
+        self.lock = interruptible_lock()
         self.users: set[int] = set()
         self.before: dict[str, tuple[Any, int]] = {}
 
     def in_a_child(self) -> None:
         """Forget who asked in the process that was forked: they are not there, and may have held the lock."""
-        self.lock = threading.RLock()
+        self.lock = interruptible_lock()
         self.users.clear()
         one_blas_thread().undo()
 

@@ -38,20 +38,39 @@ class Undone:
             stack.pop()
 
 
+_locks: list[Any] = []
+
+
+def interruptible_lock() -> Any:
+    """Return a lock for a few statements of ours, which a `Guard` gives back if Ctrl-C came before the end of them."""
+    lock = threading.RLock()
+    _locks.append(lock)
+    return lock
+
+
+def _give_back_locks() -> None:
+    for lock in _locks:
+        while lock._is_owned():
+            lock.release()
+
+
 class Guard(Undone):
     """Undoes what is left of everything inside: one Ctrl-C can only disturb its ``__exit__`` or that of the others.
 
-    So it does with what `np.errstate` leaves, whose exit may be interrupted, too.
+    So it does with what `np.errstate` leaves, whose exit may be interrupted, too, and with an `interruptible_lock`, for
+    which other threads would wait without end.
     """
 
     errors: dict[str, Any] | None = None
 
     def do(self) -> None:
         """Take note of how NumPy treats floating-point errors."""
+        _give_back_locks()
         self.errors = dict(np.geterr())
 
     def undo(self) -> None:
         """Let NumPy treat floating-point errors as before."""
+        _give_back_locks()
         if self.errors is not None and np.geterr() != self.errors:
             np.seterr(**self.errors)
 

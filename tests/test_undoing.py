@@ -3,6 +3,7 @@
 import contextlib
 import random
 import sys
+import threading
 import types
 
 import numpy as np
@@ -12,6 +13,7 @@ from threadpoolctl import threadpool_info
 from fastcheck import check, numerical_gradient, screen
 from fastcheck.engines.difference import session, state
 from fastcheck.engines.difference.arrays import DifferenceArray
+from fastcheck.execution import _BLAS
 from fastcheck.undoing import Guard, Undone
 
 W = np.random.default_rng(0).standard_normal(5)
@@ -178,3 +180,18 @@ def test_an_entered_block_that_was_never_left_is_undone_by_those_around_it():
         Opening().__enter__()
         assert thing.open
     assert (thing.open, things) == (False, ["undone"])
+
+
+def test_a_lock_that_ctrl_c_left_behind_does_not_block_the_next_check():
+    """As if Ctrl-C had come behind the last statement under the lock, and before it was released."""
+    _BLAS.lock.acquire()
+    rng = np.random.default_rng(0)
+    W = rng.standard_normal((30, 20))
+    assert check(lambda p: np.sum(np.tanh(p["W"])), {"W": W}, {"W": 1 - np.tanh(W) ** 2}).passed
+    free = []
+    thread = threading.Thread(
+        target=lambda: free.append(_BLAS.lock.acquire(timeout=5) and not _BLAS.lock.release())
+    )
+    thread.start()
+    thread.join()
+    assert free == [True]

@@ -10,7 +10,6 @@ from __future__ import annotations
 import builtins
 import functools
 import os
-import threading
 import types
 import weakref
 from collections.abc import Iterable
@@ -22,6 +21,7 @@ import numpy as np
 from fastcheck.engines.difference.bytecode import UnknownCodeError, edited, loads
 from fastcheck.engines.difference.creation import asking_dot, attribute_names, stand_in_of, stand_ins
 from fastcheck.engines.difference.state import is_running
+from fastcheck.undoing import interruptible_lock
 
 
 class Known:
@@ -192,7 +192,7 @@ class _Swapped:
     users: set[int]
 
 
-_lock = threading.RLock()
+_lock = interruptible_lock()
 _swapped: dict[int, _Swapped] = {}
 
 
@@ -224,7 +224,7 @@ def swap_back(user: int) -> None:
 def _in_a_child() -> None:
     """In a process that was forked, nobody traces, and the lock may be held by a thread that is not there."""
     global _lock
-    _lock = threading.RLock()
+    _lock = interruptible_lock()
     for known in list(_swapped.values()):
         known.users.clear()
     swap_back(0)
