@@ -98,11 +98,12 @@ def _compared_at_step(problem: Problem, first: Estimate) -> Comparison:
 
 
 def kink_notes(coordinates: int, places: tuple[KinkPlace, ...]) -> tuple[str, ...]:
-    """Return the sentence about coordinates at kinks, if there are any."""
+    """Return the sentence about coordinates at kinks, if there are any; a line that ran several times is named once."""
     if not coordinates:
         return ()
-    where = "".join(f" {place}." for place in places[:KINKS_NAMED])
-    more = f" And in {len(places) - KINKS_NAMED} more places." if len(places) > KINKS_NAMED else ""
+    named = list(dict.fromkeys(map(str, places)))
+    where = "".join(f" {place}." for place in named[:KINKS_NAMED])
+    more = f" And in {len(named) - KINKS_NAMED} more places." if len(named) > KINKS_NAMED else ""
     at = "1 coordinate is at a kink" if coordinates == 1 else f"{coordinates:,} coordinates are at kinks"
     at += ", where any claim between the one-sided slopes is right."
     return (at + where + more,)

@@ -273,3 +273,12 @@ def test_a_step_of_any_value_at_zero(at_zero):
         assert check(cost, x, np.array([claim, 1.0, 0.0]), method="difference").passed
     for claim in (-0.6, 1.6):
         assert check(cost, x, np.array([claim, 1.0, 0.0]), method="difference").verdict == "fail"
+
+
+def test_a_line_that_runs_several_times_is_named_once():
+    def cost(w):
+        return sum(np.sum(np.maximum(w, 0)) * (k + 1) for k in range(5))
+
+    (note,) = check(cost, np.zeros(3), np.full(3, 7.5)).notes
+    assert note.count("maximum in line") == 1
+    assert "more places" not in note
