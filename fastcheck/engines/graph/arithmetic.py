@@ -1,4 +1,4 @@
-"""Nodes of arithmetic: elementwise functions, products, sums, and choices between operands."""
+"""Nodes of arithmetic: elementwise functions, products and sums."""
 
 from __future__ import annotations
 
@@ -9,13 +9,16 @@ from typing import Any
 import numpy as np
 
 from fastcheck.differences import interpreted
-from fastcheck.engines.graph.nodes import Array, Node, plain
+from fastcheck.engines.graph.nodes import Array, Moves, Node, aligned, moved, plain, spread
 
 STEP = 2.0**-80
 """Relative step of measured slopes: over it smooth functions are linear to the last bit."""
 
 SMALLEST = 2.0**-220
 """Size of an argument that is taken for its step if it is smaller."""
+
+LOST = 2.0**-60
+"""Share of the largest slope of an array that is no slope: what is of second order in a tiny step."""
 
 
 def measured(name: str, values: Sequence[Any], k: int) -> Array:
@@ -47,16 +50,63 @@ def _difference(name: str, values: Sequence[Any], k: int, step: Array) -> Array:
 class Elementwise(Node):
     """A smooth function of one or two operands, by the name of its identity."""
 
-    __slots__ = ("name",)
+    __slots__ = ("_secants", "name")
 
     def __init__(self, name: str, value: Any, operands: Sequence[Any]) -> None:
         super().__init__(value, operands)
         self.name = name
+        self._secants: list[Array | None] | None = None
+
+    @property
+    def secants(self) -> list[Array | None]:
+        """The measured slope in each operand; None for those without."""
+        if self._secants is None:
+            values = [plain(x) for x in self.operands]
+            self._secants = [
+                measured(self.name, values, k) if self.wants(k) else None for k in range(len(values))
+            ]
+        return self._secants
 
     def backward(self, slope: Array) -> list[Array | None]:
         """Return slope times measured slope."""
-        values = [plain(x) for x in self.operands]
-        return [slope * measured(self.name, values, k) if self.wants(k) else None for k in range(len(values))]
+        return [None if secant is None else slope * secant for secant in self.secants]
+
+    def tangent(self, moves: Moves, many: int) -> Array:
+        """Return the sum of moves times measured slope."""
+        return _sum_of(moves, self.secants, self.value)
+
+    def difference(self, moves: Moves, many: int) -> Array:
+        """Return the function's finite difference, by its identity."""
+        ndim = np.ndim(self.value)
+        pairs: list[Any] = []
+        for x, move in zip(self.operands, moves, strict=True):
+            pairs += [plain(x), np.zeros(()) if move is None else aligned(move, ndim)]
+        return spread(np.asarray(interpreted(self.name)(*pairs)), np.shape(self.value))
+
+    def disagreement(self, moves: Moves, found: Array) -> float:
+        """Return how far a tiny difference is from moves times measured slope: relative, the largest of all entries."""
+        expected, size, floor = np.zeros(()), np.zeros(()), np.zeros(())
+        for move, secant in zip(moves, self.secants, strict=True):
+            if move is not None and secant is not None:
+                move = aligned(move, np.ndim(self.value))
+                share = move * secant
+                expected, size = expected + share, size + np.abs(share)
+                floor = floor + np.abs(move) * (LOST * float(np.max(np.abs(secant), initial=0.0)))
+        apart = np.abs(found - expected)
+        return float(
+            np.max(np.where(apart <= floor, 0.0, apart / np.where(size > 0, size, 1.0)), initial=0.0)
+        )
+
+
+def _sum_of(moves: Moves, factors: Sequence[Any], value: Any) -> Array:
+    """Return the sum of moves times factors, in the shape of a result."""
+    result: Any = None
+    for move, factor in zip(moves, factors, strict=True):
+        if move is not None and factor is not None:
+            part = aligned(move, np.ndim(value))
+            part = part if np.ndim(factor) == 0 and factor == 1 else part * factor
+            result = part if result is None else result + part
+    return spread(np.asarray(result), np.shape(value))
 
 
 class Combination(Node):
@@ -75,6 +125,10 @@ class Combination(Node):
             for k, factor in enumerate(self.factors)
         ]
 
+    def tangent(self, moves: Moves, many: int) -> Array:
+        """Return the sum of moves times factor."""
+        return _sum_of(moves, self.factors, self.value)
+
 
 class Multiply(Node):
     """x·y, entry by entry."""
@@ -86,70 +140,15 @@ class Multiply(Node):
         x, y = map(plain, self.operands)
         return [slope * y if self.wants(0) else None, slope * x if self.wants(1) else None]
 
-
-class Matmul(Node):
-    """x @ y, both with at least one axis."""
-
-    __slots__ = ()
-
-    def backward(self, slope: Array) -> list[Array | None]:
-        """Return slope @ yᵀ and xᵀ @ slope."""
+    def tangent(self, moves: Moves, many: int) -> Array:
+        """Return dx·y + x·dy."""
         x, y = map(plain, self.operands)
-        X = x if x.ndim > 1 else x[None]
-        Y = y if y.ndim > 1 else y[:, None]
-        if y.ndim == 1:
-            slope = np.expand_dims(slope, -1)
-        if x.ndim == 1:
-            slope = np.expand_dims(slope, -2)
-        found: list[Array | None] = [None, None]
-        if self.wants(0):
-            found[0] = _folded(slope @ Y.swapaxes(-1, -2), x, 0)
-        if self.wants(1):
-            found[1] = self._of_second(X, slope, y)
-        return found
+        return _sum_of(moves, (y, x), self.value)
 
-    @staticmethod
-    def _of_second(X: Array, slope: Array, y: Array) -> Array:
-        if y.ndim == 2 and X.ndim > 2:  # one product instead of a stack of them that is added up
-            slope = np.broadcast_to(slope, (*X.shape[:-1], slope.shape[-1]))
-            return X.reshape(-1, X.shape[-1]).T @ slope.reshape(-1, slope.shape[-1])
-        return _folded(X.swapaxes(-1, -2) @ slope, y, -1)
-
-
-def _folded(product: Array, like: Array, axis: int) -> Array:
-    """Return the slopes of a factor that had one axis without the axis that stood in for the other."""
-    if like.ndim > 1:
-        return product
-    product = product.sum(axis=tuple(range(product.ndim - 2))) if product.ndim > 2 else product
-    return product[0] if axis == 0 else product[:, 0]
-
-
-class Einsum(Node):
-    """A sum of products: ``terms`` are the labels of the operands, ``out`` those of the result, none twice in one."""
-
-    __slots__ = ("out", "terms")
-
-    def __init__(self, value: Any, operands: Sequence[Any], terms: Sequence[str], out: str) -> None:
-        super().__init__(value, operands)
-        self.terms, self.out = terms, out
-
-    def backward(self, slope: Array) -> list[Array | None]:
-        """Return the sum of products with the slope in the operand's place."""
-        values = [np.asarray(plain(x)) for x in self.operands]
-        found: list[Array | None] = []
-        for k, term in enumerate(self.terms):
-            if not self.wants(k):
-                found.append(None)
-                continue
-            others = [j for j in range(len(values)) if j != k]
-            known = set(self.out).union(*(self.terms[j] for j in others))
-            lone = "".join(label for label in term if label not in known)
-            names = [self.out, *(self.terms[j] for j in others), *([lone] if lone else [])]
-            arrays = [slope, *(values[j] for j in others)]
-            if lone:
-                arrays.append(np.ones([values[k].shape[term.index(label)] for label in lone]))
-            found.append(np.einsum(f"{','.join(names)}->{term}", *arrays, optimize=len(arrays) > 2))
-        return found
+    def difference(self, moves: Moves, many: int) -> Array:
+        """Return dx·(y + dy) + x·dy."""
+        x, y = map(plain, self.operands)
+        return _sum_of(moves, (moved(y, moves[1], np.ndim(self.value)), x), self.value)
 
 
 class Total(Node):
@@ -171,6 +170,13 @@ class Total(Node):
             slope = np.expand_dims(slope, self.axes)
         return [np.broadcast_to(slope, np.shape(plain(self.operands[0])))]
 
+    def tangent(self, moves: Moves, many: int) -> Array:
+        """Return the sum of the moves."""
+        move = moves[0]
+        assert move is not None
+        summed: Array = move.sum(axis=tuple(k + 1 for k in self.axes), keepdims=self.keepdims)
+        return summed if self.factor == 1.0 else summed * self.factor
+
 
 class Cumulative(Node):
     """The cumulative sum along one axis."""
@@ -185,6 +191,12 @@ class Cumulative(Node):
         """Return the cumulative sum from the other end."""
         return [np.flip(np.cumsum(np.flip(slope, self.axis), self.axis), self.axis)]
 
+    def tangent(self, moves: Moves, many: int) -> Array:
+        """Return the cumulative sum of the moves."""
+        move = moves[0]
+        assert move is not None
+        return np.cumsum(move, self.axis + 1)
+
 
 class Product(Node):
     """The product along the last axis."""
@@ -194,67 +206,29 @@ class Product(Node):
     def backward(self, slope: Array) -> list[Array | None]:
         """Return the slope times the product of the other entries."""
         x = plain(self.operands[0])
-        ones = np.ones((*x.shape[:-1], 1))
-        before = np.cumprod(np.concatenate([ones, x[..., :-1]], -1), -1)
-        after = np.cumprod(np.concatenate([ones, x[..., :0:-1]], -1), -1)[..., ::-1]
-        return [slope[..., None] * before * after]
+        return [slope[..., None] * _before(x) * _after(x)]
+
+    def tangent(self, moves: Moves, many: int) -> Array:
+        """Return the sum of moves times the product of the other entries."""
+        move, x = moves[0], plain(self.operands[0])
+        assert move is not None
+        return np.asarray((_before(x) * move * _after(x)).sum(axis=-1))
+
+    def difference(self, moves: Moves, many: int) -> Array:
+        """Return the same, the entries before being at their ends."""
+        move, x = moves[0], plain(self.operands[0])
+        assert move is not None
+        return np.asarray((_before(x + move) * move * _after(x)).sum(axis=-1))
 
 
-class Choice(Node):
-    """One of two operands in each entry: the first where ``mask`` is true."""
-
-    __slots__ = ("mask",)
-
-    def __init__(self, value: Any, operands: Sequence[Any], mask: Array) -> None:
-        super().__init__(value, operands)
-        self.mask = mask
-
-    def backward(self, slope: Array) -> list[Array | None]:
-        """Return the slope where the operand was chosen."""
-        first = np.where(self.mask, slope, 0.0) if self.wants(0) else None
-        return [first, np.where(self.mask, 0.0, slope) if self.wants(1) else None]
+def _before(x: Array) -> Array:
+    """Return the product of the entries before each."""
+    return np.cumprod(np.concatenate([np.ones((*x.shape[:-1], 1)), x[..., :-1]], -1), -1)
 
 
-class Solve(Node):
-    """The solution of x·s = y for square x, with y and s of one shape."""
-
-    __slots__ = ()
-
-    def backward(self, slope: Array) -> list[Array | None]:
-        """Return the slopes of matrix and right side: those of y solve the transposed system."""
-        x = plain(self.operands[0])
-        of_right = np.linalg.solve(x.swapaxes(-1, -2), slope)
-        of_matrix = -of_right @ self.value.swapaxes(-1, -2) if self.wants(0) else None
-        return [of_matrix, of_right if self.wants(1) else None]
-
-
-class Cholesky(Node):
-    """The lower triangle L with L·Lᵀ = x."""
-
-    __slots__ = ()
-
-    def backward(self, slope: Array) -> list[Array | None]:
-        """Return L⁻ᵀ Φ(Lᵀ·slope) L⁻¹, Φ being the lower triangle with half of the diagonal; its lower half counts."""
-        low = self.value
-        inner = np.tril(low.swapaxes(-1, -2) @ slope)
-        diagonal = np.arange(low.shape[-1])
-        inner[..., diagonal, diagonal] /= 2
-        inverse = np.linalg.inv(low)
-        both = inverse.swapaxes(-1, -2) @ inner @ inverse
-        both = both + both.swapaxes(-1, -2)
-        both[..., diagonal, diagonal] /= 2
-        return [np.tril(both)]
-
-
-class LogDeterminant(Node):
-    """log |det x|."""
-
-    __slots__ = ()
-
-    def backward(self, slope: Array) -> list[Array | None]:
-        """Return the slope times the transposed inverse."""
-        inverse = np.linalg.inv(plain(self.operands[0]))
-        return [slope[..., None, None] * inverse.swapaxes(-1, -2)]
+def _after(x: Array) -> Array:
+    """Return the product of the entries after each."""
+    return _before(x[..., ::-1])[..., ::-1]
 
 
 def size_of(axes: tuple[int, ...], shape: tuple[int, ...]) -> int:

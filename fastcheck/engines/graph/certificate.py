@@ -13,15 +13,18 @@ from dataclasses import dataclass
 import numpy as np
 
 from fastcheck.engines import DisagreementError
-from fastcheck.engines.difference.forms import Form
 from fastcheck.engines.difference.runs import Runner
-from fastcheck.engines.difference.trace import Traced
+from fastcheck.engines.graph.forwards import Differences, Flow
 from fastcheck.engines.graph.nodes import Array
+from fastcheck.engines.graph.recording import Recording
 from fastcheck.engines.noise import declared_noise
-from fastcheck.engines.slopes import STEP, unusable
+from fastcheck.engines.slopes import STEP
 from fastcheck.engines.verification import evaluated_away
+from fastcheck.execution import one_blas_thread
 from fastcheck.normal import normal_numbers
+from fastcheck.norms import root_mean_square
 from fastcheck.parameters import Vector
+from fastcheck.problem import Problem
 
 DIRECTIONS = 4
 """Random directions of a certificate."""
@@ -44,8 +47,11 @@ SEEN = 1e-6
 NOISE_MARGIN = 64.0
 """Differences of the cost may be off by this many times its rounding noise."""
 
-SAME_DIFFERENCE = 1e-9
-"""Two ways of computing one finite difference agree to this: 6e-14 to 4e-12 were measured."""
+SAME_SLOPE = 1e-10
+"""Measured slopes and exact differences over a tiny step agree to this, relative, in every entry."""
+
+SAME_DIFFERENCE = 1e-11
+"""Two ways of computing one finite difference agree to this and the noise of J: 6e-14 to 4e-12 were measured."""
 
 
 class NotCertifiedError(DisagreementError):
@@ -79,6 +85,7 @@ class Certificate:
 
 def certified(
     runner: Runner,
+    recording: Recording,
     slopes: Sequence[Array],
     noise: float,
     *,
@@ -88,51 +95,42 @@ def certified(
 ) -> Certificate:
     """Return what differences along random directions over all blocks say about slopes, one array for each block.
 
-    Along v with v_b = z_b / σ_b, z standard normal and σ_b = ‖ĝ_b‖, the residual ĝ·v − ∇J·v is normal with variance
-    Σ_b ‖ĝ_b − ∇J_b‖² / σ_b². So with probability 1 − α every block has ‖ĝ_b − ∇J_b‖ ≤ σ_b √(Σ_k r_k² / q), q being
-    the α-quantile of χ² with one degree for each direction. Cost: one run with ``directions`` + 2 members, two forward
-    passes, and as many again where the cost takes another way at the largest step.
+    1. Were the slopes sent back rightly? Along v with v_b = z_b / σ_b, z standard normal and σ_b = ‖ĝ_b‖, the residual
+       ĝ·v − ∇J·v is normal with variance Σ_b ‖ĝ_b − ∇J_b‖² / σ_b². So with probability 1 − α every block has
+       ‖ĝ_b − ∇J_b‖ ≤ σ_b √(Σ_k r_k² / q), q being the α-quantile of χ² with one degree for each direction.
+    2. Are the measured slopes of single operations right? A tiny step along one of these directions goes forwards by
+       exact differences, with which they are compared entry by entry.
+    3. Is what was recorded the cost? So does a large step, and the cost itself, evaluated there, changes as much.
 
-    ``noise`` is the relative rounding noise of slopes, the largest of any block. Raises `NotCertifiedError` if kinks
-    are met, if that bound is neither below `CERTAIN` nor explained by rounding, or if the cost itself disagrees.
+    Cost: one sweep forwards with ``directions`` members, one with 2, and one forward pass; as many again where the cost
+    takes another way at the largest step. ``noise`` is the relative rounding noise of slopes, the largest of any block.
+    Raises `NotCertifiedError` if kinks are met, if the bound is neither below `CERTAIN` nor explained by rounding, if a
+    measured slope is wrong, or if the cost itself disagrees.
     """
     scales = _scales(slopes)
     unit = min(scales, default=1.0)
     moves, expected = [], np.zeros(directions)
     for number, (block, scale) in enumerate(zip(slopes, scales, strict=True)):
-        v = np.empty((directions + 2, block.size))
-        normal_numbers(directions * block.size, seed, number, out=v[:directions].reshape(-1))
-        v[:directions] *= unit / scale
-        expected += v[:directions] @ block.reshape(-1)
+        v = normal_numbers(directions * block.size, seed, number).reshape(directions, block.size)
+        v *= unit / scale
+        expected += v @ block.reshape(-1)
         moves.append(v)
-    large = _Large(runner, [v[0] for v in moves], unit)
-    for v, ends in zip(moves, large.differences(LARGE_STEPS[0]), strict=True):
-        v[:directions] *= STEP
-        v[directions:] = ends
-    moved = runner.moved(
-        [
-            Form(v.reshape(-1, *block.shape), block.shape) if block.size else None
-            for v, block in zip(moves, slopes, strict=True)
-        ],
-        directions + 2,
-    )
-    relative = _bound(expected, len(slopes), moved, unit, alpha)
-    if not relative <= max(CERTAIN, ROUNDING_MARGIN * noise):
-        raise NotCertifiedError(
-            f"Differences along {directions} random directions did not confirm the slopes (to {relative:.1e} of a "
-            "block): they were computed one by one."
-        )
-    agreement = large.compared(moved, LARGE_STEPS[0])
-    for step in LARGE_STEPS[1:]:
-        if agreement is None:
-            agreement = large.compared(large.moved(step), step)
+    flow = recording.flow()
+    with np.errstate(all="ignore"), one_blas_thread():
+        relative = _bound(expected - flow.tangents(moves, directions), len(slopes), unit, alpha)
+        if not relative <= max(CERTAIN, ROUNDING_MARGIN * noise):
+            raise NotCertifiedError(
+                f"Differences along {directions} random directions did not confirm the slopes (to {relative:.1e} of a "
+                "block): they were computed one by one."
+            )
+        agreement, passes = _confirmed(runner, flow, [v[0] for v in moves], unit)
     return Certificate(
         relative=relative,
         alpha=alpha,
         directions=directions,
         seed=seed,
         agreement=agreement if agreement is not None and agreement < SEEN else None,
-        forward_passes=large.passes,
+        forward_passes=passes,
     )
 
 
@@ -143,82 +141,84 @@ def _scales(slopes: Sequence[Array]) -> list[float]:
     return [size or largest for size in sizes]
 
 
-def _bound(expected: Vector, blocks: int, moved: Traced, unit: float, alpha: float) -> float:
+def _bound(residuals: Vector, blocks: int, unit: float, alpha: float) -> float:
     """Return the relative error of blocks that the residuals along the directions leave possible."""
-    directions = expected.size
-    found, tiny = moved.difference[:directions], slice(directions)
-    if moved.kinked[tiny].any() or (moved.unsupported[tiny] | unusable(found)).any():
-        raise NotCertifiedError("θ stands on a kink: slopes were computed one by one.")
     rounding = 2 * float(np.finfo(float).eps) * math.sqrt(blocks)
-    residuals: Vector = np.abs(expected - found / STEP) / unit + rounding
-    return float(np.sqrt(np.sum(residuals**2) / chi_square_quantile(alpha, directions)))
+    size: Vector = np.abs(residuals) / unit + rounding
+    return float(np.sqrt(np.sum(size**2) / chi_square_quantile(alpha, residuals.size)))
 
 
-class _Large:
-    """One direction over all blocks, and the cost at its two ends, far from θ."""
+def _confirmed(
+    runner: Runner, flow: Flow, direction: Sequence[Vector], unit: float
+) -> tuple[float | None, int]:
+    """Return how far the cost itself confirms a large difference, and the forward passes spent.
 
-    def __init__(self, runner: Runner, direction: Sequence[Array], unit: float) -> None:
-        self.runner, self.problem, self.unit, self.passes = runner, runner.problem, unit, 0
-        self.theta = self.problem.theta
-        self.direction: Vector = (
-            np.concatenate([v.reshape(-1) for v in direction]) if direction else self.theta
-        )
-        everywhere = float(np.sqrt(np.mean(np.square(self.theta)))) if self.theta.size else 0.0
-        moves = []
-        for block, v in zip(self.problem.layout.blocks, direction, strict=True):
-            values = self.theta[block.start : block.stop]
-            size = float(np.sqrt(np.mean(np.square(values)))) if values.size else 0.0
-            move = float(np.sqrt(np.mean(np.square(v)))) if v.size else 0.0
-            moves.append(move / (size or everywhere or 1.0))
-        self.per_step = 1.0 / max(max(moves, default=0.0), np.finfo(float).tiny)
-
-    def differences(self, step: float) -> list[Array]:
-        """Return what moves each block to both ends, as these are rounded: shapes (2, size)."""
-        ends = self._ends(step)
-        return [
-            np.array([end[block.start : block.stop] - self.theta[block.start : block.stop] for end in ends])
-            for block in self.problem.layout.blocks
+    None where it takes another way at any step. Raises `NotCertifiedError` if it does not, if measured slopes are not
+    those of a tiny step, and at kinks.
+    """
+    problem, passes = runner.problem, 0
+    tiny = [STEP * v for v in direction]
+    for number, step in enumerate(LARGE_STEPS):
+        end = _end(problem, direction, step)
+        large = [
+            end[block.start : block.stop] - problem.theta[block.start : block.stop]
+            for block in problem.layout.blocks
         ]
+        near = 1 if number == 0 else 0
+        members = [np.stack([t, far]) if near else far[None] for t, far in zip(tiny, large, strict=True)]
+        found = flow.differences(members, near + 1, near)
+        if near:
+            _expect_smooth(found)
+        if found.elsewhere[-1] or not np.isfinite(found.change[-1]):
+            continue
+        itself, passes = evaluated_away(problem, end) - problem.value, passes + 1
+        if np.isfinite(itself):
+            gain = step * _per_step(problem, direction) * unit
+            return _agreement(runner, float(found.change[-1]), itself, gain), passes
+    return None, passes
 
-    def moved(self, step: float) -> Traced:
-        """Return what difference propagation finds at both ends."""
-        blocks = self.problem.layout.blocks
-        differences = self.differences(step)
-        return self.runner.moved(
-            [
-                Form(d.reshape(2, *block.shape), block.shape) if block.size else None
-                for d, block in zip(differences, blocks, strict=True)
-            ],
-            2,
+
+def _expect_smooth(found: Differences) -> None:
+    """Raise `NotCertifiedError` if a tiny step meets kinks, or shows other slopes than were measured."""
+    if found.kinked:
+        raise NotCertifiedError("θ stands on a kink: slopes were computed one by one.")
+    if not found.disagreement <= SAME_SLOPE:
+        raise NotCertifiedError(
+            f"Differences forwards found other slopes of single operations (by {found.disagreement:.1e}) than were "
+            "measured: slopes were computed one by one."
         )
 
-    def compared(self, moved: Traced, step: float) -> float | None:
-        """Return how far both ways of computing the difference agree: None where the cost takes another way."""
-        if moved.unsupported[-2:].any() or not np.isfinite(moved.difference[-2:]).all():
-            return None
-        values = [evaluated_away(self.problem, end) for end in self._ends(step)]
-        self.passes += 2
-        if not np.isfinite(values).all():
-            return None
-        found = float(moved.difference[-2] - moved.difference[-1])
-        itself = values[0] - values[1]
-        highest = max(abs(self.problem.value), *map(abs, values))
-        noise = max(self.runner.noise, declared_noise(self.problem)) * (
-            highest / abs(self.problem.value) if self.problem.value else 1.0
-        )
-        noise += 2 * float(np.finfo(float).eps) * highest
-        apart, size = abs(found - itself), max(map(abs, moved.difference[-2:].tolist()))
-        if apart > NOISE_MARGIN * noise + SAME_DIFFERENCE * size:
-            raise NotCertifiedError(
-                f"The cost itself finds another difference along a random direction (by {apart / (size or 1.0):.1e} "
-                "of it) than what was recorded of it."
-            )
-        hidden = noise / (step * self.per_step * self.unit)
-        return max(apart / (size or 1.0), hidden)
 
-    def _ends(self, step: float) -> tuple[Vector, Vector]:
-        move = step * self.per_step * self.direction
-        return self.theta + move, self.theta - move
+def _agreement(runner: Runner, found: float, itself: float, gain: float) -> float:
+    """Return how far two ways of computing a difference agree; ``gain`` is what the slopes make of the step."""
+    value = runner.problem.value
+    highest = max(abs(value), abs(value + itself))
+    noise = max(runner.noise, declared_noise(runner.problem)) * (highest / abs(value) if value else 1.0)
+    noise += 2 * float(np.finfo(float).eps) * highest
+    apart, size = abs(found - itself), max(abs(found), gain)
+    if apart > NOISE_MARGIN * noise + SAME_DIFFERENCE * size:
+        raise NotCertifiedError(
+            f"The cost itself finds another difference along a random direction (by {apart / size:.1e} "
+            "of it) than what was recorded of it."
+        )
+    return max(apart / size, noise / gain)
+
+
+def _end(problem: Problem, direction: Sequence[Vector], step: float) -> Vector:
+    """Return θ, moved along a direction so that no block moves by more than ``step`` of its size."""
+    if not direction:
+        return problem.theta
+    return np.asarray(problem.theta + step * _per_step(problem, direction) * np.concatenate(direction))
+
+
+def _per_step(problem: Problem, direction: Sequence[Vector]) -> float:
+    """Return the length along a direction at which some block has moved by its size."""
+    everywhere = root_mean_square(problem.theta)
+    moves = [
+        root_mean_square(v) / (root_mean_square(problem.theta[block.start : block.stop]) or everywhere or 1.0)
+        for block, v in zip(problem.layout.blocks, direction, strict=True)
+    ]
+    return 1.0 / max(max(moves, default=0.0), float(np.finfo(float).tiny))
 
 
 def chi_square_quantile(alpha: float, degrees: int) -> float:

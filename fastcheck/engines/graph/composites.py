@@ -10,7 +10,15 @@ from numpy.lib.stride_tricks import sliding_window_view
 
 from fastcheck.engines.graph.functions import axes_of
 from fastcheck.engines.graph.layout import array, numbers, ravel, stack
-from fastcheck.engines.graph.recorded import FUNCTIONS, UFUNC_METHODS, UFUNCS, Recorded, values_of
+from fastcheck.engines.graph.recorded import (
+    FUNCTIONS,
+    UFUNC_METHODS,
+    UFUNCS,
+    Recorded,
+    fixed,
+    stepped,
+    values_of,
+)
 from fastcheck.engines.graph.tape import current_tape
 
 
@@ -78,7 +86,7 @@ def quantile(
     if np.ndim(q):
         return stack([quantile(x, part, axis, keepdims=keepdims) for part in q])
     last, shape = lined_up(x, axis)
-    place = float(q) * (last.shape[-1] - 1)
+    place = float(fixed(q)) * (last.shape[-1] - 1)
     low = math.floor(place)
     high = min(low + 1, last.shape[-1] - 1)
     result = last[..., low] * (1 - (place - low)) + last[..., high] * (place - low)
@@ -97,13 +105,13 @@ def repeated(values: Any, size: Any) -> Any:
 
 def put(x: Any, ind: Any, v: Any, mode: str = "raise") -> None:
     """Record np.put."""
-    places = numbers(np.shape(x)).ravel()[np.ravel(values_of(ind))]
+    places = numbers(np.shape(x)).ravel()[np.ravel(fixed(ind))]
     x[np.unravel_index(places, np.shape(x))] = repeated(v, places.size)
 
 
 def put_along_axis(x: Any, indices: Any, values: Any, axis: int) -> None:
     """Record np.put_along_axis."""
-    index = np.asarray(values_of(indices))
+    index = np.asarray(fixed(indices))
     grid: list[Any] = list(np.ogrid[tuple(slice(n) for n in index.shape)])
     grid[axis] = index
     x[tuple(grid)] = values
@@ -111,13 +119,13 @@ def put_along_axis(x: Any, indices: Any, values: Any, axis: int) -> None:
 
 def place(x: Any, mask: Any, vals: Any) -> None:
     """Record np.place: the first values, in order, where the mask holds."""
-    mask = values_of(mask)
+    mask = fixed(mask)
     x[mask] = repeated(vals, np.count_nonzero(mask))
 
 
 def putmask(x: Any, mask: Any, values: Any) -> None:
     """Record np.putmask: where the mask holds, the values at the same flat number."""
-    x[...] = np.where(values_of(mask), np.reshape(repeated(values, np.size(x)), np.shape(x)), x)
+    x[...] = FUNCTIONS[np.where](mask, np.reshape(repeated(values, np.size(x)), np.shape(x)), x)
 
 
 def fill_diagonal(x: Any, val: Any, wrap: bool = False) -> None:
@@ -129,17 +137,17 @@ def fill_diagonal(x: Any, val: Any, wrap: bool = False) -> None:
 
 def compress(condition: Any, x: Any, axis: Any = None) -> Any:
     """Record np.compress."""
-    return np.take(x, np.flatnonzero(values_of(condition)), axis)
+    return np.take(x, np.flatnonzero(fixed(condition)), axis)
 
 
 def extract(condition: Any, x: Any) -> Any:
     """Record np.extract."""
-    return np.ravel(x)[np.ravel(values_of(condition))]
+    return np.ravel(x)[np.ravel(fixed(condition))]
 
 
 def choose(a: Any, choices: Any) -> Any:
     """Record np.choose."""
-    index = np.asarray(values_of(a))
+    index = np.asarray(fixed(a))
     shape = np.broadcast_shapes(index.shape, *(np.shape(c) for c in choices))
     joined = stack([np.broadcast_to(array(c), shape) for c in choices])
     return np.take_along_axis(joined, np.broadcast_to(index, shape)[None], 0)[0]
@@ -155,8 +163,7 @@ def select(conditions: Any, choices: Any, default: Any = 0) -> Any:
 
 def heaviside(x: Any, y: Any) -> Any:
     """Record np.heaviside."""
-    values = values_of(x)
-    return FUNCTIONS[np.where](values == 0, y, np.heaviside(values, 0.5))
+    return FUNCTIONS[np.where](np.equal(x, 0), y, stepped(lambda values: np.heaviside(values, 0.5), x))
 
 
 def logsumexp_of_all(x: Any, axis: Any = 0, **keywords: Any) -> Any:
@@ -182,7 +189,7 @@ class Flat:
         return ravel(self._x)[key]
 
     def __setitem__(self, key: Any, value: Any) -> None:
-        put(self._x, numbers((self._x.size,))[values_of(key)], value)
+        put(self._x, numbers((self._x.size,))[fixed(key)], value)
 
     def __array__(self, dtype: Any = None, copy: Any = None) -> Any:
         raise current_tape().refusal("ndarray.flat", "use x.ravel().")

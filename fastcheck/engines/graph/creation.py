@@ -9,7 +9,7 @@ import numpy as np
 
 from fastcheck.engines.graph import layout
 from fastcheck.engines.graph.movement import Pick
-from fastcheck.engines.graph.recorded import Recorded, is_recorded, values_of
+from fastcheck.engines.graph.recorded import Recorded, fixed, is_recorded, values_of
 from fastcheck.engines.graph.tape import Tape, current_tape
 
 
@@ -73,7 +73,7 @@ class GraphFront:
     @staticmethod
     def isclose(a: Any, b: Any, **tolerances: float) -> bool:
         """Return math.isclose, which has no slope."""
-        return math.isclose(values_of(a), values_of(b), **tolerances)
+        return math.isclose(fixed(a), fixed(b), **tolerances)
 
     @staticmethod
     def logsumexp(

@@ -14,7 +14,9 @@ from fastcheck.engines.graph.recorded import (
     UFUNCS,
     Recorded,
     constant,
+    fixed,
     is_recorded,
+    stepped,
     values_of,
 )
 from fastcheck.engines.graph.tape import current_tape
@@ -39,7 +41,8 @@ def call_ufunc(ufunc: np.ufunc, method: str, inputs: tuple[Any, ...], keywords: 
     if rule is None:
         if any(live(x) for x in (*inputs, *keywords.values())):
             return refuse(ufunc, method)
-        result = constant(getattr(ufunc, method)(*map(values_of, inputs), **keywords))
+        named = {name: fixed(x) for name, x in keywords.items()}
+        result = stepped(lambda *values: getattr(ufunc, method)(*values, **named), *inputs)
     else:
         result = rule(*inputs, **keywords)
     if method == "__call__" and mask is not True:
@@ -55,8 +58,8 @@ def call_function(function: Any, arguments: tuple[Any, ...], keywords: dict[str,
     if rule is None:
         if any(live(x) for x in (*arguments, *keywords.values())):
             return refuse(function, "")
-        plain = {name: values_of(x) for name, x in keywords.items()}
-        return constant(function(*map(values_of, arguments), **plain))
+        plain = {name: fixed(x) for name, x in keywords.items()}
+        return constant(function(*map(fixed, arguments), **plain))
     output = keywords.pop("out", None)
     expect_float(function.__name__, keywords.get("dtype"))
     result = rule(*arguments, **keywords)

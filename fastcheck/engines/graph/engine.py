@@ -18,7 +18,7 @@ from fastcheck.engines.difference.state import TracingError
 from fastcheck.engines.difference.verification import chosen_directions, look_along
 from fastcheck.engines.graph.certificate import NotCertifiedError, certified
 from fastcheck.engines.graph.nodes import Array
-from fastcheck.engines.graph.recording import register_libraries, slopes_of
+from fastcheck.engines.graph.recording import Recording, record, register_libraries
 from fastcheck.engines.noise import noise_of_lines
 from fastcheck.engines.slopes import STEP, UNDERFLOW, block_bound, jittered
 from fastcheck.engines.verification import unconfirmed_notes
@@ -64,7 +64,9 @@ class GraphEngine:
 
 def _estimate(runner: Runner, plan: Plan, use: Callable[[Estimate], T], spent: int) -> Estimates[T]:
     problem = runner.problem
-    here, beside = (_recorded(runner, theta) for theta in (problem.theta, jittered(problem.theta)))
+    beside = _slopes(_recorded(runner, jittered(problem.theta)))
+    recording = _recorded(runner, problem.theta)
+    here = _slopes(recording)
     noise = [float(np.max(np.abs(one - other), initial=0.0)) for one, other in zip(here, beside, strict=True)]
     typical = [root_mean_square(slopes.reshape(-1)) for slopes in here]
     _expect_quiet(problem, typical, noise)
@@ -73,7 +75,7 @@ def _estimate(runner: Runner, plan: Plan, use: Callable[[Estimate], T], spent: i
         for size, seen in zip(typical, noise, strict=True)
     ]
     noisiest = max((bound.relative for bound in bounds), default=0.0)
-    certificate = certified(runner, here, noisiest, seed=plan.seed)
+    certificate = certified(runner, recording, here, noisiest, seed=plan.seed)
     notes: tuple[str, ...] = ()
     if certificate.agreement is None:
         notes, passes = _confirm_blocks(runner, plan, here)
@@ -88,18 +90,23 @@ def _estimate(runner: Runner, plan: Plan, use: Callable[[Estimate], T], spent: i
     )
 
 
-def _recorded(runner: Runner, theta: Vector) -> list[Array]:
-    """Return the slopes at θ, or beside it, one array for each block."""
+def _recorded(runner: Runner, theta: Vector) -> Recording:
+    """Return the recorded cost at θ, or beside it."""
     problem = runner.problem
     leaves = [theta[block.start : block.stop].reshape(block.shape) for block in problem.layout.blocks]
     runner.begin()
     with one_blas_thread():
-        value, slopes = slopes_of(
-            runner.cost, problem.layout.assemble, leaves, runner.execution.max_memory // 2
-        )
+        recording = record(runner.cost, problem.layout.assemble, leaves, runner.execution.max_memory // 2)
     runner.put_back()
     if theta is problem.theta:
-        runner.confirm(np.array([value]))
+        runner.confirm(np.array([recording.value]))
+    return recording
+
+
+def _slopes(recording: Recording) -> list[Array]:
+    """Return what J makes of every coordinate, one array for each block."""
+    with one_blas_thread():
+        slopes = recording.slopes()
     if not all(np.isfinite(block).all() for block in slopes):
         raise NotCertifiedError("Some slope is infinite or undefined: slopes were computed one by one.")
     return slopes

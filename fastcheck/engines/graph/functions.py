@@ -11,61 +11,42 @@ import numpy as np
 
 from fastcheck.engines.graph import layout
 from fastcheck.engines.graph.arithmetic import (
-    Choice,
-    Cholesky,
     Cumulative,
-    Einsum,
-    LogDeterminant,
     Product,
-    Solve,
     Total,
     size_of,
 )
+from fastcheck.engines.graph.choices import Choice
 from fastcheck.engines.graph.layout import array
-from fastcheck.engines.graph.movement import Pick
+from fastcheck.engines.graph.matrices import Cholesky, LogDeterminant, Solve
+from fastcheck.engines.graph.movement import Selected
+from fastcheck.engines.graph.nodes import Node
+from fastcheck.engines.graph.products import Einsum
 from fastcheck.engines.graph.recorded import (
     FUNCTIONS,
     UFUNC_METHODS,
     Recorded,
-    constant,
+    fixed,
+    operand_of,
     recorded,
+    stepped,
     values_of,
 )
+from fastcheck.engines.graph.steps import Guard
 from fastcheck.engines.graph.tape import current_tape
 
 NOTHING = object()
 
-WITHOUT_SLOPE = [
-    "argmax",
-    "argmin",
-    "argsort",
-    "argpartition",
-    "any",
-    "all",
-    "count_nonzero",
-    "nonzero",
-    "flatnonzero",
-    "argwhere",
-    "allclose",
-    "isclose",
-    "array_equal",
-    "array_equiv",
-    "searchsorted",
-    "digitize",
-    "shape",
-    "size",
-    "ndim",
-    "iscomplexobj",
-    "isrealobj",
-    "isscalar",
-    "around",
-    "fix",
-    "round",
-    "result_type",
-    "may_share_memory",
-    "shares_memory",
-]
-"""Functions whose result is an index, a truth value, a fact, or rounded."""
+WITHOUT_SLOPE = (
+    "argmax argmin argsort argpartition any all count_nonzero isclose searchsorted digitize around fix round"
+)
+"""Functions whose result is an index, a truth value, or rounded."""
+
+DECIDING = "nonzero flatnonzero argwhere allclose array_equal array_equiv"
+"""Functions of whose result the cost makes its way."""
+
+FACTUAL = "shape size ndim iscomplexobj isrealobj isscalar result_type may_share_memory shares_memory"
+"""Functions of what does not depend on values."""
 
 
 def axes_of(axis: Any, ndim: int) -> tuple[int, ...]:
@@ -81,11 +62,9 @@ def total(
     """Record a sum or mean."""
     x = array(x)
     if where is not True:
-        mask = np.asarray(values_of(where), dtype=float)
-        summed = total(np.sum, False, np.multiply(x, np.broadcast_to(mask, x.shape)), axis, keepdims)
-        return (
-            summed if not mean else summed / np.sum(np.broadcast_to(mask, x.shape), axis, keepdims=keepdims)
-        )
+        mask = np.multiply(where, np.ones(x.shape))
+        summed = total(np.sum, False, np.multiply(x, mask), axis, keepdims)
+        return summed if not mean else summed / np.sum(mask, axis, keepdims=keepdims)
     axes = axes_of(axis, x.ndim)
     value = function(values_of(x), axis=axis, keepdims=bool(keepdims))
     factor = 1.0 / max(1, size_of(axes, x.shape)) if mean else 1.0
@@ -155,16 +134,18 @@ def extreme(function: Callable[..., Any], index: Callable[..., Any]) -> Callable
         values = values_of(x)
         value = function(values, axis=axis, keepdims=bool(keepdims))
         axes = axes_of(axis, x.ndim)
-
         rest = [k for k in range(x.ndim) if k not in axes]
         lengths = [x.shape[k] for k in rest]
-        places = index(values.transpose(*rest, *axes).reshape(*lengths, -1), axis=-1)[..., None]
 
-        def positions() -> Any:
-            flat = layout.numbers(values.shape).transpose(*rest, *axes).reshape(*lengths, -1)
-            return np.take_along_axis(flat, places, -1).reshape(np.shape(value))
+        def places(values: Any) -> Any:
+            first, flat = (
+                part.transpose(*rest, *axes).reshape(*lengths, -1)
+                for part in (values, layout.numbers(values.shape))
+            )
+            picked = np.take_along_axis(flat, index(first, axis=-1)[..., None], -1)
+            return picked.reshape(np.shape(value))
 
-        result = recorded(value, lambda value, taken: Pick(value, taken[0], positions), x)
+        result = recorded(value, lambda value, taken: Selected(value, taken[0], places), x)
         if initial is NOTHING:
             return result
         return (np.maximum if function is np.max else np.minimum)(result, initial)
@@ -172,14 +153,33 @@ def extreme(function: Callable[..., Any], index: Callable[..., Any]) -> Callable
     return rule
 
 
-def plain_result(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Return what computes a function whose result has no slope: indices, truth values, shapes."""
+def without_slope(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Return what computes a function whose result has no slope: indices, truth values, rounded numbers."""
 
     def rule(*arguments: Any, **keywords: Any) -> Any:
-        keywords = {name: values_of(x) for name, x in keywords.items()}
-        return constant(function(*map(values_of, arguments), **keywords))
+        named = {name: fixed(x) for name, x in keywords.items()}
+        return stepped(lambda *values: function(*values, **named), *arguments)
 
     return rule
+
+
+def deciding(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Return what computes a function the way of the cost depends on: places of entries, whether arrays are equal."""
+
+    def rule(*arguments: Any, **keywords: Any) -> Any:
+        keywords = {name: fixed(x) for name, x in keywords.items()}
+        result = function(*map(values_of, arguments), **keywords)
+        operands = [operand_of(x) for x in arguments]
+        if any(isinstance(x, Node) for x in operands):
+            current_tape().add(Guard(lambda *values: function(*values, **keywords), result, operands))
+        return result
+
+    return rule
+
+
+def factual(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Return what computes a function of shapes and dtypes."""
+    return lambda *arguments, **keywords: function(*map(values_of, arguments), **keywords)
 
 
 def prod(x: Any, axis: Any = None, dtype: Any = None, *, keepdims: Any = False) -> Any:
@@ -218,14 +218,10 @@ def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: Any = False) -> An
 
 def where(condition: Any, *branches: Any) -> Any:
     """Record np.where."""
-    mask = values_of(condition)
     if not branches:
-        return np.nonzero(mask)
-    x, y = branches
-    mask = np.asarray(mask, dtype=bool)
-    return recorded(
-        np.where(mask, values_of(x), values_of(y)), lambda value, taken: Choice(value, taken, mask), x, y
-    )
+        return FUNCTIONS[np.nonzero](condition)
+    mask = condition if np.asarray(values_of(condition)).dtype == np.bool_ else np.not_equal(condition, 0)
+    return recorded(np.where(values_of(mask), *map(values_of, branches)), Choice, mask, *branches)
 
 
 def clip(x: Any, a_min: Any = None, a_max: Any = None, *, min: Any = None, max: Any = None) -> Any:
@@ -238,8 +234,7 @@ def clip(x: Any, a_min: Any = None, a_max: Any = None, *, min: Any = None, max: 
 
 def nan_to_num(x: Any, copy: bool = True, nan: float = 0.0, posinf: Any = None, neginf: Any = None) -> Any:
     """Record np.nan_to_num."""
-    values = values_of(x)
-    return where(np.isfinite(values), x, np.nan_to_num(values, True, nan, posinf, neginf))
+    return where(np.isfinite(x), x, np.nan_to_num(values_of(x), True, nan, posinf, neginf))
 
 
 def dot(x: Any, y: Any) -> Any:
@@ -332,9 +327,9 @@ def cholesky(x: Any, *, upper: bool = False) -> Any:
 
 def slogdet(x: Any) -> Any:
     """Record np.linalg.slogdet."""
-    sign, log = np.linalg.slogdet(values_of(x))
     kind = type(np.linalg.slogdet(np.eye(1)))
-    return kind(sign, recorded(log, LogDeterminant, x))
+    sign = stepped(lambda values: np.linalg.slogdet(values)[0], x)
+    return kind(sign, recorded(np.linalg.slogdet(values_of(x))[1], LogDeterminant, x))
 
 
 def det(x: Any) -> Any:
@@ -351,10 +346,12 @@ def ordered(function: Callable[..., Any], index: Callable[..., Any]) -> Callable
             axis, arguments = arguments[0], arguments[1:]
         x = np.ravel(x) if axis is None else array(x)
         at = -1 if axis is None else axis
-        places = index(values_of(x), *arguments, axis=at)
-        where_ = np.take_along_axis(layout.numbers(x.shape), places, at)
-        value = np.take_along_axis(values_of(x), places, at)
-        return recorded(value, lambda value, taken: Pick(value, taken[0], where_), x)
+
+        def places(values: Any) -> Any:
+            return np.take_along_axis(layout.numbers(values.shape), index(values, *arguments, axis=at), at)
+
+        value = np.take(values_of(x), places(values_of(x)))
+        return recorded(value, lambda value, taken: Selected(value, taken[0], places), x)
 
     return rule
 
@@ -388,17 +385,18 @@ def register() -> None:
     FUNCTIONS.update({np.linalg.slogdet: slogdet, np.linalg.det: det})
     FUNCTIONS.update({np.sort: ordered(np.sort, functools.partial(np.argsort, kind="stable"))})
     FUNCTIONS[np.partition] = ordered(np.partition, np.argpartition)
-    for name in WITHOUT_SLOPE:
-        FUNCTIONS[getattr(np, name)] = plain_result(getattr(np, name))
-    for ufunc, rule in (
+    for names, rule in ((WITHOUT_SLOPE, without_slope), (DECIDING, deciding), (FACTUAL, factual)):
+        for name in names.split():
+            FUNCTIONS[getattr(np, name)] = rule(getattr(np, name))
+    for ufunc, reduction in (
         (np.add, sum_),
         (np.multiply, prod),
         (np.maximum, largest),
         (np.minimum, smallest),
-        (np.logical_and, plain_result(np.all)),
-        (np.logical_or, plain_result(np.any)),
+        (np.logical_and, without_slope(np.all)),
+        (np.logical_or, without_slope(np.any)),
     ):
-        UFUNC_METHODS[ufunc, "reduce"] = reducing(rule)
+        UFUNC_METHODS[ufunc, "reduce"] = reducing(reduction)
     UFUNC_METHODS[np.add, "accumulate"] = lambda x, axis=0: cumsum(x, axis)
 
 

@@ -11,7 +11,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 
 from fastcheck.engines.graph.movement import Join, Pick, Positions, Reshape, Section, Transpose
 from fastcheck.engines.graph.nodes import Node
-from fastcheck.engines.graph.recorded import FUNCTIONS, Recorded, is_recorded, recorded, values_of
+from fastcheck.engines.graph.recorded import FUNCTIONS, Recorded, fixed, is_recorded, recorded, values_of
 from fastcheck.engines.graph.tape import current_tape
 
 
@@ -92,8 +92,8 @@ def moving(function: Callable[..., Any]) -> Callable[..., Any]:
 
     def rule(x: Any, *arguments: Any, **keywords: Any) -> Any:
         x = array(x)
-        arguments = tuple(map(values_of, arguments))
-        keywords = {name: values_of(value) for name, value in keywords.items()}
+        arguments = tuple(map(fixed, arguments))
+        keywords = {name: fixed(value) for name, value in keywords.items()}
         value = function(values_of(x), *arguments, **keywords)
         if type(x) is not Recorded:
             return value
@@ -124,7 +124,7 @@ def pad(x: Any, pad_width: Any, mode: Any = "constant", **keywords: Any) -> Any:
 
 def index(x: Recorded, key: Any) -> Any:
     """Record ``x[key]``."""
-    key = tuple(map(values_of, key)) if isinstance(key, tuple) else values_of(key)
+    key = tuple(map(fixed, key)) if isinstance(key, tuple) else fixed(key)
     value = x.array[key]
     if is_basic(key):
         return x.seen_as(value, lambda node: Section(value, node, key))
@@ -141,8 +141,11 @@ def is_basic(key: Any) -> bool:
 
 
 def assign(x: Recorded, key: Any, value: Any) -> None:
-    """Record ``x[key] = value``."""
-    key = tuple(map(values_of, key)) if isinstance(key, tuple) else values_of(key)
+    """Record ``x[key] = value``: a mask that moves, and one number, are a choice in every entry."""
+    if type(key) is Recorded and key.moves and key.dtype == np.bool_ and np.ndim(values_of(value)) == 0:
+        mask = reshape(key, (*key.shape, *(1,) * (x.ndim - key.ndim)))
+        key, value = Ellipsis, FUNCTIONS[np.where](mask, value, x)
+    key = tuple(map(fixed, key)) if isinstance(key, tuple) else fixed(key)
     x.write(key, array(value) if is_recorded(value) else value)
 
 
@@ -263,7 +266,7 @@ def diff(x: Any, n: int = 1, axis: int = -1) -> Any:
 
 def take_along_axis(x: Any, indices: Any, axis: Any = -1) -> Any:
     """Record np.take_along_axis."""
-    return moving(np.take_along_axis)(x, values_of(indices), axis)
+    return moving(np.take_along_axis)(x, indices, axis)
 
 
 def copyto(target: Any, source: Any, *, where: Any = True) -> None:

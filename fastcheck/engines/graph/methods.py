@@ -10,7 +10,7 @@ import numpy as np
 from fastcheck.engines.difference.methods import BINARY, COMPARISONS, UNARY
 from fastcheck.engines.graph import composites, layout
 from fastcheck.engines.graph.dispatch import expect_float, write_into
-from fastcheck.engines.graph.recorded import FUNCTIONS, UFUNCS, Recorded, outlived
+from fastcheck.engines.graph.recorded import FUNCTIONS, UFUNCS, Recorded, fixed, outlived, stepped
 from fastcheck.engines.graph.tape import current_tape
 
 METHODS = [
@@ -109,7 +109,7 @@ def astype(x: Any, dtype: Any, *_: Any, copy: bool = True, **__: Any) -> Any:
         return layout.copy(x) if copy else x
     if x.live and np.dtype(dtype).kind not in "biu":
         raise current_tape().refusal(f"astype({np.dtype(dtype)})", "recorded arrays are float64.")
-    return x.array.astype(dtype)
+    return stepped(lambda values: np.asarray(values).astype(dtype), x)
 
 
 def item(x: Any, *index: Any) -> Any:
@@ -124,7 +124,7 @@ def item(x: Any, *index: Any) -> Any:
 def tolist(x: Any) -> Any:
     """Return nested lists of recorded numbers."""
     if not x.live:
-        return x.array.tolist()
+        return fixed(x).tolist()
     return x if x.ndim == 0 else [tolist(part) for part in x]
 
 

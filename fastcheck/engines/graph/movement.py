@@ -8,9 +8,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fastcheck.engines.graph.nodes import Array, Node, Slopes, plain
+from fastcheck.engines.graph.nodes import Array, Moves, Node, Slopes, aligned, plain
 
 Positions = NDArray[np.intp]
+
+RANKS = 64
+"""Units in the last place by which entries are moved, at most, to see which of those with one value come first."""
+
+TINIEST = float(np.finfo(float).tiny)
 
 
 class Reshape(Node):
@@ -21,6 +26,12 @@ class Reshape(Node):
     def backward(self, slope: Array) -> list[Array | None]:
         """Return the slope in the old shape."""
         return [slope.reshape(np.shape(plain(self.operands[0])))]
+
+    def tangent(self, moves: Moves, many: int) -> Array:
+        """Return the moves in the new shape."""
+        move = moves[0]
+        assert move is not None
+        return move.reshape(many, *np.shape(self.value))
 
 
 class Transpose(Node):
@@ -36,6 +47,12 @@ class Transpose(Node):
         """Return the slope with the axes back in their order."""
         return [slope.transpose(np.argsort(self.axes))]
 
+    def tangent(self, moves: Moves, many: int) -> Array:
+        """Return the moves with their axes in the new order."""
+        move = moves[0]
+        assert move is not None
+        return move.transpose(0, *(k + 1 for k in self.axes))
+
 
 class Section(Node):
     """``x[key]`` with integers, slices, None and Ellipsis: no entry twice."""
@@ -50,26 +67,88 @@ class Section(Node):
         """Add the slope where the entries are, without an array of zeros around it."""
         slopes.own(self.operands[0])[self.key] += slope
 
+    def tangent(self, moves: Moves, many: int) -> Array:
+        """Return the moves of the entries that are taken."""
+        move = moves[0]
+        assert move is not None
+        key = self.key if isinstance(self.key, tuple) else (self.key,)
+        return np.asarray(move[(slice(None), *key)])
+
 
 class Pick(Node):
     """Entries anywhere in x: ``positions`` in its order of C, −1 for entries that are constant."""
 
-    __slots__ = ("positions",)
+    __slots__ = ("_positions",)
 
     def __init__(self, value: Any, x: Node, positions: Positions | Callable[[], Positions]) -> None:
         super().__init__(value, (x,))
-        self.positions = positions
+        self._positions = positions
+
+    @property
+    def positions(self) -> Positions:
+        """Where in x each entry of the result lies."""
+        if callable(self._positions):
+            self._positions = np.asarray(self._positions(), dtype=np.intp)
+        return self._positions
 
     def backward(self, slope: Array) -> list[Array | None]:
         """Return the slopes of all entries, added up where one was picked more than once."""
-        positions = self.positions() if callable(self.positions) else self.positions
         shape = np.shape(plain(self.operands[0]))
-        at, weights = np.ravel(positions), np.ravel(slope)
+        at, weights = np.ravel(self.positions), np.ravel(slope)
         if at.size and at.min() < 0:
             inside = at >= 0
             at, weights = at[inside], weights[inside]
         size = int(np.prod(shape, dtype=np.intp))
         return [np.bincount(at, weights, size).reshape(shape)]
+
+    def tangent(self, moves: Moves, many: int) -> Array:
+        """Return the moves of the entries that are picked."""
+        move = moves[0]
+        assert move is not None
+        at = self.positions
+        picked: Array = np.take(move.reshape(many, -1), at, axis=1, mode="clip")
+        if at.size and at.min() < 0:
+            picked[:, at < 0] = 0.0
+        return picked
+
+
+class Selected(Pick):
+    """Entries that the values of x select, as the largest or the sorted ones: ``places`` of x are their positions."""
+
+    __slots__ = ("places",)
+
+    def __init__(self, value: Any, x: Node, places: Callable[[Array], Positions]) -> None:
+        super().__init__(value, x, lambda: places(np.asarray(x.value)))
+        self.places = places
+
+    def difference(self, moves: Moves, many: int) -> Array:
+        """Return how the selected entries change: at their new values, others may be selected."""
+        move = moves[0]
+        assert move is not None
+        x, here = np.asarray(plain(self.operands[0])), self.positions
+        result = np.empty((many, *np.shape(self.value)))
+        for k in range(many):
+            there = self.places(x + move[k])
+            result[k] = np.where(
+                there == here,
+                np.take(move[k], here),
+                np.take(move[k], there) + (np.take(x, there) - np.take(x, here)),
+            )
+        return result
+
+    def kinked(self, moves: Moves) -> bool:
+        """Whether entries of one value, of which one is selected, move apart."""
+        move = moves[0]
+        assert move is not None
+        x = np.asarray(plain(self.operands[0]))
+        largest = max(float(np.max(np.abs(move), initial=0.0)), TINIEST)
+        for d in move:
+            ranks = np.round(d / largest * RANKS)
+            for nudged in (x + np.spacing(x) * ranks, x - np.spacing(x) * ranks):
+                there, here = self.places(nudged), self.positions
+                if (np.take(ranks, there) != np.take(ranks, here)).any():
+                    return True
+        return False
 
 
 class Join(Node):
@@ -87,6 +166,14 @@ class Join(Node):
         pieces = np.split(slope, np.cumsum(lengths)[:-1], self.axis)
         return [piece if self.wants(k) else None for k, piece in enumerate(pieces)]
 
+    def tangent(self, moves: Moves, many: int) -> Array:
+        """Return the moves one after the other."""
+        pieces = [
+            np.zeros((many, *np.shape(plain(x)))) if move is None else move
+            for x, move in zip(self.operands, moves, strict=True)
+        ]
+        return np.concatenate(pieces, self.axis + 1)
+
 
 class Open(Node):
     """An array's memory becomes a buffer that is written into: from here on its entries are known by position."""
@@ -102,6 +189,12 @@ class Open(Node):
         flat = slopes.buffers.pop(self.buffer, None)
         if flat is not None and self.wants(0):
             slopes.add(self.operands[0], flat[self.positions])
+
+    def move_to(self, moves: Moves, many: int, buffers: dict[int, Array], size: int) -> None:
+        """Hand the moves of the array to the buffer."""
+        buffers[self.buffer] = np.zeros((many, size))
+        if moves[0] is not None:
+            buffers[self.buffer][:, self.positions] = moves[0]
 
 
 class Write(Node):
@@ -134,6 +227,18 @@ class Write(Node):
         stays = (last[flat - low] == np.arange(flat.size)).reshape(np.shape(slope))
         return np.where(stays, slope, 0.0)
 
+    def move_to(self, moves: Moves, many: int, buffers: dict[int, Array], size: int) -> None:
+        """Set the moves of the entries, or add to them."""
+        flat, move = buffers.setdefault(self.buffer, np.zeros((many, size))), moves[0]
+        if move is not None:
+            inner = move.shape[1:][-self.positions.ndim :] if self.positions.ndim else ()
+            move = aligned(move.reshape(many, *inner), self.positions.ndim)
+        if not self.adds:
+            flat[:, self.positions] = 0.0 if move is None else move
+        elif move is not None:
+            for row, part in zip(flat, move, strict=True):
+                np.add.at(row, self.positions, part)
+
 
 class Read(Node):
     """Entries of a buffer as they are now."""
@@ -142,7 +247,7 @@ class Read(Node):
 
     def __init__(self, value: Any, buffer: int, positions: Positions, live: bool) -> None:
         super().__init__(value, ())
-        self.buffer, self.positions, self.live = buffer, positions, live
+        self.buffer, self.positions, self.live, self.moves = buffer, positions, live, True
 
     def add_to(self, slope: Array, slopes: Slopes, size: int) -> None:
         """Add the slope to the buffer's."""
@@ -152,3 +257,8 @@ class Read(Node):
             flat[self.positions] += slope
         else:
             np.add.at(flat, self.positions, slope)
+
+    def move_from(self, buffers: dict[int, Array]) -> Array | None:
+        """Return the moves of the entries."""
+        flat = buffers.get(self.buffer)
+        return None if flat is None else np.asarray(flat[:, self.positions])

@@ -11,25 +11,46 @@ from numpy.typing import NDArray
 Array = NDArray[Any]
 
 
+Moves = Sequence[Array | None]
+"""Changes of the operands of a node, several at once: shapes (many, \\*shape of the operand), None for no change."""
+
+
 class Node:
     """One operation of the cost: its operands (nodes or constants), its value, and whether parameters reach it.
 
-    ``backward`` tells what J makes of a small change of each operand. ``slope`` is what J makes of one of the result.
+    ``live`` nodes have slopes. The value of one that ``moves`` changes with the parameters, though it may be a mask,
+    which has no slope. ``backward`` tells what J makes of a small change of each operand, ``slope`` being what J makes
+    of one of the result; ``tangent`` and ``difference`` tell how the result changes with the operands.
     """
 
     live: bool
+    moves: bool
 
-    __slots__ = ("live", "number", "operands", "value")
+    __slots__ = ("live", "moves", "number", "operands", "value")
 
     def __init__(self, value: Any, operands: Sequence[Any]) -> None:
         self.value = value
         self.operands = tuple(operands)
-        self.live = any(isinstance(x, Node) and x.live for x in self.operands)
+        nodes = [x for x in self.operands if isinstance(x, Node)]
+        self.live = any(x.live for x in nodes)
+        self.moves = any(x.moves for x in nodes)
         self.number = -1
 
     def backward(self, slope: Array) -> list[Array | None]:
         """Return what J makes of each operand, in its shape or one that it was broadcast to; None for nothing."""
         raise NotImplementedError
+
+    def tangent(self, moves: Moves, many: int) -> Array:
+        """Return ``many`` changes of the result to first order, by the slopes that ``backward`` uses."""
+        raise NotImplementedError
+
+    def difference(self, moves: Moves, many: int) -> Array:
+        """Return ``many`` exact changes of the result, however large the moves: no use of slopes, no cancellation."""
+        return self.tangent(moves, many)
+
+    def kinked(self, moves: Moves) -> bool:
+        """Whether the result has two slopes along any of these moves, taken to be tiny."""
+        return False
 
     def wants(self, k: int) -> bool:
         """Whether the slopes of operand ``k`` are asked for."""
@@ -44,12 +65,29 @@ class Leaf(Node):
 
     def __init__(self, value: Array) -> None:
         super().__init__(value, ())
-        self.live = True
+        self.live = self.moves = True
 
 
 def plain(x: Any) -> Any:
     """Return an operand's value."""
     return x.value if isinstance(x, Node) else x
+
+
+def aligned(move: Array, ndim: int) -> Array:
+    """Return moves of an operand with axes of length 1 put in, so that they broadcast with entries of ``ndim`` axes."""
+    missing = ndim + 1 - move.ndim
+    return move.reshape(move.shape[0], *(1,) * missing, *move.shape[1:]) if missing > 0 else move
+
+
+def spread(move: Array, shape: tuple[int, ...]) -> Array:
+    """Return moves in the full shape of a result."""
+    full = (move.shape[0], *shape)
+    return move if move.shape == full else np.broadcast_to(aligned(move, len(shape)), full)
+
+
+def moved(x: Any, move: Array | None, ndim: int) -> Any:
+    """Return an operand where it has moved to."""
+    return x if move is None else x + aligned(move, ndim)
 
 
 def summed_to(slope: Array, shape: tuple[int, ...]) -> Array:

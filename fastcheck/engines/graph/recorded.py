@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +12,8 @@ from numpy.lib.stride_tricks import as_strided
 from fastcheck.engines.difference.arrays import ASSERTIONS
 from fastcheck.engines.difference.state import TracingError, called_function, current_trace
 from fastcheck.engines.graph.movement import Open, Positions, Read, Write
-from fastcheck.engines.graph.nodes import Array, Node
+from fastcheck.engines.graph.nodes import Array, Node, plain
+from fastcheck.engines.graph.steps import Guard, Step
 from fastcheck.engines.graph.tape import Tape, current_tape, recording
 
 FLOAT = np.dtype(np.float64)
@@ -29,7 +31,7 @@ FUNCTIONS: dict[Any, Callable[..., Any]] = {}
 class Memory:
     """What views of one array share. Once it is written into, ``buffer`` is its number on the tape."""
 
-    __slots__ = ("array", "base", "buffer", "live", "numbers", "version", "views")
+    __slots__ = ("array", "base", "buffer", "live", "moves", "numbers", "version", "views")
 
     def __init__(self, array: Array) -> None:
         base = array
@@ -38,7 +40,7 @@ class Memory:
         self.array, self.base = array, base
         self.version = 0
         self.buffer: int | None = None
-        self.live = False
+        self.live = self.moves = False
         self.numbers: Positions | None = None
         self.views: list[Node] = []
 
@@ -82,6 +84,13 @@ class Recorded:
             return self._memory.live
         return self._node is not None and self._node.live
 
+    @property
+    def moves(self) -> bool:
+        """Whether its values change with the parameters: masks and indices may, without being live."""
+        if self._memory is not None and self._memory.buffer is not None:
+            return self._memory.moves
+        return self._node is not None and self._node.moves
+
     def operand(self) -> Any:
         """Return what an operation takes from it now: a node, or its values if they are constant."""
         if self._tape is not recording():
@@ -90,11 +99,11 @@ class Recorded:
             )
         memory = self._memory
         if memory is not None and memory.buffer is not None:
-            if not memory.live:
+            if not memory.moves:
                 return np.array(self.array)
             if self._node is None or self._version != memory.version:
                 where = memory.positions(self.array)
-                self._node = self._tape.add(Read(np.array(self.array), memory.buffer, where, True))
+                self._node = self._tape.add(Read(np.array(self.array), memory.buffer, where, memory.live))
                 self._version = memory.version
         if self._node is None:
             return np.array(self.array)
@@ -141,6 +150,7 @@ class Recorded:
         self._tape.buffers.append(memory.base.size)
         first = memory.views[0] if memory.views else None
         memory.live = first is not None and first.live
+        memory.moves = first is not None and first.moves
         if first is not None:
             self._tape.add(Open(first, memory.buffer, memory.positions(memory.array)))
         memory.views = []
@@ -150,12 +160,17 @@ class Recorded:
         """Set entries to a value, or add it to them."""
         operand = value.operand() if isinstance(value, Recorded) else value
         number = operand.value if isinstance(operand, Node) else operand
-        if isinstance(operand, Node) and not operand.live:
+        if isinstance(operand, Node) and not operand.moves:
             operand = number
-        live = isinstance(operand, Node)
-        if not live and not self.live and not adds:
+        moves = isinstance(operand, Node)
+        live = moves and operand.live
+        if not moves and not self.moves and not adds:
             self._write_constant(key, number)
             return
+        if live and self.dtype != FLOAT:
+            raise self._tape.refusal(
+                "assignment", f"the array has dtype {self.dtype}, recorded arrays are float64."
+            )
         memory = self.open()
         where = np.array(memory.positions(self.array)[key])
         if adds:
@@ -163,7 +178,7 @@ class Recorded:
         else:
             self.array[key] = number
         self._tape.add(Write(operand, memory.buffer or 0, where, adds))
-        memory.live = memory.live or live
+        memory.live, memory.moves = memory.live or live, memory.moves or moves
         memory.version += 1
 
     def _write_constant(self, key: Any, number: Any) -> None:
@@ -215,6 +230,7 @@ class Recorded:
             if function.startswith(ASSERTIONS):
                 return np.array(self.array, dtype=dtype)
             raise self._tape.refusal(function, "it asks for the plain memory of a recorded array.")
+        self._decides(np.asarray)
         values = np.array(self.array, dtype=dtype)
         values.flags.writeable = False
         return values
@@ -292,7 +308,7 @@ class Recorded:
         if name != "_tape" and self._tape.over:
             return getattr(outlived(self), name)
         if not name.startswith("_") and hasattr(np.ndarray, name):
-            if self.dtype == np.bool_:
+            if not self.live:
                 return getattr(self.__array__(), name)
             raise self._tape.refusal(f"ndarray.{name}", "it is not recorded.")
         raise AttributeError(f"{type(self.array).__name__!r} object has no attribute {name!r}")
@@ -302,7 +318,10 @@ class Recorded:
             raise TypeError("unhashable type: 'numpy.ndarray'")
         if self._tape.over:
             return hash(outlived(self))
-        raise self._tape.refusal("hash", "a recorded number has no fixed value.")
+        if self.live:
+            raise self._tape.refusal("hash", "a recorded number has no fixed value.")
+        self._decides(np.asarray)
+        return hash(self.array)
 
     def __copy__(self) -> Any:
         return self.copy()
@@ -321,10 +340,23 @@ class Recorded:
         number = float(self.array)
         if self.live and not self._tape.over:
             self._tape.escapes.append((number, self))
+        elif not self.live:
+            self._decides(float)
         return number
 
     def __int__(self) -> int:
+        self._decides(int)
         return int(self.array)
+
+    def __index__(self) -> int:
+        self._decides(np.asarray)
+        return operator.index(self.array)
+
+    def _decides(self, function: Callable[..., Any]) -> None:
+        """Note that the cost goes the way that this function of the values tells."""
+        if self.moves and not self._tape.over:
+            operand = self.operand()
+            self._tape.add(Guard(function, function(operand.value), (operand,)))
 
     def __complex__(self) -> complex:
         if self._tape.over:
@@ -332,6 +364,7 @@ class Recorded:
         raise self._tape.refusal("complex", "recorded arrays are real.")
 
     def __bool__(self) -> bool:
+        self._decides(bool)
         return bool(self.array)
 
     def __round__(self, digits: int | None = None) -> Any:
@@ -362,6 +395,16 @@ def values_of(x: Any) -> Any:
     return x
 
 
+def fixed(x: Any) -> Any:
+    """Return the plain values of an argument that decides what is done, as indices do: elsewhere it may be another."""
+    if type(x) is Recorded:
+        x._decides(np.asarray)
+        return x.array
+    if type(x) in (list, tuple):
+        return type(x)(map(fixed, x))
+    return x
+
+
 def is_recorded(x: Any) -> bool:
     """Whether x, or something in it, is recorded."""
     return type(x) is Recorded or (type(x) in (list, tuple) and any(map(is_recorded, x)))
@@ -371,7 +414,7 @@ def operand_of(x: Any) -> Any:
     """Return a node, or a constant as it is now."""
     if type(x) is Recorded:
         operand = x.operand()
-        return operand.value if isinstance(operand, Node) and not operand.live else operand
+        return operand.value if isinstance(operand, Node) and not operand.moves else operand
     if type(x) is np.ndarray:
         return np.array(x) if x.size <= SMALL and x.flags.writeable else x
     return x
@@ -385,13 +428,23 @@ What a write into a larger one does to slopes shows when they are certified.
 
 
 def recorded(value: Any, make: Callable[..., Node], *operands: Any) -> Any:
-    """Return a result: with a node ``make(value, operands)`` if parameters reach an operand, else a constant."""
+    """Return a result: with a node ``make(value, operands)`` if an operand moves, else a constant."""
     taken = [operand_of(x) for x in operands]
-    if not any(isinstance(x, Node) for x in taken):
+    nodes = [x for x in taken if isinstance(x, Node)]
+    if not nodes:
         return constant(value)
-    if value.dtype != FLOAT:
+    if value.dtype != FLOAT and any(node.live for node in nodes):
         raise current_tape().refusal(f"dtype {value.dtype}", "recorded arrays are float64.")
     return Recorded(value, current_tape().add(make(value, taken)))
+
+
+def stepped(function: Callable[..., Any], *operands: Any) -> Any:
+    """Return the result of a function without slope, an array or number, of operands that may move."""
+    taken = [fixed(x) if type(x) in (list, tuple) else operand_of(x) for x in operands]
+    value = function(*map(plain, taken))
+    if not any(isinstance(x, Node) for x in taken):
+        return constant(value)
+    return Recorded(value, current_tape().add(Step(function, value, taken)))
 
 
 def constant(value: Any) -> Any:
@@ -410,8 +463,10 @@ __all__ = [
     "Recorded",
     "TracingError",
     "constant",
+    "fixed",
     "is_recorded",
     "operand_of",
     "recorded",
+    "stepped",
     "values_of",
 ]

@@ -1,8 +1,9 @@
-"""The cost, run once on recorded arrays, and the slopes of all parameters from that."""
+"""The cost, run once on recorded arrays: slopes of all parameters, and changes of them sent forwards, from that."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -10,17 +11,37 @@ import numpy as np
 from fastcheck.engines.difference.runs import naming_the_line
 from fastcheck.engines.difference.state import TracingError
 from fastcheck.engines.graph import creation, methods, ufuncs
-from fastcheck.engines.graph.nodes import Array, Leaf
+from fastcheck.engines.graph.forwards import Flow
+from fastcheck.engines.graph.nodes import Array, Leaf, Node
 from fastcheck.engines.graph.recorded import Recorded
 from fastcheck.engines.graph.tape import Tape
 
-__all__ = ["creation", "methods", "slopes_of"]
+__all__ = ["Recording", "creation", "methods", "record"]
 
 
-def slopes_of(
+@dataclass(frozen=True, slots=True)
+class Recording:
+    """One run of the cost: J, the tape, and the nodes of J and of the leaves on it."""
+
+    value: float
+    tape: Tape
+    result: Node | None
+    leaves: list[Leaf]
+
+    def slopes(self) -> list[Array]:
+        """Return what J makes of every entry of the leaves."""
+        with np.errstate(all="ignore"):
+            return self.tape.slopes(self.result, self.leaves)
+
+    def flow(self) -> Flow:
+        """Return what sends changes of the leaves forwards."""
+        return Flow(self.tape, self.result, self.leaves)
+
+
+def record(
     cost: Callable[[Any], Any], build: Callable[[list[Any]], Any], leaves: Sequence[Array], limit: int
-) -> tuple[float, list[Array]]:
-    """Return J and what it makes of every entry of the leaves, by one run of the cost.
+) -> Recording:
+    """Run the cost once, on recorded arrays.
 
     ``cost`` is called with ``build(arrays)``, arrays standing for the leaves. Raises `TracingError` where it cannot be
     recorded, or where what it computes takes more than ``limit`` bytes.
@@ -36,8 +57,7 @@ def slopes_of(
         if tape.stopped is not None:
             raise tape.stopped
         value, node = _outcome(result, tape)
-    with np.errstate(all="ignore"):
-        return value, tape.slopes(node, nodes)
+    return Recording(value, tape, node, nodes)
 
 
 def _outcome(result: Any, tape: Tape) -> tuple[float, Any]:
@@ -54,7 +74,7 @@ def _outcome(result: Any, tape: Tape) -> tuple[float, Any]:
     if source.size != 1:
         raise TracingError("the cost", f"it returned an array of shape {source.shape}, expected one number.")
     operand = source.operand()
-    return float(np.reshape(source.array, ())), operand if hasattr(operand, "live") else None
+    return float(np.reshape(source.array, ())), operand if isinstance(operand, Node) else None
 
 
 def register_libraries(scipy_is_there: bool) -> None:

@@ -38,7 +38,7 @@ class Tape(Running):
             raise self.refusal("a recorded array", "it was given to another thread.")
         node.number = len(self.nodes)
         self.nodes.append(node)
-        if node.live and isinstance(node.value, np.ndarray):
+        if node.moves and isinstance(node.value, np.ndarray):
             self.held += node.value.nbytes if node.value.base is None else 0
             if self.held > self.limit:
                 raise self.refusal(

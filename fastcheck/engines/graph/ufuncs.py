@@ -14,8 +14,18 @@ from fastcheck.engines.difference.elementwise import (
     SMOOTH_BINARY,
     SMOOTH_UNARY,
 )
-from fastcheck.engines.graph.arithmetic import Choice, Combination, Elementwise, Matmul, Multiply
-from fastcheck.engines.graph.recorded import UFUNC_METHODS, UFUNCS, Recorded, constant, recorded, values_of
+from fastcheck.engines.graph.arithmetic import Combination, Elementwise, Multiply
+from fastcheck.engines.graph.choices import Absolute, Extremum
+from fastcheck.engines.graph.products import Matmul
+from fastcheck.engines.graph.recorded import (
+    UFUNC_METHODS,
+    UFUNCS,
+    Recorded,
+    fixed,
+    recorded,
+    stepped,
+    values_of,
+)
 from fastcheck.engines.graph.tape import current_tape
 
 STEPS = [
@@ -42,6 +52,7 @@ STEPS = [
     "ceil",
     "trunc",
     "rint",
+    "floor_divide",
 ]
 """Functions with few values, whose slope is zero but where they jump."""
 
@@ -62,6 +73,8 @@ def combining(ufunc: np.ufunc, *factors: Any) -> Callable[..., Any]:
 
     def rule(*operands: Any) -> Any:
         value = ufunc(*map(values_of, operands))
+        if value.dtype == np.bool_:
+            return stepped(ufunc, *operands)
         return recorded(value, lambda value, taken: Combination(value, taken, factors), *operands)
 
     return rule
@@ -71,7 +84,7 @@ def stepping(ufunc: np.ufunc) -> Callable[..., Any]:
     """Return what computes a function without slope."""
 
     def rule(*operands: Any) -> Any:
-        return constant(ufunc(*map(values_of, operands)))
+        return stepped(ufunc, *operands)
 
     return rule
 
@@ -84,7 +97,7 @@ def multiply(x: Any, y: Any) -> Any:
 def divide(x: Any, y: Any) -> Any:
     """Record x / y: a multiple of x if y is constant, of 1/y if x is."""
     value = np.divide(values_of(x), values_of(y))
-    if not _live(y):
+    if not _moves(y):
         factor = 1.0 / np.asarray(values_of(y))
         return recorded(value, lambda value, taken: Combination(value, taken, (factor, 0.0)), x, y)
     return recorded(value, functools.partial(Elementwise, "divide"), x, y)
@@ -93,30 +106,25 @@ def divide(x: Any, y: Any) -> Any:
 def power(x: Any, y: Any) -> Any:
     """Record xʸ; the usual whole exponents are products."""
     exponent = values_of(y)
-    if not _live(y) and np.ndim(exponent) == 0:
+    if not _moves(y) and np.ndim(exponent) == 0:
         special = {2.0: np.square, 1.0: np.positive, 0.5: np.sqrt, -1.0: np.reciprocal}.get(float(exponent))
         if special is not None:
             return UFUNCS[special](x)
     return recorded(np.power(values_of(x), exponent), functools.partial(Elementwise, "power"), x, y)
 
 
-def extremum(ufunc: np.ufunc, first: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
-    """Return what records maximum or minimum; ``first`` tells where the first operand is chosen."""
+def extremum(ufunc: np.ufunc) -> Callable[[Any, Any], Any]:
+    """Return what records maximum or minimum."""
 
     def rule(x: Any, y: Any) -> Any:
-        a, b = values_of(x), values_of(y)
-        value = ufunc(a, b)
-        return recorded(value, lambda value, taken: Choice(value, taken, first(a, b)), x, y)
+        return recorded(ufunc(values_of(x), values_of(y)), functools.partial(Extremum, ufunc), x, y)
 
     return rule
 
 
 def absolute(x: Any) -> Any:
     """Record |x|."""
-    a = values_of(x)
-    return recorded(
-        np.absolute(a), lambda value, taken: Combination(value, taken, (np.where(a < 0, -1.0, 1.0),)), x
-    )
+    return recorded(np.absolute(values_of(x)), Absolute, x)
 
 
 def matmul(x: Any, y: Any) -> Any:
@@ -124,14 +132,9 @@ def matmul(x: Any, y: Any) -> Any:
     return recorded(np.matmul(values_of(x), values_of(y)), Matmul, x, y)
 
 
-def floor_divide(x: Any, y: Any) -> Any:
-    """Record x // y."""
-    return constant(np.floor_divide(values_of(x), values_of(y)))
-
-
 def remainder(x: Any, y: Any) -> Any:
     """Record the remainder of x / y."""
-    return np.subtract(x, np.multiply(values_of(floor_divide(x, y)), y))
+    return np.subtract(x, np.multiply(stepped(np.floor_divide, x, y), y))
 
 
 def scatter(sign: float) -> Callable[..., None]:
@@ -140,7 +143,7 @@ def scatter(sign: float) -> Callable[..., None]:
     def rule(x: Any, key: Any, y: Any) -> None:
         if type(x) is not Recorded:
             raise current_tape().refusal("ufunc.at", "it writes a recorded array into a plain one.")
-        key = tuple(map(values_of, key)) if isinstance(key, tuple) else values_of(key)
+        key = tuple(map(fixed, key)) if isinstance(key, tuple) else fixed(key)
         shape = np.shape(x.array[key])
         value = np.multiply(np.broadcast_to(y, shape) if type(y) is not Recorded else y, sign)
         if np.shape(value) != shape:
@@ -150,8 +153,8 @@ def scatter(sign: float) -> Callable[..., None]:
     return rule
 
 
-def _live(x: Any) -> bool:
-    return type(x) is Recorded and x.live
+def _moves(x: Any) -> bool:
+    return type(x) is Recorded and x.moves
 
 
 def register() -> None:
@@ -173,13 +176,11 @@ def register() -> None:
         (np.degrees, (180 / np.pi,)),
     ):
         UFUNCS[ufunc] = combining(ufunc, *factors)
-    for ufunc in (np.maximum, np.fmax):
-        UFUNCS[ufunc] = extremum(ufunc, lambda a, b: (a >= b) | np.isnan(b))
-    for ufunc in (np.minimum, np.fmin):
-        UFUNCS[ufunc] = extremum(ufunc, lambda a, b: (a <= b) | np.isnan(b))
+    for ufunc in (np.maximum, np.fmax, np.minimum, np.fmin):
+        UFUNCS[ufunc] = extremum(ufunc)
     UFUNCS.update({np.multiply: multiply, np.divide: divide, np.power: power, np.float_power: power})
     UFUNCS.update({np.absolute: absolute, np.fabs: absolute, np.matmul: matmul})
-    UFUNCS.update({np.floor_divide: floor_divide, np.remainder: remainder})
+    UFUNCS[np.remainder] = remainder
     UFUNCS[np.vecdot] = lambda x, y, axis=-1: np.sum(np.multiply(x, y), axis=axis)
     UFUNC_METHODS[np.add, "at"] = scatter(1.0)
     UFUNC_METHODS[np.subtract, "at"] = scatter(-1.0)

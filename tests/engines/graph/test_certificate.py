@@ -8,10 +8,10 @@ from scipy import stats
 
 from fastcheck import check
 from fastcheck.engines import DisagreementError
-from fastcheck.engines.difference.elementwise import UFUNCS as FORWARD
 from fastcheck.engines.graph import arithmetic, certificate
 from fastcheck.engines.graph.certificate import NotCertifiedError, chi_square_quantile
 from fastcheck.engines.graph.engine import GraphEngine
+from fastcheck.engines.graph.products import Matmul
 from fastcheck.execution import Execution
 from fastcheck.plan import make_plan
 from fastcheck.problem import pose
@@ -66,43 +66,68 @@ def test_slopes_are_the_gradient():
         np.testing.assert_allclose(estimate.numerical, right[name].ravel(), rtol=0, atol=1e-15)
 
 
-@pytest.mark.parametrize("error", [1.0, 1e-3, 1e-6])
-def test_a_wrong_rule_backwards_is_not_certified(monkeypatch, error):
-    def wrong(self, slope):
-        return [None if share is None else share * (1 + error) for share in right(self, slope)]
+def altered(monkeypatch, kind, rule, error, entry=False):
+    """Make a rule wrong by a relative error, in all entries or in one."""
 
-    right = arithmetic.Matmul.backward
-    monkeypatch.setattr(arithmetic.Matmul, "backward", wrong)
+    def alter(result):
+        if result is None:
+            return None
+        result = np.array(result)
+        if entry:
+            result.flat[0] *= 1 + error
+            return result
+        return result * (1 + error)
+
+    def wrong(self, *arguments):
+        result = right(self, *arguments)
+        return [alter(share) for share in result] if rule == "backward" else alter(result)
+
+    right = getattr(kind, rule)
+    monkeypatch.setattr(kind, rule, wrong)
+
+
+@pytest.mark.parametrize("rule", ["backward", "tangent"])
+@pytest.mark.parametrize("error", [1.0, 1e-3, 1e-6, 1e-9])
+@pytest.mark.parametrize("entry", [False, True])
+@pytest.mark.parametrize("kind", [Matmul, arithmetic.Elementwise, arithmetic.Total])
+def test_a_wrong_rule_in_one_direction_is_not_certified(monkeypatch, kind, error, entry, rule):
+    altered(monkeypatch, kind, rule, error, entry)
     with pytest.raises(NotCertifiedError, match="did not confirm the slopes"):
         estimated(cost, THETA)
 
 
-def test_one_wrong_entry_is_not_certified(monkeypatch):
-    def wrong(self, slope):
-        first, second = right(self, slope)
-        if first is not None:
-            first = np.array(first)
-            first[0, 0] *= 1 + 1e-8
-        return [first, second]
+@pytest.mark.parametrize("error", [1.0, 1e-3, 1e-6, 1e-9])
+def test_a_wrong_measured_slope_is_not_certified(monkeypatch, error):
+    """Backwards and forwards share it: only exact differences tell."""
 
-    right = arithmetic.Matmul.backward
-    monkeypatch.setattr(arithmetic.Matmul, "backward", wrong)
-    with pytest.raises(NotCertifiedError, match="did not confirm the slopes"):
-        estimated(cost, THETA)
+    def wrong(*arguments):
+        found = np.array(measured(*arguments))
+        found.flat[0] *= 1 + error
+        return found
 
-
-def test_a_wrong_measured_slope_is_not_certified(monkeypatch):
-    monkeypatch.setattr(arithmetic, "measured", lambda *arguments: measured(*arguments) * (1 + 1e-7))
-    with pytest.raises(NotCertifiedError):
+    monkeypatch.setattr(arithmetic, "measured", wrong)
+    with pytest.raises(NotCertifiedError, match="other slopes of single operations"):
         estimated(cost, THETA)
 
 
 measured = arithmetic.measured
 
 
-def test_a_wrong_rule_forwards_is_not_certified(monkeypatch):
-    monkeypatch.setitem(FORWARD, np.tanh, FORWARD[np.arctan])
-    with pytest.raises(DisagreementError):
+@pytest.mark.parametrize("error", [1.0, 1e-3, 1e-6])
+def test_a_wrong_exact_difference_is_not_certified(monkeypatch, error):
+    altered(monkeypatch, arithmetic.Elementwise, "difference", error)
+    with pytest.raises(NotCertifiedError):
+        estimated(cost, THETA)
+
+
+@pytest.mark.parametrize("error", [1.0, 1e-3, 1e-6, 1e-8])
+@pytest.mark.parametrize("kind", [Matmul, arithmetic.Total])
+def test_a_rule_that_is_wrong_everywhere_is_not_certified(monkeypatch, kind, error):
+    """Backwards, to first order and exactly: only the cost itself tells."""
+    for rule in ("backward", "tangent", "difference"):
+        if rule in vars(kind):
+            altered(monkeypatch, kind, rule, error)
+    with pytest.raises(NotCertifiedError, match="The cost itself finds another difference"):
         estimated(cost, THETA)
 
 

@@ -26,7 +26,7 @@ from writes_in_place import COSTS
 from fastcheck.engines.difference import TracingError, sweep
 from fastcheck.engines.difference.lifting import LiftedCost
 from fastcheck.engines.difference.session import session_of
-from fastcheck.engines.graph.recording import register_libraries, slopes_of
+from fastcheck.engines.graph.recording import record, register_libraries
 from fastcheck.parameters import read_parameters
 
 STEP = 2.0**-80
@@ -43,9 +43,10 @@ def compare(cost, parameters, most_unknown=1.0):
     leaves = [theta[b.start : b.stop].reshape(b.shape) for b in layout.blocks]
     with session_of(cost), np.errstate(all="ignore"):
         try:
-            value, found = or_lifted(cost, lambda cost: slopes_of(cost, layout.assemble, leaves, 10**9))
+            recording = or_lifted(cost, lambda cost: record(cost, layout.assemble, leaves, 10**9))
         except TracingError:
             return False
+        found = recording.slopes()
         expected, known = [], []
         for leaf in range(len(leaves)):
             swept = or_lifted(cost, swept_as(layout.assemble, leaves, leaf))
@@ -56,8 +57,39 @@ def compare(cost, parameters, most_unknown=1.0):
         np.testing.assert_allclose(f.ravel()[k], e[k], rtol=1e-9, atol=1e-11 * scale)
     with np.errstate(all="ignore"):
         itself = float(cost(layout.assemble([x.copy() for x in leaves])))
-    assert value == pytest.approx(itself, rel=1e-12, abs=1e-13)
+    assert recording.value == pytest.approx(itself, rel=1e-12, abs=1e-13)
+    compare_forwards(recording, found, leaves, lambda moved: cost(layout.assemble(moved)))
     return True
+
+
+def compare_forwards(recording, slopes, leaves, cost):
+    """Assert that changes sent forwards, of any size, are those of the slopes and of the cost itself."""
+    if not all(np.isfinite(s).all() for s in slopes):
+        return
+    rng = np.random.default_rng(0)
+    v = [rng.standard_normal((2, *x.shape)) for x in leaves]
+    with np.errstate(all="ignore"):
+        expected = sum((d * s).reshape(2, -1).sum(1) for d, s in zip(v, slopes, strict=True))
+        size = max(sum(float(np.abs(d * s).sum()) for d, s in zip(v, slopes, strict=True)), 1e-300)
+        flow = recording.flow()
+        np.testing.assert_allclose(flow.tangents(v, 2), expected, rtol=0, atol=1e-11 * size)
+        near = flow.differences([STEP * d for d in v], 2, 2)
+        if not near.kinked:
+            assert near.disagreement < 1e-10
+            assert not near.elsewhere.any()
+            np.testing.assert_allclose(near.change / STEP, expected, rtol=0, atol=1e-9 * size)
+        for step in (0.1, 1e-3):
+            moved = [x + step * d[0] for x, d in zip(leaves, v, strict=True)]
+            large = flow.differences([(m - x)[None] for m, x in zip(moved, leaves, strict=True)], 1, 0)
+            if large.elsewhere[0] or not np.isfinite(large.change[0]):
+                continue
+            try:
+                itself = float(cost([m.copy() for m in moved]))
+            except (ValueError, FloatingPointError, np.linalg.LinAlgError):
+                continue
+            if np.isfinite(itself):
+                rounding = 1e-9 * max(abs(recording.value), abs(itself))
+                assert large.change[0] == pytest.approx(itself - recording.value, rel=1e-6, abs=rounding)
 
 
 def or_lifted(cost, run):
