@@ -133,7 +133,8 @@ def test_a_wrong_rule_is_discovered_and_the_result_is_not_used(monkeypatch):
         return np.sum(np.tanh(w))
 
     gradients = 1 - np.tanh(w) ** 2
-    report = check(cost, w, gradients)
+    assert check(cost, w, gradients).method == "graph"
+    report = check(cost, w, gradients, epsilon=1e-5)
     assert report.passed
     assert report.method == "plain"
     assert "The cost does not confirm the fast engine" in report.notes[0]
