@@ -63,7 +63,8 @@ class Certificate:
     """With probability 1 − ``alpha`` the slopes of every block are right to ``relative`` of the block's norm.
 
     ``agreement`` is how far the cost itself, evaluated plainly at a large step, confirms the same differences; None if
-    its rounding noise hides too much of some block for a joint direction to tell.
+    its rounding noise hides too much of some block for a joint direction to tell. ``noise`` is what that comparison
+    shows of the rounding of J.
     """
 
     relative: float
@@ -71,6 +72,7 @@ class Certificate:
     directions: int
     seed: int
     agreement: float | None
+    noise: float
     forward_passes: int
 
     def __str__(self) -> str:
@@ -123,13 +125,14 @@ def certified(
                 f"Differences along {directions} random directions did not confirm the slopes (to {relative:.1e} of a "
                 "block): they were computed one by one."
             )
-        agreement, passes = _confirmed(runner, flow, [v[0] for v in moves], unit)
+        agreement, cost_noise, passes = _confirmed(runner, flow, [v[0] for v in moves], unit)
     return Certificate(
         relative=relative,
         alpha=alpha,
         directions=directions,
         seed=seed,
         agreement=agreement if agreement is not None and agreement < SEEN else None,
+        noise=cost_noise,
         forward_passes=passes,
     )
 
@@ -150,8 +153,8 @@ def _bound(residuals: Vector, blocks: int, unit: float, alpha: float) -> float:
 
 def _confirmed(
     runner: Runner, flow: Flow, direction: Sequence[Vector], unit: float
-) -> tuple[float | None, int]:
-    """Return how far the cost itself confirms a large difference, and the forward passes spent.
+) -> tuple[float | None, float, int]:
+    """Return how far the cost itself confirms a large difference, its rounding noise, and the forward passes spent.
 
     None where it takes another way at any step. Raises `NotCertifiedError` if it does not, if measured slopes are not
     those of a tiny step, and at kinks.
@@ -174,8 +177,8 @@ def _confirmed(
         itself, passes = evaluated_away(problem, end) - problem.value, passes + 1
         if np.isfinite(itself):
             gain = step * _per_step(problem, direction) * unit
-            return _agreement(runner, float(found.change[-1]), itself, gain), passes
-    return None, passes
+            return *_agreement(runner, float(found.change[-1]), itself, gain), passes
+    return None, runner.noise, passes
 
 
 def _expect_smooth(found: Differences) -> None:
@@ -189,19 +192,24 @@ def _expect_smooth(found: Differences) -> None:
         )
 
 
-def _agreement(runner: Runner, found: float, itself: float, gain: float) -> float:
-    """Return how far two ways of computing a difference agree; ``gain`` is what the slopes make of the step."""
-    value = runner.problem.value
+def _agreement(runner: Runner, found: float, itself: float, gain: float) -> tuple[float, float]:
+    """Return how far two ways of computing a difference agree, and the rounding noise of J that they show.
+
+    ``gain`` is what the slopes make of the step. The noise is measured only where they differ by more than rounding in
+    smooth functions.
+    """
+    value, apart, size = runner.problem.value, abs(found - itself), max(abs(found), gain)
     highest = max(abs(value), abs(value + itself))
-    noise = max(runner.noise, declared_noise(runner.problem)) * (highest / abs(value) if value else 1.0)
-    noise += 2 * float(np.finfo(float).eps) * highest
-    apart, size = abs(found - itself), max(abs(found), gain)
+    noise = apart + 2 * float(np.finfo(float).eps) * highest
+    if apart > SAME_DIFFERENCE * size:
+        noise = max(runner.noise, declared_noise(runner.problem)) * (highest / abs(value) if value else 1.0)
+        noise += 2 * float(np.finfo(float).eps) * highest
     if apart > NOISE_MARGIN * noise + SAME_DIFFERENCE * size:
         raise NotCertifiedError(
             f"The cost itself finds another difference along a random direction (by {apart / size:.1e} "
             "of it) than what was recorded of it."
         )
-    return max(apart / size, noise / gain)
+    return max(apart / size, noise / gain), noise
 
 
 def _end(problem: Problem, direction: Sequence[Vector], step: float) -> Vector:

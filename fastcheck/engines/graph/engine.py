@@ -19,7 +19,6 @@ from fastcheck.engines.difference.verification import chosen_directions, look_al
 from fastcheck.engines.graph.certificate import NotCertifiedError, certified
 from fastcheck.engines.graph.nodes import Array
 from fastcheck.engines.graph.recording import Recording, record, register_libraries
-from fastcheck.engines.noise import noise_of_lines
 from fastcheck.engines.slopes import STEP, UNDERFLOW, block_bound, jittered
 from fastcheck.engines.verification import unconfirmed_notes
 from fastcheck.execution import Execution, one_blas_thread
@@ -47,20 +46,20 @@ class GraphEngine:
         """
         if plan.epsilon not in (None, STEP):
             raise DisagreementError(f"ε = {plan.epsilon:g} was asked for, and slopes have no step.")
-        cost, (noise, passes) = problem.evaluator.cost, noise_of_lines(problem, 1)
+        cost = problem.evaluator.cost
         if 0 < abs(problem.value) < UNDERFLOW:
             raise DisagreementError(f"J = {problem.value:g} is too small: its differences would underflow.")
         register_libraries("scipy.special" in sys.modules)
         attempt, tally = problem.counted()
         with session_of(cost) as session:
             try:
-                runner = Runner(attempt, execution, cost, noise, session.kept)
-                return _estimate(runner, plan, use, passes)
+                runner = Runner(attempt, execution, cost, None, session.kept)
+                return _estimate(runner, plan, use, 0)
             except TracingError as first:
                 session.kept.restore()
                 try:
-                    lifted = Runner(problem, execution, LiftedCost(cost), noise, session.kept)
-                    return _estimate(lifted, plan, use, passes + tally.passes)
+                    lifted = Runner(problem, execution, LiftedCost(cost), None, session.kept)
+                    return _estimate(lifted, plan, use, tally.passes)
                 except TracingError:
                     raise first from None
 
@@ -69,23 +68,22 @@ def _estimate(runner: Runner, plan: Plan, use: Callable[[Estimate], T], spent: i
     problem = runner.problem
     recording = _recorded(runner, problem.theta)
     here = _slopes(recording)
-    noise = _apart(here, problem.claims)
-    if noise is None:
+    noise, seen = None, _apart(here, problem.claims)
+    if seen is None:
+        noise = runner.noise
         beside = _slopes(_recorded(runner, jittered(problem.theta)))
-        noise = [float(np.max(np.abs(x - y), initial=0.0)) for x, y in zip(here, beside, strict=True)]
+        seen = [float(np.max(np.abs(x - y), initial=0.0)) for x, y in zip(here, beside, strict=True)]
     typical = [root_mean_square(slopes.reshape(-1)) for slopes in here]
-    _expect_quiet(problem, typical, noise)
-    bounds = [
-        block_bound(size, seen, runner.relative_noise, problem.nondeterminism)
-        for size, seen in zip(typical, noise, strict=True)
-    ]
-    noisiest = max((bound.relative for bound in bounds), default=0.0)
+    _expect_quiet(problem, typical, seen)
+    noisiest = max((bound.relative for bound in _bounds(problem, typical, seen, noise)), default=0.0)
     certificate = certified(runner, recording, here, noisiest, seed=plan.seed)
+    noise = certificate.noise if noise is None else noise
+    bounds = _bounds(problem, typical, seen, noise)
     notes: tuple[str, ...] = ()
     if certificate.agreement is None:
         notes, passes = _confirm_blocks(runner, plan, here)
         spent += passes
-    results = _estimates(runner, plan, here, bounds, use)
+    results = _estimates(runner, plan, here, bounds, noise, use)
     return Estimates(
         method=GraphEngine.name,
         results=results,
@@ -93,6 +91,16 @@ def _estimate(runner: Runner, plan: Plan, use: Callable[[Estimate], T], spent: i
         notes=notes,
         certified=str(certificate),
     )
+
+
+def _bounds(
+    problem: Problem, typical: Sequence[float], seen: Sequence[float], noise: float | None
+) -> list[Bound]:
+    relative = noise / abs(problem.value) if noise and problem.value else 0.0
+    return [
+        block_bound(size, change, relative, problem.nondeterminism)
+        for size, change in zip(typical, seen, strict=True)
+    ]
 
 
 def _apart(slopes: Sequence[Array], claims: Sequence[Array]) -> list[float] | None:
@@ -165,6 +173,7 @@ def _estimates(
     plan: Plan,
     slopes: Sequence[Array],
     bounds: Sequence[Bound],
+    noise: float,
     use: Callable[[Estimate], T],
 ) -> tuple[T, ...]:
     results = []
@@ -180,7 +189,7 @@ def _estimates(
                         lower=found,
                         upper=found,
                         bound=bounds[number],
-                        noise=runner.noise,
+                        noise=noise,
                         plain=np.zeros(0, dtype=np.intp),
                         shaken=functools.partial(runner.shaken_coordinates, part),
                     )
