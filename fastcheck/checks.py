@@ -182,7 +182,7 @@ def check(
             report = screened_problem(problem, options, execution, method, start, locate_after_screening)
             return dataclasses.replace(report, notes=(*report.notes, *_why_screened(problem, coordinates)))
         everything = "all" if coordinates is None else coordinates
-        plan = make_plan(problem.layout, problem.theta, everything, epsilon, seed)
+        plan = make_plan(problem.layout, problem.theta, everything, epsilon, seed, tolerance)
         estimates = engine.estimate(
             problem,
             plan,
@@ -217,7 +217,7 @@ def check(
             *evenness_note(judged),
             *notes,
             *at_step,
-            *kink_notes(kinked, estimates.kinks),
+            *kink_notes(kinked, estimates.kinks, estimates.said_of_kinks),
         ),
         unseen=unseen,
         certified=estimates.certified,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -97,13 +97,18 @@ def _compared_at_step(problem: Problem, first: Estimate) -> Comparison:
     )
 
 
-def kink_notes(coordinates: int, places: tuple[KinkPlace, ...]) -> tuple[str, ...]:
-    """Return the sentence about coordinates at kinks, if there are any; a line that ran several times is named once."""
-    if not coordinates:
+def kink_notes(
+    coordinates: int, places: tuple[KinkPlace, ...], said: Callable[[int], str] | None = None
+) -> tuple[str, ...]:
+    """Return the sentence about coordinates at kinks, if there are any; a line that ran several times is named once.
+
+    ``said`` is what is said of so many coordinates if their claims were judged together.
+    """
+    if not coordinates and not (said and places):
         return ()
     named = list(dict.fromkeys(map(str, places)))
     where = "".join(f" {place}." for place in named[:KINKS_NAMED])
     more = f" And in {len(named) - KINKS_NAMED} more places." if len(named) > KINKS_NAMED else ""
     at = "1 coordinate is at a kink" if coordinates == 1 else f"{coordinates:,} coordinates are at kinks"
     at += ", where any claim between the one-sided slopes is right."
-    return (at + where + more,)
+    return ((at if said is None else said(coordinates)) + where + more,)

@@ -20,6 +20,9 @@ from fastcheck.sampling import COVERED
 Coordinates = NDArray[np.intp]
 
 
+TOLERANCE = 1e-7
+"""Relative error that claims may have unless told otherwise."""
+
 ROUNDING = 1e-12
 """A tenth of thirty is three: products of a fraction and a size are rounded by less than this part."""
 
@@ -63,12 +66,13 @@ class Plan:
     """The coordinates to check, block by block, and the step ε.
 
     ``parts`` are those blocks of which any are checked, in their order. ``epsilon`` None leaves the step to the
-    engine. ``seed`` is the one that drew the sample.
+    engine. ``seed`` is the one that drew the sample. ``tolerance`` is what claims may be off by, relatively.
     """
 
     parts: tuple[Part, ...]
     epsilon: float | None
     seed: int
+    tolerance: float = TOLERANCE
 
     @property
     def size(self) -> int:
@@ -87,7 +91,14 @@ class Plan:
         return np.concatenate([part.block.start + part.at(slice(0, part.size)) for part in self.parts])
 
 
-def make_plan(layout: Layout, theta: Vector, coordinates: Any, epsilon: float | None, seed: int) -> Plan:
+def make_plan(
+    layout: Layout,
+    theta: Vector,
+    coordinates: Any,
+    epsilon: float | None,
+    seed: int,
+    tolerance: float = TOLERANCE,
+) -> Plan:
     """Choose the coordinates and validate the step.
 
     ``coordinates`` is ``"all"``; a number of coordinates per block, all of those that have fewer; a fraction of each
@@ -104,7 +115,9 @@ def make_plan(layout: Layout, theta: Vector, coordinates: Any, epsilon: float | 
     if epsilon is not None:
         for part in parts:
             _validate_step(layout, theta, part, epsilon)
-    return Plan(parts=parts, epsilon=None if epsilon is None else float(epsilon), seed=int(seed))
+    return Plan(
+        parts=parts, epsilon=None if epsilon is None else float(epsilon), seed=int(seed), tolerance=tolerance
+    )
 
 
 def _choose(layout: Layout, coordinates: Any, seed: int) -> list[Part]:

@@ -78,8 +78,9 @@ class Estimate:
 class Estimates(Generic[T]):
     """What became of the estimates of all parts, in their order, and how they were made.
 
-    ``notes`` are sentences for the report, ``kinks`` the places in the cost where kinks were met, where they are known,
-    ``certified`` what was certified of them, and how.
+    ``notes`` are sentences for the report, ``kinks`` the places in the cost where kinks were met, where they are
+    known, ``certified`` what was certified of them, and how. ``said_of_kinks`` returns the sentence about so many
+    coordinates at kinks, where their claims were judged together.
     """
 
     method: str
@@ -88,6 +89,7 @@ class Estimates(Generic[T]):
     notes: tuple[str, ...] = ()
     kinks: tuple[KinkPlace, ...] = ()
     certified: str | None = None
+    said_of_kinks: Callable[[int], str] | None = None
 
 
 class DisagreementError(FastcheckError):

@@ -16,7 +16,6 @@ from fastcheck.engines import DisagreementError
 from fastcheck.engines.difference.runs import Runner
 from fastcheck.engines.graph.forwards import Differences, Flow
 from fastcheck.engines.graph.nodes import Array
-from fastcheck.engines.graph.recording import Recording
 from fastcheck.engines.noise import declared_noise
 from fastcheck.engines.slopes import STEP
 from fastcheck.engines.verification import evaluated_away
@@ -87,7 +86,7 @@ class Certificate:
 
 def certified(
     runner: Runner,
-    recording: Recording,
+    flow: Flow,
     slopes: Sequence[Array],
     noise: float,
     *,
@@ -109,22 +108,8 @@ def certified(
     Raises `NotCertifiedError` if kinks are met, if the bound is neither below `CERTAIN` nor explained by rounding, if a
     measured slope is wrong, or if the cost itself disagrees.
     """
-    scales = _scales(slopes)
-    unit = min(scales, default=1.0)
-    moves, expected = [], np.zeros(directions)
-    for number, (block, scale) in enumerate(zip(slopes, scales, strict=True)):
-        v = normal_numbers(directions * block.size, seed, number).reshape(directions, block.size)
-        v *= unit / scale
-        expected += v @ block.reshape(-1)
-        moves.append(v)
-    flow = recording.flow()
     with np.errstate(all="ignore"), one_blas_thread():
-        relative = _bound(expected - flow.tangents(moves, directions), len(slopes), unit, alpha)
-        if not relative <= max(CERTAIN, ROUNDING_MARGIN * noise):
-            raise NotCertifiedError(
-                f"Differences along {directions} random directions did not confirm the slopes (to {relative:.1e} of a "
-                "block): they were computed one by one."
-            )
+        relative, moves, unit = expect_confirmed(flow, slopes, seed, noise, directions, alpha)
         agreement, cost_noise, passes = _confirmed(runner, flow, [v[0] for v in moves], unit)
     return Certificate(
         relative=relative,
@@ -135,6 +120,35 @@ def certified(
         noise=cost_noise,
         forward_passes=passes,
     )
+
+
+def expect_confirmed(
+    flow: Flow,
+    slopes: Sequence[Array],
+    seed: int,
+    noise: float,
+    directions: int = DIRECTIONS,
+    alpha: float = ALPHA,
+) -> tuple[float, list[Array], float]:
+    """Return how well random directions confirm slopes, the directions, and by which unit they are scaled.
+
+    Raises `NotCertifiedError` if they do not.
+    """
+    scales = _scales(slopes)
+    unit = min(scales, default=1.0)
+    moves, expected = [], np.zeros(directions)
+    for number, (block, scale) in enumerate(zip(slopes, scales, strict=True)):
+        v = normal_numbers(directions * block.size, seed, number).reshape(directions, block.size)
+        v *= unit / scale
+        expected += v @ block.reshape(-1)
+        moves.append(v)
+    relative = _bound(expected - flow.tangents(moves, directions), len(slopes), unit, alpha)
+    if not relative <= max(CERTAIN, ROUNDING_MARGIN * noise):
+        raise NotCertifiedError(
+            f"Differences along {directions} random directions did not confirm the slopes (to {relative:.1e} of a "
+            "block): they were computed one by one."
+        )
+    return relative, moves, unit
 
 
 def _scales(slopes: Sequence[Array]) -> list[float]:
@@ -167,8 +181,8 @@ def _confirmed(
             end[block.start : block.stop] - problem.theta[block.start : block.stop]
             for block in problem.layout.blocks
         ]
-        near = 1 if number == 0 else 0
-        members = [np.stack([t, far]) if near else far[None] for t, far in zip(tiny, large, strict=True)]
+        near = 0 if number else 2 if flow.known else 1  # at kinks, to both sides
+        members = [np.stack([*(t, -t)[:near], far]) for t, far in zip(tiny, large, strict=True)]
         found = flow.differences(members, near + 1, near)
         if near:
             _expect_smooth(found)

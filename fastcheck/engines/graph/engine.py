@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 
 import numpy as np
 
@@ -17,14 +18,18 @@ from fastcheck.engines.difference.session import session_of
 from fastcheck.engines.difference.state import TracingError
 from fastcheck.engines.difference.verification import chosen_directions, look_along
 from fastcheck.engines.graph.certificate import NotCertifiedError, certified
+from fastcheck.engines.graph.kinks import kinks_of
 from fastcheck.engines.graph.nodes import Array
 from fastcheck.engines.graph.recording import Recording, record, register_libraries
+from fastcheck.engines.graph.settled import Settled, settle
+from fastcheck.engines.graph.ties import JumpError
+from fastcheck.engines.rounding import Shaken
 from fastcheck.engines.slopes import STEP, UNDERFLOW, block_bound, jittered
 from fastcheck.engines.verification import unconfirmed_notes
 from fastcheck.execution import Execution, one_blas_thread
 from fastcheck.norms import root_mean_square
 from fastcheck.parameters import Vector
-from fastcheck.plan import Part, Plan
+from fastcheck.plan import Coordinates, Part, Plan
 from fastcheck.problem import Problem
 
 LIKE_ROUNDING = 1e-11
@@ -67,30 +72,54 @@ class GraphEngine:
 def _estimate(runner: Runner, plan: Plan, use: Callable[[Estimate], T], spent: int) -> Estimates[T]:
     problem = runner.problem
     recording = _recorded(runner, problem.theta)
-    here = _slopes(recording)
-    noise, seen = None, _apart(here, problem.claims)
-    if seen is None:
-        noise = runner.noise
-        beside = _slopes(_recorded(runner, jittered(problem.theta)))
+    settled = _settled(runner, plan, recording)
+    flow = recording.flow() if settled is None else settled.flow
+    here = _slopes(recording) if settled is None else settled.slopes
+    noise, apart = None, _apart(here, problem.claims)
+    if settled is not None:
+        noise, seen = runner.noise, settled.seen
+    elif apart is not None:
+        seen = apart
+    else:
+        noise, beside = runner.noise, _slopes(_recorded(runner, jittered(problem.theta)))
         seen = [float(np.max(np.abs(x - y), initial=0.0)) for x, y in zip(here, beside, strict=True)]
     typical = [root_mean_square(slopes.reshape(-1)) for slopes in here]
     _expect_quiet(problem, typical, seen)
     noisiest = max((bound.relative for bound in _bounds(problem, typical, seen, noise)), default=0.0)
-    certificate = certified(runner, recording, here, noisiest, seed=plan.seed)
+    certificate = certified(runner, flow, here, noisiest, seed=plan.seed)
     noise = certificate.noise if noise is None else noise
     bounds = _bounds(problem, typical, seen, noise)
     notes: tuple[str, ...] = ()
     if certificate.agreement is None:
         notes, passes = _confirm_blocks(runner, plan, here)
         spent += passes
-    results = _estimates(runner, plan, here, bounds, noise, use)
+    results = _estimates(runner, plan, here, bounds, noise, settled, use)
     return Estimates(
         method=GraphEngine.name,
         results=results,
         forward_passes=runner.passes + spent + certificate.forward_passes,
         notes=notes,
+        kinks=() if settled is None else settled.places,
         certified=str(certificate),
+        said_of_kinks=None if settled is None else settled.said,
     )
+
+
+def _settled(runner: Runner, plan: Plan, recording: Recording) -> Settled | None:
+    """Return the choice at kinks that is nearest to the claim; None if θ stands on none."""
+    problem = runner.problem
+    with np.errstate(all="ignore"), one_blas_thread():
+        try:
+            kinks = kinks_of(recording, plan.seed)
+        except JumpError:
+            raise NotCertifiedError("J jumps at θ: slopes were computed one by one.") from None
+    if kinks is None:
+        return None
+    if not problem.claims:
+        raise NotCertifiedError("θ stands on a kink: slopes were computed one by one.")
+    beside = _recorded(runner, jittered(problem.theta), tuple(kinks.ties))
+    with np.errstate(all="ignore"), one_blas_thread():
+        return settle(problem, plan, kinks, beside, runner.relative_noise, plan.seed)
 
 
 def _bounds(
@@ -117,13 +146,14 @@ def _apart(slopes: Sequence[Array], claims: Sequence[Array]) -> list[float] | No
     return apart if claims else None
 
 
-def _recorded(runner: Runner, theta: Vector) -> Recording:
+def _recorded(runner: Runner, theta: Vector, named: Container[int] = ()) -> Recording:
     """Return the recorded cost at θ, or beside it."""
     problem = runner.problem
     leaves = [theta[block.start : block.stop].reshape(block.shape) for block in problem.layout.blocks]
     runner.begin()
     with one_blas_thread():
-        recording = record(runner.cost, problem.layout.assemble, leaves, runner.execution.max_memory // 2)
+        limit = runner.execution.max_memory // 2
+        recording = record(runner.cost, problem.layout.assemble, leaves, limit, named)
     runner.put_back()
     if theta is problem.theta:
         runner.confirm(np.array([recording.value]))
@@ -174,28 +204,51 @@ def _estimates(
     slopes: Sequence[Array],
     bounds: Sequence[Bound],
     noise: float,
+    settled: Settled | None,
     use: Callable[[Estimate], T],
 ) -> tuple[T, ...]:
     results = []
     with runner.execution.tracking(plan.size) as advance:
         for part in plan.parts:
             number, found = runner.problem.layout.number(part.block), _of_part(runner, slopes, part)
+            lower, upper = _around(runner, settled, part, found)
             advance(part.size)
             results.append(
                 use(
                     Estimate(
                         part=part,
                         numerical=found,
-                        lower=found,
-                        upper=found,
+                        lower=lower,
+                        upper=upper,
                         bound=bounds[number],
                         noise=noise,
                         plain=np.zeros(0, dtype=np.intp),
-                        shaken=functools.partial(runner.shaken_coordinates, part),
+                        shaken=functools.partial(_shaken, runner, settled, part),
                     )
                 )
             )
     return tuple(results)
+
+
+def _around(runner: Runner, settled: Settled | None, part: Part, found: Vector) -> tuple[Vector, Vector]:
+    """Return the least and the largest slopes that count as right."""
+    if settled is None or settled.together:
+        return found, found
+    low, high = (_of_part(runner, side, part) for side in (settled.lower, settled.upper))
+    return (low, high) if (low < high).any() else (found, found)
+
+
+def _shaken(runner: Runner, settled: Settled | None, part: Part, places: Coordinates) -> Shaken | None:
+    """Return the slopes at some places with other roundings; at kinks, those of the choice that was made."""
+    shaken = runner.shaken_coordinates(part, places)
+    if shaken is None or settled is None:
+        return shaken
+    number, slopes = runner.problem.layout.number(part.block), shaken.slopes.copy()
+    low, high, chosen = (
+        side[number].reshape(-1)[places] for side in (settled.lower, settled.upper, settled.slopes)
+    )
+    slopes[:, low < high] = chosen[low < high]
+    return dataclasses.replace(shaken, slopes=slopes)
 
 
 __all__ = ["GraphEngine", "TracingError"]

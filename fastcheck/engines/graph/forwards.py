@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import copy
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,10 +11,20 @@ from numpy.typing import NDArray
 
 from fastcheck.engines.graph.arithmetic import Elementwise
 from fastcheck.engines.graph.movement import Open, Read, Write
-from fastcheck.engines.graph.nodes import Array, Leaf, Node
+from fastcheck.engines.graph.nodes import Array, Leaf, Moves, Node
 from fastcheck.engines.graph.steps import Guard
 from fastcheck.engines.graph.tape import Tape
 from fastcheck.parameters import Vector
+
+Tangent = Callable[[Node, Moves, int], Array]
+"""How a node moves along some directions, to first order."""
+
+Known = Callable[[Moves, Array], float]
+"""How far tiny differences of a node that stands on kinks, given the moves of its operands, are from what is known."""
+
+
+def _tangent(node: Node, moves: Moves, many: int) -> Array:
+    return node.tangent(moves, many)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +47,8 @@ class Flow:
     def __init__(self, tape: Tape, result: Node | None, leaves: Sequence[Leaf]) -> None:
         self.tape, self.result, self.leaves = tape, result, leaves
         self.nodes, self.last_use = self._needed()
+        self.tangent: Tangent = _tangent
+        self.known: Mapping[int, Known] = {}
 
     def _needed(self) -> tuple[list[Node], dict[int, list[int]]]:
         """Return the nodes in their order, and which moves are used last by each."""
@@ -60,12 +73,18 @@ class Flow:
                         last_use.setdefault(node.number, []).append(x.number)
         return nodes[::-1], last_use
 
+    def standing_on(self, tangent: Tangent, known: Mapping[int, Known]) -> Flow:
+        """Return the same for a θ on kinks: ``tangent`` tells how nodes move, and what is known of nodes is no kink."""
+        flow = copy.copy(self)
+        flow.tangent, flow.known = tangent, known
+        return flow
+
     def tangents(self, moves: Sequence[Array], many: int) -> Vector:
         """Return ``many`` changes of J to first order; ``moves[k]`` are those of leaf k, as many of its shape."""
         swept = _Swept(self, moves, many)
         for node, operands in swept.nodes():
             if node.live:
-                swept.moves[node.number] = node.tangent(operands, many)
+                swept.moves[node.number] = self.tangent(node, operands, many)
         return swept.result()
 
     def differences(self, moves: Sequence[Array], many: int, tiny: int) -> Differences:
@@ -74,11 +93,14 @@ class Flow:
         elsewhere, kinked, disagreement = np.zeros(many, dtype=bool), False, 0.0
         for node, operands in swept.nodes():
             near = [None if move is None else move[first] for move in operands]
-            kinked = kinked or (tiny > 0 and node.kinked(near))
+            known = self.known.get(node.number)
+            kinked = kinked or (tiny > 0 and known is None and node.kinked(near))
             if isinstance(node, Guard):
                 elsewhere |= node.differs(operands, many)
                 continue
             change = node.difference(operands, many)
+            if tiny and known is not None:
+                disagreement = max(disagreement, known(near, change[first]))
             if tiny and isinstance(node, Elementwise) and node.live:
                 disagreement = max(disagreement, node.disagreement(near, change[first]))
             swept.moves[node.number] = change

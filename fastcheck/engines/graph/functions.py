@@ -145,7 +145,9 @@ def extreme(function: Callable[..., Any], index: Callable[..., Any]) -> Callable
             picked = np.take_along_axis(flat, index(first, axis=-1)[..., None], -1)
             return picked.reshape(np.shape(value))
 
-        result = recorded(value, lambda value, taken: Selected(value, taken[0], places), x)
+        result = recorded(
+            value, lambda value, taken: Selected(value, taken[0], places, axes, function.__name__), x
+        )
         if initial is NOTHING:
             return result
         return (np.maximum if function is np.max else np.minimum)(result, initial)
@@ -346,12 +348,15 @@ def ordered(function: Callable[..., Any], index: Callable[..., Any]) -> Callable
             axis, arguments = arguments[0], arguments[1:]
         x = np.ravel(x) if axis is None else array(x)
         at = -1 if axis is None else axis
+        axes = axes_of(at, x.ndim)
 
         def places(values: Any) -> Any:
             return np.take_along_axis(layout.numbers(values.shape), index(values, *arguments, axis=at), at)
 
         value = np.take(values_of(x), places(values_of(x)))
-        return recorded(value, lambda value, taken: Selected(value, taken[0], places), x)
+        return recorded(
+            value, lambda value, taken: Selected(value, taken[0], places, axes, function.__name__), x
+        )
 
     return rule
 

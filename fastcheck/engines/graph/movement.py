@@ -113,22 +113,45 @@ class Pick(Node):
 
 
 class Selected(Pick):
-    """Entries that the values of x select, as the largest or the sorted ones: ``places`` of x are their positions."""
+    """Entries of x that its values select: the largest along some ``axes``, or those that are sorted along one.
 
-    __slots__ = ("places",)
+    ``places`` of values are the positions of those that they select, ``name`` is the function that does.
+    """
 
-    def __init__(self, value: Any, x: Node, places: Callable[[Array], Positions]) -> None:
+    __slots__ = ("axes", "name", "places")
+
+    def __init__(
+        self,
+        value: Any,
+        x: Node,
+        places: Callable[[Array], Positions],
+        axes: tuple[int, ...],
+        name: str,
+    ) -> None:
         super().__init__(value, x, lambda: places(np.asarray(x.value)))
-        self.places = places
+        self.places, self.axes, self.name = places, axes, name
+
+    @property
+    def sorts(self) -> bool:
+        """Whether all entries are selected, in an order."""
+        return self.name in ("sort", "partition")
+
+    def has_equal(self) -> bool:
+        """Whether some entries that are equal could be selected for each other."""
+        x = np.asarray(plain(self.operands[0]))
+        if self.sorts:
+            return bool((np.diff(np.sort(x, axis=self.axes[0]), axis=self.axes[0]) == 0).any())
+        lengths = [1 if k in self.axes else n for k, n in enumerate(x.shape)]
+        return bool(((x == np.reshape(self.value, lengths)).sum(axis=self.axes) > 1).any())
 
     def difference(self, moves: Moves, many: int) -> Array:
         """Return how the selected entries change: at their new values, others may be selected."""
         move = moves[0]
         assert move is not None
         x, here = np.asarray(plain(self.operands[0])), self.positions
-        result = np.empty((many, *np.shape(self.value)))
+        result, equal = np.empty((many, *np.shape(self.value))), self.has_equal()
         for k in range(many):
-            there = self.places(x + move[k])
+            there = self.places(_ranked(x + move[k], move[k]) if equal else x + move[k])
             result[k] = np.where(
                 there == here,
                 np.take(move[k], here),
@@ -149,6 +172,15 @@ class Selected(Pick):
                 if (np.take(ranks, there) != np.take(ranks, here)).any():
                     return True
         return False
+
+
+def _ranked(values: Array, move: Array) -> Array:
+    """Return numbers in the order of values, those of equal ones in the order of their moves."""
+    order = np.lexsort((move.ravel(), values.ravel()))
+    pairs = np.stack([values.ravel()[order], move.ravel()[order]])
+    ranks = np.empty(order.size)
+    ranks[order] = np.cumsum(np.concatenate([[False], (pairs[:, 1:] != pairs[:, :-1]).any(axis=0)]))
+    return ranks.reshape(values.shape)
 
 
 class Join(Node):

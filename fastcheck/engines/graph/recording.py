@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -39,14 +39,19 @@ class Recording:
 
 
 def record(
-    cost: Callable[[Any], Any], build: Callable[[list[Any]], Any], leaves: Sequence[Array], limit: int
+    cost: Callable[[Any], Any],
+    build: Callable[[list[Any]], Any],
+    leaves: Sequence[Array],
+    limit: int,
+    named: Container[int] = (),
 ) -> Recording:
     """Run the cost once, on recorded arrays.
 
     ``cost`` is called with ``build(arrays)``, arrays standing for the leaves. Raises `TracingError` where it cannot be
-    recorded, or where what it computes takes more than ``limit`` bytes.
+    recorded, or where what it computes takes more than ``limit`` bytes. The tape will tell the user's lines of nodes
+    whose numbers are ``named``.
     """
-    tape = Tape(limit)
+    tape = Tape(limit, named)
     with tape, naming_the_line(), np.errstate(all="ignore"):
         nodes, arrays = [], []
         for values in leaves:

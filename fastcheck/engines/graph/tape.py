@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Container, Iterable, Sequence
 from typing import Any
 
 import numpy as np
 
-from fastcheck.engines.difference.state import Running, TracingError, current_trace
+from fastcheck.engines.difference.state import Running, TracingError, blame, current_trace
 from fastcheck.engines.graph.arithmetic import Combination, Elementwise, Multiply
 from fastcheck.engines.graph.movement import Open, Read, Section, Write
 from fastcheck.engines.graph.nodes import Array, Leaf, Node, Slopes
@@ -16,20 +16,31 @@ from fastcheck.engines.graph.nodes import Array, Leaf, Node, Slopes
 ENTRYWISE = (Elementwise, Multiply, Combination)
 """Operations each entry of whose result depends on one entry of an operand."""
 
+Shares = Iterable[tuple[Any, Array | None]]
+"""Operands, and what J makes of them by one operation."""
+
+Share = Callable[[Node, Array | None], Shares]
+"""How a node shares what J makes of its result."""
+
 MOST_NODES = 500_000
 """Operations that are recorded at most: a longer cost is left to other engines."""
 
 
 class Tape(Running):
-    """What one run of the cost wrote down; ``limit`` is how many bytes its values may take."""
+    """What one run of the cost wrote down; ``limit`` is how many bytes its values may take.
 
-    __slots__ = ("buffers", "held", "limit", "nodes", "thread")
+    ``lines`` are the user's lines in which nodes were added whose numbers are ``named``: file, number and text.
+    """
 
-    def __init__(self, limit: int) -> None:
+    __slots__ = ("buffers", "held", "limit", "lines", "named", "nodes", "thread")
+
+    def __init__(self, limit: int, named: Container[int] = ()) -> None:
         super().__init__()
         self.nodes: list[Node] = []
         self.buffers: list[int] = []
         self.limit, self.held = limit, 0
+        self.named = named
+        self.lines: dict[int, tuple[str, int, str]] = {}
         self.thread = threading.get_ident()
 
     def add(self, node: Any) -> Any:
@@ -38,6 +49,8 @@ class Tape(Running):
             raise self.refusal("a recorded array", "it was given to another thread.")
         node.number = len(self.nodes)
         self.nodes.append(node)
+        if node.number in self.named:
+            self.lines[node.number] = blame()
         if node.moves and isinstance(node.value, np.ndarray):
             self.held += node.value.nbytes if node.value.base is None else 0
             if self.held > self.limit:
@@ -54,13 +67,19 @@ class Tape(Running):
 
     def slopes(self, result: Node | None, leaves: Sequence[Leaf]) -> list[Array]:
         """Return what the result makes of every entry of the leaves: float64 arrays of their shapes."""
-        slopes = self._swept(result, leaves, careful=False)
+        slopes = self.sent_back(result, leaves, _shares)
         if all(np.isfinite(s).all() for s in slopes):
             return slopes
-        return self._swept(result, leaves, careful=True)
+        return self.sent_back(result, leaves, _finite_shares)
 
-    def _swept(self, result: Node | None, leaves: Sequence[Leaf], careful: bool) -> list[Array]:
-        """Return the slopes; if ``careful``, what J makes nothing of has no slope, though its own be infinite."""
+    def sent_back(
+        self, result: Node | None, leaves: Sequence[Leaf], share: Share, sources: Container[int] = ()
+    ) -> list[Array]:
+        """Return what reaches the leaves, if each node shares what reaches it as ``share`` tells.
+
+        It starts with 1 at the result, if there is one, and with what nodes with the numbers ``sources`` share even
+        if nothing reaches them.
+        """
         found = Slopes(len(self.nodes))
         if result is not None and result.live:
             found.add(result, np.ones(np.shape(result.value)))
@@ -71,23 +90,35 @@ class Tape(Running):
                 node.add_to(found)
                 continue
             slope = found.take(node) if node.live else None
-            if slope is None:
+            if slope is None and node.number not in sources:
                 continue
-            if isinstance(node, Read):
+            if slope is not None and isinstance(node, Read):
                 node.add_to(slope, found, self.buffers[node.buffer])
-            elif isinstance(node, Section):
+            elif slope is not None and isinstance(node, Section):
                 node.add_to(slope, found)
             else:
-                for operand, share in zip(node.operands, node.backward(slope), strict=True):
-                    if share is not None:
-                        if careful and isinstance(node, ENTRYWISE):
-                            share = np.where(slope == 0, 0.0, share)
-                        found.add(operand, share)
+                for operand, part in share(node, slope):
+                    if part is not None:
+                        found.add(operand, part)
         slopes = [found.take(leaf) for leaf in leaves]
         return [
             np.zeros(leaf.value.shape) if s is None else np.asarray(s, dtype=float)
             for leaf, s in zip(leaves, slopes, strict=True)
         ]
+
+
+def _shares(node: Node, slope: Array | None) -> Shares:
+    assert slope is not None
+    return zip(node.operands, node.backward(slope), strict=True)
+
+
+def _finite_shares(node: Node, slope: Array | None) -> Shares:
+    """Return shares of which none is infinite where J makes nothing of the result."""
+    assert slope is not None
+    for operand, part in _shares(node, slope):
+        if part is not None and isinstance(node, ENTRYWISE):
+            part = np.where(slope == 0, 0.0, part)
+        yield operand, part
 
 
 def recording() -> Tape | None:

@@ -16,6 +16,7 @@ from fastcheck.engines.difference.elementwise import (
 )
 from fastcheck.engines.graph.arithmetic import Combination, Elementwise, Multiply
 from fastcheck.engines.graph.choices import Absolute, Extremum
+from fastcheck.engines.graph.norms import root_as_norm
 from fastcheck.engines.graph.products import Matmul
 from fastcheck.engines.graph.recorded import (
     UFUNC_METHODS,
@@ -66,6 +67,21 @@ def smooth(ufunc: np.ufunc) -> Callable[..., Any]:
         return recorded(value, functools.partial(Elementwise, name), *operands)
 
     return rule
+
+
+def root(x: Any) -> Any:
+    """Record the square root: where it is the norm of a vector of length zero, as that."""
+    value = np.sqrt(values_of(x))
+    result = root_as_norm(x, value)
+    return recorded(value, functools.partial(Elementwise, "sqrt"), x) if result is None else result
+
+
+def hypotenuse(x: Any, y: Any) -> Any:
+    """Record np.hypot: where both are zero, as a norm."""
+    value = np.hypot(values_of(x), values_of(y))
+    if np.any(value == 0):
+        return np.sqrt(np.square(x) + np.square(y))
+    return recorded(value, functools.partial(Elementwise, "hypot"), x, y)
 
 
 def combining(ufunc: np.ufunc, *factors: Any) -> Callable[..., Any]:
@@ -180,7 +196,7 @@ def register() -> None:
         UFUNCS[ufunc] = extremum(ufunc)
     UFUNCS.update({np.multiply: multiply, np.divide: divide, np.power: power, np.float_power: power})
     UFUNCS.update({np.absolute: absolute, np.fabs: absolute, np.matmul: matmul})
-    UFUNCS[np.remainder] = remainder
+    UFUNCS.update({np.remainder: remainder, np.sqrt: root, np.hypot: hypotenuse})
     UFUNCS[np.vecdot] = lambda x, y, axis=-1: np.sum(np.multiply(x, y), axis=axis)
     UFUNC_METHODS[np.add, "at"] = scatter(1.0)
     UFUNC_METHODS[np.subtract, "at"] = scatter(-1.0)

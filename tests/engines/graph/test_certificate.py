@@ -157,7 +157,7 @@ def test_the_cost_itself_disagrees_where_only_the_way_forwards_was_the_same():
         estimated(two_faced, THETA)
 
 
-def test_a_kink_is_left_to_other_engines():
+def test_a_kink_is_left_to_other_engines_if_no_claim_chooses_there():
     def at_zero(p):
         return np.sum(np.maximum(p["w"], 0) * np.arange(1.0, 4.0))
 
@@ -166,7 +166,11 @@ def test_a_kink_is_left_to_other_engines():
         estimated(at_zero, theta)
     report = check(at_zero, theta, {"w": np.array([0.5, 2.0, 0.0])})
     assert report.passed
-    assert report.method == "difference"
+    assert report.method == "graph"
+    assert (
+        "1 coordinate is at a kink: one choice there gives all of the claim. maximum in line"
+        in report.notes[0]
+    )
 
 
 def test_ties_that_no_parameter_tells_apart_are_no_kinks():

@@ -1,0 +1,294 @@
+"""Is there one choice at every kink that gives all of a claim? A witness, a proof that there is none, or neither.
+
+Weights w are sought for which the residual r = g − s(w) vanishes, by least squares within the feasible set, without a
+matrix: what a change of weights makes of the slopes is one sweep back, its transpose one sweep forwards. A *proof* is a
+direction v along which no weights give what is claimed: with s along v known at w⁰, and what J makes of each tie known
+to lie in an interval, whatever the weights,
+
+    v·s(w) ≤ v·s(w⁰) + Σ max over weights and intervals of c_e (w_e − w⁰_e)·(what the options of e move along v).
+
+That is exact but for the intervals: telescoping over the ties, from the last operation to the first.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastcheck.engines.graph.feasible import Feasible
+from fastcheck.engines.graph.kinks import Interval, Kinks
+from fastcheck.engines.graph.nodes import Array
+from fastcheck.parameters import Vector
+
+MOST_OPERATIONS = 12
+"""Operations at kinks up to which a mixture of conventions is sought for each."""
+
+MIXED = 6
+"""Mixtures that are tried."""
+
+STARTS = 2
+"""Weights from which least squares start: the best convention, and random ones."""
+
+MOST_STEPS = 20
+"""Steps of least squares from each start."""
+
+MOST_SWEEPS = 200
+"""Sweeps of least squares, after which the search ends undecided."""
+
+INNER = 40
+"""Sweeps to and fro that solve for one step, linearised."""
+
+LENGTHS = (1.0, 0.5, 0.25, 0.1)
+"""Parts of a step that are tried."""
+
+SLOW = 0.9
+"""Steps that leave more than this part of the sum of squares count as slow."""
+
+MOST_SLOW = 4
+"""Slow steps in a row after which a search ends."""
+
+
+class Answer(enum.Enum):
+    """What is known of a claim at kinks."""
+
+    WITNESS = "some weights give the claim"
+    PROOF = "no weights give the claim"
+    UNDECIDED = "neither is known"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Judged:
+    """The answer, with the weights that come nearest to the claim of all that were tried, and their slopes."""
+
+    answer: Answer
+    weights: Array
+    slopes: Vector
+    sweeps: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Claim:
+    """A claimed gradient (n,), the sizes (n,) that residuals are weighed with, and what may be off without being wrong.
+
+    ``allowed`` returns, for slopes (n,), how far the claim may be from them; ``most_allowed`` (n,) is the most that
+    this is for slopes that the claim may be taken for.
+    """
+
+    values: Vector
+    scale: Vector
+    allowed: Callable[[Vector], Vector]
+    most_allowed: Vector
+
+    def fits(self, slopes: Vector) -> bool:
+        """Whether the claim is right, given these slopes."""
+        return bool((np.abs(self.values - slopes) <= self.allowed(slopes)).all())
+
+    def beyond(self, interval: Interval) -> NDArray[np.bool_]:
+        """Return where the claim lies outside of all slopes."""
+        nearest = np.clip(self.values, interval.centre - interval.radius, interval.centre + interval.radius)
+        return np.asarray(np.abs(self.values - nearest) > self.allowed(nearest))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Point:
+    """Weights, their slopes, what J makes of the ties, the weighed residual, and half the sum of its squares."""
+
+    weights: Array
+    slopes: Vector
+    ties: Array
+    residual: Vector
+    squares: float
+
+
+class Search:
+    """The search for weights that give a claim."""
+
+    def __init__(self, kinks: Kinks, claim: Claim, interval: Interval, seed: int) -> None:
+        self.kinks, self.claim, self.interval = kinks, claim, interval
+        self.feasible = kinks.feasible
+        self.usual = (self.feasible.first(), self.feasible.last(), self.feasible.split())
+        self.rng = np.random.default_rng(seed)
+        self.sweeps, self.limit = 0, MOST_SWEEPS
+
+    def run(self) -> Judged:
+        """Try conventions, then least squares from the best of them."""
+        best: Point | None = None
+        for point in self._conventions():
+            if self.claim.fits(point.slopes):
+                return self._judged(Answer.WITNESS, point)
+            best = point if best is None or point.squares < best.squares else best
+        assert best is not None
+        start = best
+        for number in range(STARTS):
+            self.limit = self.sweeps + MOST_SWEEPS // STARTS
+            if number:
+                start = self.at(self.feasible.random(self.rng))
+            answer, point = self._descend(start)
+            if answer is not Answer.UNDECIDED:
+                return self._judged(answer, point)
+            best = min(best, point, key=lambda one: one.squares)
+        return self._judged(Answer.UNDECIDED, best)
+
+    def at(self, weights: Array) -> Point:
+        """Return what some weights give. One sweep."""
+        self.sweeps += 1
+        slopes, ties = self.kinks.slopes(weights)
+        residual = (self.claim.values - slopes) / self.claim.scale
+        return Point(weights, slopes, ties, residual, float(residual @ residual) / 2)
+
+    def _judged(self, answer: Answer, point: Point) -> Judged:
+        return Judged(answer=answer, weights=point.weights, slopes=point.slopes, sweeps=self.sweeps)
+
+    def _conventions(self) -> Iterator[Point]:
+        """Yield what usual backward passes give: those that take the recorded options, or the same everywhere."""
+        for weights in (self.kinks.usual, *self.usual):
+            yield self.at(weights)
+        groups = self.kinks.groups()
+        if 1 <= len(groups) <= MOST_OPERATIONS:
+            yield from self._by_operation(groups)
+
+    def _by_operation(self, groups: Sequence[NDArray[np.bool_]]) -> Iterator[Point]:
+        """Yield what comes nearer and nearer with one mixture of conventions for each operation (Gauss, Newton)."""
+        taken = [[np.where(group, some, 0.0) for some in self._usual_of(group)] for group in groups]
+        counts = np.array([len(some) for some in taken])
+        simplices = Feasible(np.repeat(np.arange(counts.size), counts), np.zeros(counts.size, dtype=bool))
+        mixture, before = simplices.split(), np.inf
+        flat = [one for some in taken for one in some]
+        changes = [one - some[0] for some in taken for one in some[1:]]
+        moving = simplices.rank > 0
+        for _ in range(MIXED):
+            point = self.at(np.asarray(sum(share * some for share, some in zip(mixture, flat, strict=True))))
+            yield point
+            if not point.squares < SLOW * before:
+                break
+            before = point.squares
+            self.sweeps += len(changes)
+            responses = [
+                self.kinks.response(one, point.ties, point.weights) / self.claim.scale for one in changes
+            ]
+            if not responses:
+                break
+            step = np.zeros(mixture.size)
+            step[moving] = np.linalg.lstsq(np.stack(responses, 1), point.residual, rcond=1e-9)[0]
+            step[~moving] = -np.add.reduceat(step, simplices.starts)
+            mixture = simplices.project(mixture + step)
+
+    def _usual_of(self, group: NDArray[np.bool_]) -> tuple[Array, ...]:
+        """Return the conventions that span what the options of an operation may be given alike."""
+        most = int(self.feasible.lengths[self.feasible.row[group]].max())
+        return self.usual[:2] if most == 2 else self.usual
+
+    # Least squares
+
+    def _descend(self, point: Point) -> tuple[Answer, Point]:
+        """Return what is found from some weights on, and the nearest to the claim."""
+        slow = 0
+        for _ in range(MOST_STEPS):
+            moves = self._moves(point)
+            if self._proves(point, moves):
+                return Answer.PROOF, point
+            better = self._step(point, moves)
+            if better is None or self.sweeps > self.limit:
+                break
+            slow = slow + 1 if better.squares > SLOW * point.squares else 0
+            point = better
+            if self.claim.fits(point.slopes):
+                return Answer.WITNESS, point
+            if slow == MOST_SLOW:
+                break
+        return Answer.UNDECIDED, point
+
+    def _moves(self, point: Point) -> Array:
+        """Return how the options move along the residual. One sweep."""
+        return self._transposed(point, point.residual)
+
+    def _transposed(self, point: Point, residual: Vector) -> Array:
+        self.sweeps += 1
+        moves: Array = self.kinks.moves((residual / self.claim.scale)[None], point.weights)[0]
+        return moves
+
+    def _proves(self, point: Point, moves: Array) -> bool:
+        """Whether no weights give what is claimed along the residual, if the claim may be off as much as is allowed."""
+        direction = point.residual / self.claim.scale
+        off = np.abs(direction) @ self.claim.most_allowed
+        return bool(2 * point.squares - self._most(point, moves) > off)
+
+    def _most(self, point: Point, moves: Array) -> float:
+        """Return a bound on how much more than here the slope along the residual is with any weights."""
+        feasible, here = self.feasible, self.feasible.sums(point.weights * moves)
+        forth, back = feasible.most(moves) - here, feasible.most(-moves) + here
+        most = np.zeros(feasible.rows)
+        for c in (
+            self.interval.of_ties - self.interval.radius_of_ties,
+            self.interval.of_ties + self.interval.radius_of_ties,
+        ):
+            most = np.maximum(most, np.where(c >= 0, c * forth, -c * back))
+        return float(most.sum())
+
+    def _step(self, point: Point, moves: Array) -> Point | None:
+        """Return a better point: the least squares on the face that a step downhill stays on, or such a step itself."""
+        gradient = -point.ties[self.feasible.row] * moves
+        free = self.feasible.free(point.weights, gradient)
+        change = self._solved(point, -gradient, free)
+        best = None
+        for length in LENGTHS:
+            candidate = self.at(self.feasible.project(point.weights + length * change))
+            if candidate.squares < SLOW * point.squares:
+                best = candidate
+                break
+        if best is not None and best.squares < point.squares / 2:
+            return best
+        downhill = self._downhill(best or point)
+        return downhill if downhill is not None else best
+
+    def _solved(self, point: Point, downhill: Array, free: NDArray[np.bool_]) -> Array:
+        """Return the change of free weights with the least squares, linearised: conjugate gradients."""
+        feasible, row = self.feasible, self.feasible.row
+        change, residual = np.zeros_like(point.weights), point.residual
+        steepest = feasible.along(downhill, free)
+        search, size = steepest, float(steepest @ steepest)
+        first = size
+        for _ in range(min(INNER, int(free.sum()))):
+            if size <= 1e-24 * first or not size or self.sweeps > self.limit:
+                break
+            self.sweeps += 1
+            response = self.kinks.response(search, point.ties, point.weights) / self.claim.scale
+            curvature = float(response @ response)
+            if not curvature > 0:
+                break
+            length = size / curvature
+            change = change + length * search
+            residual = residual - length * response
+            ahead = point.ties[row] * self._transposed(point, residual)
+            steepest = feasible.along(ahead, free)
+            size, before = float(steepest @ steepest), size
+            search = steepest + size / before * search
+        return change
+
+    def _downhill(self, point: Point) -> Point | None:
+        """Return a better point in the direction of the gradient."""
+        gradient = point.ties[self.feasible.row] * self._moves(point)
+        size = float(np.sqrt(gradient @ gradient))
+        if not size:
+            return None
+        everywhere = np.ones(gradient.size, dtype=bool)
+        along = self.feasible.along(gradient, everywhere)
+        self.sweeps += 1
+        response = self.kinks.response(along, point.ties, point.weights) / self.claim.scale
+        curvature = float(response @ response)
+        length = float(along @ along) / curvature if curvature > 0 else 1 / size
+        for _ in range(6):
+            candidate = self.at(self.feasible.project(point.weights + length * gradient))
+            if candidate.squares < point.squares:
+                return candidate
+            length *= 0.3
+        return None
+
+
+def judge_jointly(kinks: Kinks, claim: Claim, interval: Interval, seed: int) -> Judged:
+    """Return whether some choice at every kink gives all of a claim."""
+    return Search(kinks, claim, interval, seed).run()

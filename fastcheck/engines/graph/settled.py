@@ -1,0 +1,207 @@
+"""What a check hands to the judge where θ stands on kinks: the slopes of the choice that is nearest to the claim.
+
+The claim of all blocks is judged together, whatever is asked of it: one backward pass makes one choice at each kink.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastcheck.engines.graph.certificate import NotCertifiedError, expect_confirmed
+from fastcheck.engines.graph.choices import Extremum
+from fastcheck.engines.graph.forwards import Flow
+from fastcheck.engines.graph.joint import Answer, Claim, Judged, judge_jointly
+from fastcheck.engines.graph.kinks import Interval, Kinks
+from fastcheck.engines.graph.movement import Selected
+from fastcheck.engines.graph.nodes import Array
+from fastcheck.engines.graph.recording import Recording
+from fastcheck.engines.graph.ties import Ties
+from fastcheck.engines.kinks import KinkPlace
+from fastcheck.engines.slopes import CANCELLED, block_bound
+from fastcheck.norms import root_mean_square
+from fastcheck.parameters import Vector
+from fastcheck.plan import Plan
+from fastcheck.problem import Problem
+
+SHARP = 1e-3
+"""Part of the RMS of its block down to which a coordinate is held to its own size."""
+
+ULPS = 100.0
+"""A claim in single precision is held to this many of its rounding units."""
+
+LEFT_OVER = 64.0
+"""Rounding units of the largest claim up to which a claim is zero."""
+
+MARGIN = 1.01
+"""What may be off without being wrong, for a proof: a little more than for a witness."""
+
+INDICES = 3
+"""Entries at kinks that are named of an operation."""
+
+NAMES = {"Absolute": "absolute", "Choice": "where", "Multiply": "multiply", "Norm": "sqrt"}
+"""What users call operations."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Settled:
+    """Slopes of a choice at all kinks, one array for each block, and the least and largest of any choice.
+
+    ``together``: no choice gives the claim, though one may give each coordinate of it. ``seen`` is the rounding noise
+    of each block, ``flow`` sends changes forwards with this choice; ``places`` and ``entries`` tell where the kinks
+    are, and how many.
+    """
+
+    slopes: list[Array]
+    lower: list[Array]
+    upper: list[Array]
+    together: bool
+    seen: list[float]
+    flow: Flow
+    places: tuple[KinkPlace, ...]
+    answer: Answer
+    entries: int
+
+    def said(self, coordinates: int) -> str:
+        """Return the sentence about the coordinates of a check that are at kinks."""
+        at = "1 coordinate is at a kink" if coordinates == 1 else f"{coordinates:,} coordinates are at kinks"
+        if self.answer is Answer.WITNESS:
+            return f"{at}: one choice there gives all of the claim."
+        if self.together:
+            kinks = "the kink" if self.entries == 1 else f"the {self.entries:,} kinks"
+            return f"no choice at {kinks} gives all of the claim: it is compared with the nearest that one gives."
+        return (
+            f"{at}, where any claim between the least and the largest slope that choices there give is right."
+        )
+
+
+def settle(
+    problem: Problem, plan: Plan, kinks: Kinks, beside: Recording, relative_noise: float, seed: int
+) -> Settled:
+    """Judge the claim at kinks; ``beside`` is the cost recorded at jittered parameters, with the user's lines.
+
+    Raises `NotCertifiedError` where slopes are not known, or their rounding is not.
+    """
+    other, rng = kinks.on(beside), np.random.default_rng(seed)
+    if other is None:
+        raise NotCertifiedError("Beside θ, the cost takes another way than at the kinks of θ.")
+    kinks.lines = beside.tape.lines
+    weights = kinks.feasible.random(rng)
+    interval, here, there = kinks.interval(), kinks.slopes(weights).slopes, other.slopes(weights).slopes
+    if not all(np.isfinite(x).all() for x in (interval.centre, interval.radius, here, there)):
+        raise NotCertifiedError("Some slope at kinks is infinite or undefined.")
+    blocks = _blocks(problem)
+    seen = [float(np.max(np.abs(here[rows] - there[rows]), initial=0.0)) for rows in blocks]
+    expect_confirmed(kinks.with_weights(weights), _shaped(problem, here), seed, relative_noise)
+    claim = _claim(problem, plan, interval, seen, relative_noise)
+    beyond = bool(claim.beyond(interval).any())
+    found = _nearest(kinks) if beyond else judge_jointly(kinks, claim, interval, seed)
+    low, high = _around(interval, found.slopes)
+    relevant = np.abs(interval.of_ties) + interval.radius_of_ties > 0
+    return Settled(
+        slopes=_shaped(problem, found.slopes),
+        lower=_shaped(problem, low),
+        upper=_shaped(problem, high),
+        together=found.answer is Answer.PROOF and not beyond,
+        seen=seen,
+        flow=kinks.with_weights(found.weights),
+        places=_places(kinks, relevant),
+        answer=found.answer,
+        entries=int(relevant.sum()),
+    )
+
+
+def _nearest(kinks: Kinks) -> Judged:
+    """Return the recorded choice, for a claim of which some coordinate has no choice at all."""
+    slopes = kinks.slopes(kinks.usual).slopes
+    return Judged(answer=Answer.PROOF, weights=kinks.usual, slopes=slopes, sweeps=1)
+
+
+def _around(interval: Interval, slopes: Vector) -> tuple[Vector, Vector]:
+    """Return the least and largest slopes; away from kinks, those that there are."""
+    at_kinks = interval.radius > 0
+    low = np.where(at_kinks, np.minimum(interval.centre - interval.radius, slopes), slopes)
+    high = np.where(at_kinks, np.maximum(interval.centre + interval.radius, slopes), slopes)
+    return low, high
+
+
+def _blocks(problem: Problem) -> list[slice]:
+    return [slice(block.start, block.stop) for block in problem.layout.blocks]
+
+
+def _shaped(problem: Problem, values: Vector) -> list[Array]:
+    return [
+        values[rows].reshape(block.shape)
+        for rows, block in zip(_blocks(problem), problem.layout.blocks, strict=True)
+    ]
+
+
+def _claim(
+    problem: Problem, plan: Plan, interval: Interval, seen: Sequence[float], relative_noise: float
+) -> Claim:
+    """Return the claim, and how far it may be off by the rule that its coordinates are held to."""
+    size = problem.layout.size
+    values, scale, relative, least, rounding = (np.zeros(size) for _ in range(5))
+    noise = min(max(relative_noise, float(np.finfo(float).eps)), CANCELLED)
+    for rows, claimed, off in zip(_blocks(problem), problem.claims, seen, strict=True):
+        values[rows] = np.asarray(claimed, dtype=float).reshape(-1)
+        most = np.abs(interval.centre[rows]) + interval.radius[rows]
+        typical = root_mean_square(np.maximum(most, np.abs(values[rows])))
+        exact = claimed.dtype == np.float64
+        scale[rows] = max(root_mean_square(values[rows]), root_mean_square(interval.centre[rows]))
+        relative[rows] = max(plan.tolerance, ULPS * float(np.finfo(claimed.dtype).eps))
+        least[rows] = typical * (SHARP if exact else 1.0)
+        bound = block_bound(typical, off, relative_noise, problem.nondeterminism)
+        tiny = 0.0 if exact else float(np.finfo(claimed.dtype).smallest_subnormal)
+        rounding[rows] = bound.absolute + bound.relative * most + LEFT_OVER * noise * problem.flow + tiny
+    scale = np.maximum(scale, 1e-9 * max(float(scale.max(initial=0.0)), np.finfo(float).tiny))
+
+    def allowed(slopes: Vector) -> Vector:
+        largest = np.maximum(np.maximum(np.abs(values), np.abs(slopes)), least)
+        return np.asarray(relative * largest + rounding)
+
+    most_allowed = MARGIN * (relative * np.maximum(np.abs(values), least) / (1 - relative) + rounding)
+    return Claim(values=values, scale=scale, allowed=allowed, most_allowed=most_allowed)
+
+
+def _places(kinks: Kinks, relevant: NDArray[np.bool_]) -> tuple[KinkPlace, ...]:
+    """Return where in the user's code the kinks are that J makes something of."""
+    found: dict[Any, KinkPlace] = {}
+    for (number, ties), rows in zip(kinks.ties.items(), kinks.rows, strict=True):
+        entries = ties.entries[relevant[rows]]
+        line = kinks.lines.get(number)
+        if not entries.size or line is None:
+            continue
+        place = _place(ties, entries, *line)
+        key = (place.function, place.filename, place.lineno, place.shape)
+        known = found.get(key)
+        found[key] = (
+            place if known is None else dataclasses.replace(known, count=max(known.count, place.count))
+        )
+    return tuple(found.values())
+
+
+def _place(ties: Ties, entries: NDArray[np.intp], filename: str, lineno: int, source: str) -> KinkPlace:
+    shape = np.shape(ties.node.value)
+    index = np.stack(np.unravel_index(entries[:INDICES], shape), -1).tolist() if shape else [()]
+    return KinkPlace(
+        function=_name(ties),
+        filename=filename,
+        lineno=lineno,
+        source=source,
+        shape=shape,
+        count=entries.size,
+        indices=tuple(map(tuple, index)),
+    )
+
+
+def _name(ties: Ties) -> str:
+    node = ties.node
+    if isinstance(node, Extremum):
+        return node.ufunc.__name__
+    return node.name if isinstance(node, Selected) else NAMES[type(node).__name__]
