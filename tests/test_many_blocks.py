@@ -207,7 +207,7 @@ def test_kinks_in_some_of_many_blocks_keep_to_themselves():
     many.parameters |= {name: np.zeros(2) for name in at_kinks}
     right = {name: np.cos(x) + np.sign(x) for name, x in many.parameters.items()}
     report = check(many, many.parameters, right)
-    assert (report.verdict, report.method) == (Verdict.PASS, "difference")
+    assert (report.verdict, report.method) == (Verdict.PASS, "graph")
     assert [name for name, block in report.blocks.items() if block.kinks] == at_kinks
     wrong = right | {at_kinks[1]: np.array([1.0, 2.1])}
     report = check(many, many.parameters, wrong)

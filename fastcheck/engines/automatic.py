@@ -11,7 +11,7 @@ from fastcheck.engines.difference.session import session_of
 from fastcheck.engines.difference.state import TracingError
 from fastcheck.engines.directions import reason_for
 from fastcheck.engines.graph.engine import GraphEngine
-from fastcheck.engines.mlp.engine import NOT_USED, estimate, known_network
+from fastcheck.engines.mlp.engine import NOT_USED, KinksError, estimate, known_network
 from fastcheck.engines.plain import PlainEngine, batched_costs
 from fastcheck.execution import Execution
 from fastcheck.plan import Plan
@@ -38,6 +38,8 @@ class AutomaticEngine:
                 if recognition is not None:
                     try:
                         return estimate(recognition, attempt, plan, execution, use)
+                    except KinksError:
+                        pass
                     except DisagreementError as error:
                         notes = (NOT_USED.format(error),)
                 spent = tally.passes

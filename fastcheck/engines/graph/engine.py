@@ -76,10 +76,10 @@ def _estimate(runner: Runner, plan: Plan, use: Callable[[Estimate], T], spent: i
     flow = recording.flow() if settled is None else settled.flow
     here = _slopes(recording) if settled is None else settled.slopes
     noise, apart = None, _apart(here, problem.claims)
-    if settled is not None:
-        noise, seen = runner.noise, settled.seen
-    elif apart is not None:
+    if apart is not None:
         seen = apart
+    elif settled is not None:
+        noise, seen = runner.noise, settled.seen
     else:
         noise, beside = runner.noise, _slopes(_recorded(runner, jittered(problem.theta)))
         seen = [float(np.max(np.abs(x - y), initial=0.0)) for x, y in zip(here, beside, strict=True)]
@@ -119,7 +119,7 @@ def _settled(runner: Runner, plan: Plan, recording: Recording) -> Settled | None
         raise NotCertifiedError("θ stands on a kink: slopes were computed one by one.")
     beside = _recorded(runner, jittered(problem.theta), tuple(kinks.ties))
     with np.errstate(all="ignore"), one_blas_thread():
-        return settle(problem, plan, kinks, beside, runner.relative_noise, plan.seed)
+        return settle(problem, plan, kinks, beside, lambda: runner.relative_noise, plan.seed)
 
 
 def _bounds(

@@ -42,6 +42,12 @@ MOST_SWEEPS = 200
 INNER = 40
 """Sweeps to and fro that solve for one step, linearised."""
 
+PROBES = 4
+"""Random directions that tell about how much the weights of each row make of the slopes."""
+
+LEAST_UNIT = 1e-6
+"""Rows that make less than this part of the most of it are taken to make this part."""
+
 LENGTHS = (1.0, 0.5, 0.25, 0.1)
 """Parts of a step that are tried."""
 
@@ -113,11 +119,20 @@ class Search:
         self.usual = (self.feasible.first(), self.feasible.last(), self.feasible.split())
         self.rng = np.random.default_rng(seed)
         self.sweeps, self.limit = 0, MOST_SWEEPS
+        self.unit = np.ones(kinks.size)
+
+    def by_convention(self) -> Judged | None:
+        """Return the weights of a usual backward pass, if some give the claim."""
+        for weights in (self.kinks.usual, *self.usual):
+            point = self.at(weights)
+            if self.claim.fits(point.slopes):
+                return self._judged(Answer.WITNESS, point)
+        return None
 
     def run(self) -> Judged:
-        """Try conventions, then least squares from the best of them."""
+        """Try conventions, mixtures of them in each operation, and then least squares from the best."""
         best: Point | None = None
-        for point in self._conventions():
+        for point in self._simple():
             if self.claim.fits(point.slopes):
                 return self._judged(Answer.WITNESS, point)
             best = point if best is None or point.squares < best.squares else best
@@ -143,12 +158,12 @@ class Search:
     def _judged(self, answer: Answer, point: Point) -> Judged:
         return Judged(answer=answer, weights=point.weights, slopes=point.slopes, sweeps=self.sweeps)
 
-    def _conventions(self) -> Iterator[Point]:
-        """Yield what usual backward passes give: those that take the recorded options, or the same everywhere."""
+    def _simple(self) -> Iterator[Point]:
+        """Yield what weights give that do not differ from entry to entry of an operation."""
         for weights in (self.kinks.usual, *self.usual):
             yield self.at(weights)
         groups = self.kinks.groups()
-        if 1 <= len(groups) <= MOST_OPERATIONS:
+        if len(groups) <= MOST_OPERATIONS:
             yield from self._by_operation(groups)
 
     def _by_operation(self, groups: Sequence[NDArray[np.bool_]]) -> Iterator[Point]:
@@ -186,7 +201,7 @@ class Search:
 
     def _descend(self, point: Point) -> tuple[Answer, Point]:
         """Return what is found from some weights on, and the nearest to the claim."""
-        slow = 0
+        slow, self.unit = 0, self._units(point)
         for _ in range(MOST_STEPS):
             moves = self._moves(point)
             if self._proves(point, moves):
@@ -201,6 +216,19 @@ class Search:
             if slow == MOST_SLOW:
                 break
         return Answer.UNDECIDED, point
+
+    def _units(self, point: Point) -> Array:
+        """Return, for each option, about one over what its row makes of the slopes: by random directions."""
+        self.sweeps += PROBES
+        directions = self.rng.standard_normal((PROBES, self.claim.values.size)) / self.claim.scale
+        moves = self.kinks.moves(directions, point.weights)
+        every, squares = np.ones(moves.shape[1], dtype=bool), np.zeros(self.feasible.rows)
+        for move in moves:
+            along = self.feasible.along(move * point.ties[self.feasible.row], every)
+            squares += self.feasible.sums(along * along)
+        size = np.sqrt(squares / PROBES)
+        size = np.maximum(size, LEAST_UNIT * float(size.max())) if size.any() else np.ones(size.size)
+        return np.asarray(np.where(self.feasible.column >= 0, 1.0, 1 / size[self.feasible.row]))
 
     def _moves(self, point: Point) -> Array:
         """Return how the options move along the residual. One sweep."""
@@ -246,32 +274,32 @@ class Search:
         return downhill if downhill is not None else best
 
     def _solved(self, point: Point, downhill: Array, free: NDArray[np.bool_]) -> Array:
-        """Return the change of free weights with the least squares, linearised: conjugate gradients."""
-        feasible, row = self.feasible, self.feasible.row
+        """Return the change of free weights with the least squares, linearised: scaled conjugate gradients."""
+        feasible, row, unit = self.feasible, self.feasible.row, self.unit
         change, residual = np.zeros_like(point.weights), point.residual
-        steepest = feasible.along(downhill, free)
+        steepest = feasible.along(downhill, free) * unit
         search, size = steepest, float(steepest @ steepest)
         first = size
         for _ in range(min(INNER, int(free.sum()))):
             if size <= 1e-24 * first or not size or self.sweeps > self.limit:
                 break
             self.sweeps += 1
-            response = self.kinks.response(search, point.ties, point.weights) / self.claim.scale
+            response = self.kinks.response(search * unit, point.ties, point.weights) / self.claim.scale
             curvature = float(response @ response)
             if not curvature > 0:
                 break
             length = size / curvature
-            change = change + length * search
+            change = change + length * search * unit
             residual = residual - length * response
             ahead = point.ties[row] * self._transposed(point, residual)
-            steepest = feasible.along(ahead, free)
+            steepest = feasible.along(ahead, free) * unit
             size, before = float(steepest @ steepest), size
             search = steepest + size / before * search
         return change
 
     def _downhill(self, point: Point) -> Point | None:
         """Return a better point in the direction of the gradient."""
-        gradient = point.ties[self.feasible.row] * self._moves(point)
+        gradient = point.ties[self.feasible.row] * self._moves(point) * self.unit**2
         size = float(np.sqrt(gradient @ gradient))
         if not size:
             return None
@@ -280,13 +308,18 @@ class Search:
         self.sweeps += 1
         response = self.kinks.response(along, point.ties, point.weights) / self.claim.scale
         curvature = float(response @ response)
-        length = float(along @ along) / curvature if curvature > 0 else 1 / size
+        length = float(response @ point.residual) / curvature if curvature > 0 else 1 / size
         for _ in range(6):
             candidate = self.at(self.feasible.project(point.weights + length * gradient))
             if candidate.squares < point.squares:
                 return candidate
             length *= 0.3
         return None
+
+
+def by_convention(kinks: Kinks, claim: Claim, interval: Interval, seed: int) -> Judged | None:
+    """Return the weights of a usual backward pass that give all of a claim, None if none of these do."""
+    return Search(kinks, claim, interval, seed).by_convention()
 
 
 def judge_jointly(kinks: Kinks, claim: Claim, interval: Interval, seed: int) -> Judged:

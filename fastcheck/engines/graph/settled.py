@@ -6,7 +6,7 @@ The claim of all blocks is judged together, whatever is asked of it: one backwar
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from fastcheck.engines.graph.certificate import NotCertifiedError, expect_confirmed
 from fastcheck.engines.graph.choices import Extremum
 from fastcheck.engines.graph.forwards import Flow
-from fastcheck.engines.graph.joint import Answer, Claim, Judged, judge_jointly
+from fastcheck.engines.graph.joint import Answer, Claim, Judged, by_convention, judge_jointly
 from fastcheck.engines.graph.kinks import Interval, Kinks
 from fastcheck.engines.graph.movement import Selected
 from fastcheck.engines.graph.nodes import Array
@@ -40,6 +40,9 @@ LEFT_OVER = 64.0
 
 MARGIN = 1.01
 """What may be off without being wrong, for a proof: a little more than for a witness."""
+
+FAINT = 2.0**-40
+"""Share of the slopes of a block, or of what J makes of ties, below which it is rounding, as behind a softmax."""
 
 INDICES = 3
 """Entries at kinks that are named of an operation."""
@@ -71,21 +74,27 @@ class Settled:
         """Return the sentence about the coordinates of a check that are at kinks."""
         at = "1 coordinate is at a kink" if coordinates == 1 else f"{coordinates:,} coordinates are at kinks"
         if self.answer is Answer.WITNESS:
-            return f"{at}: one choice there gives all of the claim."
+            return f"{at}, and one choice there gives all of the claim."
         if self.together:
             kinks = "the kink" if self.entries == 1 else f"the {self.entries:,} kinks"
             return f"no choice at {kinks} gives all of the claim: it is compared with the nearest that one gives."
-        return (
-            f"{at}, where any claim between the least and the largest slope that choices there give is right."
-        )
+        between = f"{at}, where any claim between the slopes that choices there give is right"
+        known = self.answer is not Answer.UNDECIDED
+        return f"{between}." if known else f"{between}: whether one choice gives all of them is not known."
 
 
 def settle(
-    problem: Problem, plan: Plan, kinks: Kinks, beside: Recording, relative_noise: float, seed: int
+    problem: Problem,
+    plan: Plan,
+    kinks: Kinks,
+    beside: Recording,
+    relative_noise: Callable[[], float],
+    seed: int,
 ) -> Settled:
     """Judge the claim at kinks; ``beside`` is the cost recorded at jittered parameters, with the user's lines.
 
-    Raises `NotCertifiedError` where slopes are not known, or their rounding is not.
+    The ``relative_noise`` of J is asked for only if the claim is not that of a usual backward pass. Raises
+    `NotCertifiedError` where slopes are not known, or their rounding is not.
     """
     other, rng = kinks.on(beside), np.random.default_rng(seed)
     if other is None:
@@ -97,12 +106,18 @@ def settle(
         raise NotCertifiedError("Some slope at kinks is infinite or undefined.")
     blocks = _blocks(problem)
     seen = [float(np.max(np.abs(here[rows] - there[rows]), initial=0.0)) for rows in blocks]
-    expect_confirmed(kinks.with_weights(weights), _shaped(problem, here), seed, relative_noise)
-    claim = _claim(problem, plan, interval, seen, relative_noise)
-    beyond = bool(claim.beyond(interval).any())
-    found = _nearest(kinks) if beyond else judge_jointly(kinks, claim, interval, seed)
-    low, high = _around(interval, found.slopes)
-    relevant = np.abs(interval.of_ties) + interval.radius_of_ties > 0
+    noise = max(
+        seen_in / (root_mean_square(here[rows]) or 1.0) for rows, seen_in in zip(blocks, seen, strict=True)
+    )
+    expect_confirmed(kinks.with_weights(weights), _shaped(problem, here), seed, noise)
+    found, beyond = by_convention(kinks, _claim(problem, plan, interval, seen, 0.0), interval, seed), False
+    if found is None:
+        claim = _claim(problem, plan, interval, seen, relative_noise())
+        beyond = bool(claim.beyond(interval).any())
+        found = _nearest(kinks) if beyond else judge_jointly(kinks, claim, interval, seed)
+    low, high = _around(blocks, interval, found.slopes)
+    worth = np.abs(interval.of_ties) + interval.radius_of_ties
+    relevant = worth > FAINT * float(worth.max()) if (low < high).any() else np.zeros(worth.size, dtype=bool)
     return Settled(
         slopes=_shaped(problem, found.slopes),
         lower=_shaped(problem, low),
@@ -122,9 +137,12 @@ def _nearest(kinks: Kinks) -> Judged:
     return Judged(answer=Answer.PROOF, weights=kinks.usual, slopes=slopes, sweeps=1)
 
 
-def _around(interval: Interval, slopes: Vector) -> tuple[Vector, Vector]:
+def _around(blocks: Sequence[slice], interval: Interval, slopes: Vector) -> tuple[Vector, Vector]:
     """Return the least and largest slopes; away from kinks, those that there are."""
-    at_kinks = interval.radius > 0
+    at_kinks = np.zeros(slopes.size, dtype=bool)
+    for rows in blocks:
+        most = np.abs(interval.centre[rows]) + interval.radius[rows]
+        at_kinks[rows] = interval.radius[rows] > FAINT * root_mean_square(most)
     low = np.where(at_kinks, np.minimum(interval.centre - interval.radius, slopes), slopes)
     high = np.where(at_kinks, np.maximum(interval.centre + interval.radius, slopes), slopes)
     return low, high

@@ -10,8 +10,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fastcheck.engines import Bound, DisagreementError, Estimate, Estimates, T
+from fastcheck.engines import DisagreementError, Estimate, Estimates, T
 from fastcheck.engines.difference.engine import DifferenceEngine
+from fastcheck.engines.difference.state import TracingError
+from fastcheck.engines.graph.engine import GraphEngine
 from fastcheck.engines.mlp.model_cost import ModelCost
 from fastcheck.engines.mlp.network import Network
 from fastcheck.engines.mlp.placement import Recognition
@@ -69,20 +71,19 @@ RECOGNISING = 7
 """Forward passes that recognising a network is worth: one recorded, two plain, and the work of four."""
 
 
-class StackedKinksError(DisagreementError):
-    """The claim may be right at kinks that lie behind one another, which columns by themselves cannot tell."""
+class KinksError(DisagreementError):
+    """The claim makes choices at kinks, which columns by themselves cannot tell."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self) -> None:
         super().__init__(
-            f"In {name} units stand exactly at their kinks, one layer behind another: difference propagation judges "
-            "the slopes there."
+            "Units stand exactly at their kinks, where the claim of all blocks is judged together."
         )
 
 
 class MLPEngine:
     """The kernels for costs that are multilayer perceptrons; raises `InvalidProblemError` for others.
 
-    Where kinks lie behind one another and do not explain the claim by themselves, difference propagation takes over.
+    Where units stand at kinks, the claim is judged by the slopes of the recorded cost.
     """
 
     name = "mlp"
@@ -100,8 +101,11 @@ class MLPEngine:
         attempt, tally = problem.counted()
         try:
             return estimate(recognition, attempt, plan, execution, use)
-        except StackedKinksError as error:
-            found = DifferenceEngine().estimate(problem, plan, execution, use)
+        except KinksError as error:
+            try:
+                found = GraphEngine().estimate(problem, plan, execution, use)
+            except (TracingError, DisagreementError):
+                found = DifferenceEngine().estimate(problem, plan, execution, use)
             return dataclasses.replace(
                 found,
                 notes=(NOT_USED.format(error), *found.notes),
@@ -127,6 +131,9 @@ def estimate(
     """
     network = recognition.network(problem.layout, problem.theta)
     _expect_value(network, problem)
+    together = bool(problem.claims) and plan.epsilon in (None, STEP)
+    if together and _at_kinks(network):
+        raise KinksError
     epsilons = steps_to_run(plan.epsilon)
     orders: list[Order] = ["F" if layer.turned else "C" for layer in recognition.layers]
     numbers = {problem.layout.number(part.block): k for k, part in enumerate(plan.parts)}
@@ -150,8 +157,8 @@ def estimate(
                 best = to_judge_by(runs, plan.epsilon)
                 bound = bound_of(best, picked[k], [slopes[k] for slopes in beside])
                 lower, upper = best.interval()
-                if _beyond_kinks(network, problem, plan.parts[k], best, bound):
-                    raise StackedKinksError(plan.parts[k].block.name)
+                if best.kinked.any() and together:
+                    raise KinksError
                 evidence[k] = Evidence.of(directions[k], runs[0], runs[-1], bound)
                 results[k] = use(
                     Estimate(
@@ -208,15 +215,11 @@ def _expect_value(network: Network, problem: Problem) -> None:
         )
 
 
-def _beyond_kinks(network: Network, problem: Problem, part: Part, slopes: Slopes, bound: Bound) -> bool:
-    """Tell whether the claim leaves the slopes on both sides of kinks, where a column may meet several of them."""
-    rows = np.flatnonzero(slopes.kinked)
-    if not (rows.size and problem.claims and sum(activation.kinked for activation in network.hidden) > 1):
-        return False
-    claimed = np.asarray(part.take(problem.claims[problem.layout.number(part.block)], rows), dtype=np.float64)
-    lower, upper = (end[rows] for end in slopes.interval())
-    most = bound.at(rows, np.maximum(np.abs(lower), np.abs(upper)))
-    return bool((np.maximum(lower - claimed, claimed - upper) > most).any())
+def _at_kinks(network: Network) -> bool:
+    """Tell whether a unit stands exactly at the kink of its activation."""
+    return any(
+        activation.kinked and not Z.all() for activation, Z in zip(network.hidden, network.Zs, strict=False)
+    )
 
 
 def _slopes(layer: LayerDifferences, name: str, part: Part) -> Slopes:

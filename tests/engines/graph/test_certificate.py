@@ -168,7 +168,7 @@ def test_a_kink_is_left_to_other_engines_if_no_claim_chooses_there():
     assert report.passed
     assert report.method == "graph"
     assert (
-        "1 coordinate is at a kink: one choice there gives all of the claim. maximum in line"
+        "1 coordinate is at a kink, and one choice there gives all of the claim. maximum in line"
         in report.notes[0]
     )
 
