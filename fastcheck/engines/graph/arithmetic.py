@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from fastcheck.differences import interpreted
-from fastcheck.engines.graph.nodes import Array, Moves, Node, aligned, moved, plain, spread
+from fastcheck.engines.graph.nodes import Array, Moves, Node, aligned, apart, moved, plain, spread
 
 STEP = 2.0**-80
 """Relative step of measured slopes: over it smooth functions are linear to the last bit."""
@@ -17,8 +17,8 @@ STEP = 2.0**-80
 SMALLEST = 2.0**-220
 """Size of an argument that is taken for its step if it is smaller."""
 
-LOST = 2.0**-60
-"""Share of the largest slope of an array that is no slope: what is of second order in a tiny step."""
+SAME = 1e-12
+"""Differences over a tiny step are linear to this, relative."""
 
 
 def measured(name: str, values: Sequence[Any], k: int) -> Array:
@@ -83,19 +83,20 @@ class Elementwise(Node):
             pairs += [plain(x), np.zeros(()) if move is None else aligned(move, ndim)]
         return spread(np.asarray(interpreted(self.name)(*pairs)), np.shape(self.value))
 
-    def disagreement(self, moves: Moves, found: Array) -> float:
-        """Return how far a tiny difference is from moves times measured slope: relative, the largest of all entries."""
-        expected, size, floor = np.zeros(()), np.zeros(()), np.zeros(())
-        for move, secant in zip(moves, self.secants, strict=True):
-            if move is not None and secant is not None:
-                move = aligned(move, np.ndim(self.value))
-                share = move * secant
-                expected, size = expected + share, size + np.abs(share)
-                floor = floor + np.abs(move) * (LOST * float(np.max(np.abs(secant), initial=0.0)))
-        apart = np.abs(found - expected)
-        return float(
-            np.max(np.where(apart <= floor, 0.0, apart / np.where(size > 0, size, 1.0)), initial=0.0)
-        )
+    def disagreement(self, moves: Moves, tangent: Array) -> float:
+        """Return how far exact differences over tiny moves are from the change to first order: the worst entry.
+
+        Where the function is flat, what vanishes faster than the move is none.
+        """
+        many, sizes = len(tangent), [None if move is None else np.abs(move) for move in moves]
+        found = self.difference(moves, many)
+        size = _sum_of(sizes, [None if s is None else np.abs(s) for s in self.secants], self.value)
+        worst = apart(found, tangent, size)
+        if worst > SAME:
+            finer = 4 * self.difference([None if move is None else move / 4 for move in moves], many)
+            found = np.where((size == 0) & (np.abs(finer) < 0.75 * np.abs(found)), 0.0, found)
+            worst = apart(found, tangent, size)
+        return worst
 
 
 def _sum_of(moves: Moves, factors: Sequence[Any], value: Any) -> Array:
@@ -144,6 +145,10 @@ class Multiply(Node):
         """Return dx·y + x·dy."""
         x, y = map(plain, self.operands)
         return _sum_of(moves, (y, x), self.value)
+
+    def linear(self, moves: Moves) -> bool:
+        """Whether one factor moves alone."""
+        return sum(move is not None for move in moves) < 2
 
     def difference(self, moves: Moves, many: int) -> Array:
         """Return dx·(y + dy) + x·dy."""

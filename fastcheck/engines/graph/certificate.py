@@ -14,10 +14,9 @@ import numpy as np
 
 from fastcheck.engines import DisagreementError
 from fastcheck.engines.difference.runs import Runner
-from fastcheck.engines.graph.forwards import Differences, Flow
+from fastcheck.engines.graph.forwards import Flow
 from fastcheck.engines.graph.nodes import Array
 from fastcheck.engines.noise import declared_noise
-from fastcheck.engines.slopes import STEP
 from fastcheck.engines.verification import evaluated_away
 from fastcheck.execution import one_blas_thread
 from fastcheck.normal import normal_numbers
@@ -99,17 +98,18 @@ def certified(
     1. Were the slopes sent back rightly? Along v with v_b = z_b / σ_b, z standard normal and σ_b = ‖ĝ_b‖, the residual
        ĝ·v − ∇J·v is normal with variance Σ_b ‖ĝ_b − ∇J_b‖² / σ_b². So with probability 1 − α every block has
        ‖ĝ_b − ∇J_b‖ ≤ σ_b √(Σ_k r_k² / q), q being the α-quantile of χ² with one degree for each direction.
-    2. Are the measured slopes of single operations right? A tiny step along one of these directions goes forwards by
-       exact differences, with which they are compared entry by entry.
+    2. Are the measured slopes, and the rules to first order, those of the operations? At every one of them the exact
+       difference over a tiny step along one of these directions is compared with them, entry by entry.
     3. Is what was recorded the cost? So does a large step, and the cost itself, evaluated there, changes as much.
 
-    Cost: one sweep forwards with ``directions`` members, one with 2, and one forward pass; as many again where the cost
-    takes another way at the largest step. ``noise`` is the relative rounding noise of slopes, the largest of any block.
+    Cost: one sweep forwards with ``directions`` members, one with 1, and one forward pass; the last two again where the
+    cost takes another way at the largest step. ``noise`` is the relative rounding noise of slopes, the largest of any
+    block.
     Raises `NotCertifiedError` if kinks are met, if the bound is neither below `CERTAIN` nor explained by rounding, if a
     measured slope is wrong, or if the cost itself disagrees.
     """
     with np.errstate(all="ignore"), one_blas_thread():
-        relative, moves, unit = expect_confirmed(flow, slopes, seed, noise, directions, alpha)
+        relative, moves, unit = expect_confirmed(flow, slopes, noise, seed, directions, alpha)
         agreement, cost_noise, passes = _confirmed(runner, flow, [v[0] for v in moves], unit)
     return Certificate(
         relative=relative,
@@ -125,14 +125,14 @@ def certified(
 def expect_confirmed(
     flow: Flow,
     slopes: Sequence[Array],
-    seed: int,
     noise: float,
+    seed: int,
     directions: int = DIRECTIONS,
     alpha: float = ALPHA,
 ) -> tuple[float, list[Array], float]:
-    """Return how well random directions confirm slopes, the directions, and by which unit they are scaled.
+    """Return how well differences along random directions confirm slopes, the directions, and the unit of their scale.
 
-    Raises `NotCertifiedError` if they do not.
+    Raises `NotCertifiedError` if they do not, and if exact differences of single operations are other ones.
     """
     scales = _scales(slopes)
     unit = min(scales, default=1.0)
@@ -142,11 +142,19 @@ def expect_confirmed(
         v *= unit / scale
         expected += v @ block.reshape(-1)
         moves.append(v)
-    relative = _bound(expected - flow.tangents(moves, directions), len(slopes), unit, alpha)
+    found = flow.tangents(moves, directions)
+    if found.kinked:
+        raise NotCertifiedError("θ stands on a kink: slopes were computed one by one.")
+    relative = _bound(expected - found.change, len(slopes), unit, alpha)
     if not relative <= max(CERTAIN, ROUNDING_MARGIN * noise):
         raise NotCertifiedError(
             f"Differences along {directions} random directions did not confirm the slopes (to {relative:.1e} of a "
             "block): they were computed one by one."
+        )
+    if not found.disagreement <= SAME_SLOPE:
+        raise NotCertifiedError(
+            f"Exact differences of single operations are not what their slopes make of a step (by "
+            f"{found.disagreement:.1e}): slopes were computed one by one."
         )
     return relative, moves, unit
 
@@ -170,40 +178,23 @@ def _confirmed(
 ) -> tuple[float | None, float, int]:
     """Return how far the cost itself confirms a large difference, its rounding noise, and the forward passes spent.
 
-    None where it takes another way at any step. Raises `NotCertifiedError` if it does not, if measured slopes are not
-    those of a tiny step, and at kinks.
+    None where it takes another way at any step. Raises `NotCertifiedError` if it does not.
     """
     problem, passes = runner.problem, 0
-    tiny = [STEP * v for v in direction]
-    for number, step in enumerate(LARGE_STEPS):
-        end = _end(problem, direction, step)
-        large = [
-            end[block.start : block.stop] - problem.theta[block.start : block.stop]
-            for block in problem.layout.blocks
-        ]
-        near = 0 if number else 2 if flow.known else 1  # at kinks, to both sides
-        members = [np.stack([*(t, -t)[:near], far]) for t, far in zip(tiny, large, strict=True)]
-        found = flow.differences(members, near + 1, near)
-        if near:
-            _expect_smooth(found)
-        if found.elsewhere[-1] or not np.isfinite(found.change[-1]):
+    length = _length(problem, direction)
+    move = np.concatenate(direction) if direction else np.zeros(0)
+    for step in LARGE_STEPS:
+        end = problem.theta + step * length * move
+        rounded = end - problem.theta
+        moves = [rounded[block.start : block.stop][None] for block in problem.layout.blocks]
+        found = flow.differences(moves, 1)
+        change = float(found.change[0])
+        if found.elsewhere[0] or not math.isfinite(change):
             continue
         itself, passes = evaluated_away(problem, end) - problem.value, passes + 1
-        if np.isfinite(itself):
-            gain = step * _per_step(problem, direction) * unit
-            return *_agreement(runner, float(found.change[-1]), itself, gain), passes
+        if math.isfinite(itself):
+            return *_agreement(runner, change, itself, step * length * unit), passes
     return None, runner.noise, passes
-
-
-def _expect_smooth(found: Differences) -> None:
-    """Raise `NotCertifiedError` if a tiny step meets kinks, or shows other slopes than were measured."""
-    if found.kinked:
-        raise NotCertifiedError("θ stands on a kink: slopes were computed one by one.")
-    if not found.disagreement <= SAME_SLOPE:
-        raise NotCertifiedError(
-            f"Differences forwards found other slopes of single operations (by {found.disagreement:.1e}) than were "
-            "measured: slopes were computed one by one."
-        )
 
 
 def _agreement(runner: Runner, found: float, itself: float, gain: float) -> tuple[float, float]:
@@ -226,14 +217,7 @@ def _agreement(runner: Runner, found: float, itself: float, gain: float) -> tupl
     return max(apart / size, noise / gain), noise
 
 
-def _end(problem: Problem, direction: Sequence[Vector], step: float) -> Vector:
-    """Return θ, moved along a direction so that no block moves by more than ``step`` of its size."""
-    if not direction:
-        return problem.theta
-    return np.asarray(problem.theta + step * _per_step(problem, direction) * np.concatenate(direction))
-
-
-def _per_step(problem: Problem, direction: Sequence[Vector]) -> float:
+def _length(problem: Problem, direction: Sequence[Vector]) -> float:
     """Return the length along a direction at which some block has moved by its size."""
     everywhere = root_mean_square(problem.theta)
     moves = [

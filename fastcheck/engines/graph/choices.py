@@ -30,6 +30,10 @@ class Choice(Node):
         x, y = (0.0 if move is None else aligned(move, ndim) for move in moves[1:])
         return spread(np.where(plain(self.operands[0]), x, y), np.shape(self.value))
 
+    def linear(self, moves: Moves) -> bool:
+        """Whether the mask stays."""
+        return moves[0] is None
+
     def difference(self, moves: Moves, many: int) -> Array:
         """Return the same, and what changes where another operand is chosen then."""
         if moves[0] is None:

@@ -3,42 +3,57 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import functools
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fastcheck.engines.graph.arithmetic import Elementwise
 from fastcheck.engines.graph.movement import Open, Read, Write
 from fastcheck.engines.graph.nodes import Array, Leaf, Moves, Node
 from fastcheck.engines.graph.steps import Guard
 from fastcheck.engines.graph.tape import Tape
+from fastcheck.engines.slopes import STEP
 from fastcheck.parameters import Vector
 
-Tangent = Callable[[Node, Moves, int], Array]
-"""How a node moves along some directions, to first order."""
 
-Known = Callable[[Moves, Array], float]
-"""How far tiny differences of a node that stands on kinks, given the moves of its operands, are from what is known."""
+class Standing(Protocol):
+    """What is known of operations that stand on kinks."""
+
+    def knows(self, node: Node) -> bool:
+        """Whether the kinks of an operation are known."""
+        ...
+
+    def tangent(self, node: Node, moves: Moves, many: int) -> Array:
+        """Return how it moves to first order."""
+        ...
+
+    def disagreement(self, node: Node, moves: Moves, tangent: Array) -> float:
+        """Return how far exact differences over tiny moves are from what is known: the worst entry."""
+        ...
 
 
-def _tangent(node: Node, moves: Moves, many: int) -> Array:
-    return node.tangent(moves, many)
+@dataclass(frozen=True, slots=True)
+class Tangents:
+    """Changes of J along some directions, to first order.
+
+    ``kinked``: whether θ stands on a kink of what moves along the first; ``disagreement``: how far exact differences
+    over a tiny step along it are from those to first order, in the worst entry of any operation.
+    """
+
+    change: Vector
+    kinked: bool
+    disagreement: float
 
 
 @dataclass(frozen=True, slots=True)
 class Differences:
-    """Exact changes of J along some directions.
-
-    ``elsewhere`` tells along which of them the cost takes another way. ``kinked``: whether θ stands on a kink of
-    what moves along the tiny ones; ``disagreement``: how far measured slopes are from those, in the worst entry.
-    """
+    """Exact changes of J along some directions; ``elsewhere`` tells along which of them the cost takes another way."""
 
     change: Vector
     elsewhere: NDArray[np.bool_]
-    kinked: bool
-    disagreement: float
 
 
 class Flow:
@@ -47,8 +62,7 @@ class Flow:
     def __init__(self, tape: Tape, result: Node | None, leaves: Sequence[Leaf]) -> None:
         self.tape, self.result, self.leaves = tape, result, leaves
         self.nodes, self.last_use = self._needed()
-        self.tangent: Tangent = _tangent
-        self.known: Mapping[int, Known] = {}
+        self.standing: Standing | None = None
 
     def _needed(self) -> tuple[list[Node], dict[int, list[int]]]:
         """Return the nodes in their order, and which moves are used last by each."""
@@ -73,38 +87,45 @@ class Flow:
                         last_use.setdefault(node.number, []).append(x.number)
         return nodes[::-1], last_use
 
-    def standing_on(self, tangent: Tangent, known: Mapping[int, Known]) -> Flow:
-        """Return the same for a θ on kinks: ``tangent`` tells how nodes move, and what is known of nodes is no kink."""
+    def on_kinks(self, standing: Standing) -> Flow:
+        """Return the same for a θ that stands on known kinks."""
         flow = copy.copy(self)
-        flow.tangent, flow.known = tangent, known
+        flow.standing = standing
         return flow
 
-    def tangents(self, moves: Sequence[Array], many: int) -> Vector:
-        """Return ``many`` changes of J to first order; ``moves[k]`` are those of leaf k, as many of its shape."""
-        swept = _Swept(self, moves, many)
-        for node, operands in swept.nodes():
-            if node.live:
-                swept.moves[node.number] = self.tangent(node, operands, many)
-        return swept.result()
+    def tangents(self, moves: Sequence[Array], many: int, tiny: float | None = STEP) -> Tangents:
+        """Return ``many`` changes of J to first order; ``moves[k]`` are those of leaf k, as many of its shape.
 
-    def differences(self, moves: Sequence[Array], many: int, tiny: int) -> Differences:
-        """Return ``many`` exact changes of J; the first ``tiny`` of them are small enough to be linear."""
-        swept, first = _Swept(self, moves, many), slice(tiny)
-        elsewhere, kinked, disagreement = np.zeros(many, dtype=bool), False, 0.0
+        At every operation, the exact difference over ``tiny`` times the first of them is compared with that, if
+        ``tiny`` is given.
+        """
+        swept = _Swept(self, moves, many)
+        kinked, disagreement = False, 0.0
         for node, operands in swept.nodes():
-            near = [None if move is None else move[first] for move in operands]
-            known = self.known.get(node.number)
-            kinked = kinked or (tiny > 0 and known is None and node.kinked(near))
+            standing = self.standing if self.standing is not None and self.standing.knows(node) else None
+            near = [None if move is None or tiny is None else tiny * move[:1] for move in operands]
+            kinked = kinked or (tiny is not None and standing is None and node.kinked(near))
+            if not node.live:
+                continue
+            rule = node.tangent if standing is None else functools.partial(standing.tangent, node)
+            tangent = swept.moves[node.number] = rule(operands, many)
+            if tiny is None:
+                continue
+            if standing is not None:
+                disagreement = max(disagreement, standing.disagreement(node, near, tiny * tangent[:1]))
+            elif not node.linear(operands):
+                disagreement = max(disagreement, node.disagreement(near, tiny * tangent[:1]))
+        return Tangents(swept.result(), kinked, disagreement)
+
+    def differences(self, moves: Sequence[Array], many: int) -> Differences:
+        """Return ``many`` exact changes of J; ``moves[k]`` are those of leaf k, as many of its shape."""
+        swept, elsewhere = _Swept(self, moves, many), np.zeros(many, dtype=bool)
+        for node, operands in swept.nodes():
             if isinstance(node, Guard):
                 elsewhere |= node.differs(operands, many)
-                continue
-            change = node.difference(operands, many)
-            if tiny and known is not None:
-                disagreement = max(disagreement, known(near, change[first]))
-            if tiny and isinstance(node, Elementwise) and node.live:
-                disagreement = max(disagreement, node.disagreement(near, change[first]))
-            swept.moves[node.number] = change
-        return Differences(swept.result(), elsewhere, kinked, disagreement)
+            else:
+                swept.moves[node.number] = node.difference(operands, many)
+        return Differences(swept.result(), elsewhere)
 
 
 class _Swept:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from fastcheck.engines.graph.edges import edges_of
 from fastcheck.engines.graph.feasible import Feasible, Numbers
-from fastcheck.engines.graph.forwards import Flow, Known
+from fastcheck.engines.graph.forwards import Flow
 from fastcheck.engines.graph.nodes import Array, Moves, Node
 from fastcheck.engines.graph.recording import Recording
 from fastcheck.engines.graph.ties import Ties, ties_of
@@ -54,7 +54,7 @@ class Kinks:
     """The ties of a recorded cost; ``feasible`` are the weights that their options may have, together (o,)."""
 
     def __init__(self, recording: Recording, ties: Sequence[Ties], edges: Iterable[int]) -> None:
-        self.recording, self.flow, self.edges = recording, recording.flow(), tuple(edges)
+        self.recording, self.flow, self.edges = recording, recording.flow(), frozenset(edges)
         self.ties = {one.node.number: one for one in ties}
         self.lines: dict[int, UsersLine] = {}
         self.options, self.rows = _slices([t.row.size for t in ties]), _slices([t.entries.size for t in ties])
@@ -154,25 +154,17 @@ class Kinks:
         options = np.zeros((many, self.size))
         ends = np.cumsum([leaf.value.size for leaf in self.recording.leaves])[:-1]
         with np.errstate(all="ignore"):
-            self.with_weights(weights, options).tangents(np.split(directions, ends, axis=1), many)
+            flow = self.flow.on_kinks(Weighted(self, weights, options))
+            flow.tangents(np.split(directions, ends, axis=1), many, None)
         return options
 
-    def with_weights(self, weights: Array, options: Array | None = None) -> Flow:
-        """Return what sends changes of the leaves forwards, and notes in ``options`` (many, o) how the options move."""
+    def with_weights(self, weights: Array) -> Flow:
+        """Return what sends changes of the leaves forwards, with these weights."""
+        return self.flow.on_kinks(Weighted(self, weights))
 
-        def tangent(node: Node, moves: Moves, many: int) -> Array:
-            change, own = node.tangent(moves, many), self.ties.get(node.number)
-            if own is None:
-                return change
-            at = self._options[node.number]
-            moved = own.moved(moves, many)
-            if options is not None:
-                options[:, at] = moved
-            return own.put(change, moved, weights[at])
-
-        known: dict[int, Known] = dict.fromkeys(self.edges, _anything)
-        known |= {number: own.disagreement for number, own in self.ties.items()}
-        return self.flow.standing_on(tangent, known)
+    def options_of(self, node: Node) -> slice:
+        """Return which options are those of a node with ties."""
+        return self._options[node.number]
 
     def on(self, recording: Recording) -> Kinks | None:
         """Return the same ties of the cost recorded at another place, None if it took another way there."""
@@ -186,6 +178,31 @@ class Kinks:
             return None
         ties = [dataclasses.replace(own, node=there[number]) for number, own in self.ties.items()]
         return Kinks(recording, ties, self.edges)
+
+
+class Weighted:
+    """What is known of operations at kinks, with some weights; ``options`` (many, o) notes how the options move."""
+
+    def __init__(self, kinks: Kinks, weights: Array, options: Array | None = None) -> None:
+        self.kinks, self.weights, self.options = kinks, weights, options
+
+    def knows(self, node: Node) -> bool:
+        """Whether the kinks of an operation are known."""
+        return node.number in self.kinks.ties or node.number in self.kinks.edges
+
+    def tangent(self, node: Node, moves: Moves, many: int) -> Array:
+        """Return how it moves to first order."""
+        change, ties = node.tangent(moves, many), self.kinks.ties.get(node.number)
+        if ties is None:
+            return change
+        at, moved = self.kinks.options_of(node), ties.moved(moves, many)
+        if self.options is not None:
+            self.options[:, at] = moved
+        return ties.put(change, moved, self.weights[at])
+
+    def disagreement(self, node: Node, moves: Moves, tangent: Array) -> float:
+        """Return how far exact differences to both sides are from what the options make of them: the worst entry."""
+        return self.kinks.ties[node.number].disagreement(moves, tangent)
 
 
 def kinks_of(recording: Recording, seed: int) -> Kinks | None:
@@ -205,10 +222,6 @@ def kinks_of(recording: Recording, seed: int) -> Kinks | None:
     kept = [ties.kept(apart[rows]) for ties, rows in zip(found, kinks.rows, strict=True)]
     kept = [ties for ties in kept if ties.entries.size]
     return Kinks(recording, kept, edges) if kept else None
-
-
-def _anything(moves: Moves, change: Array) -> float:
-    return 0.0
 
 
 def _apart(feasible: Feasible, moves: Array) -> NDArray[np.bool_]:

@@ -48,6 +48,16 @@ class Node:
         """Return ``many`` exact changes of the result, however large the moves: no use of slopes, no cancellation."""
         return self.tangent(moves, many)
 
+    def linear(self, moves: Moves) -> bool:
+        """Whether both rules are one for these moves."""
+        return type(self).difference is Node.difference
+
+    def disagreement(self, moves: Moves, tangent: Array) -> float:
+        """Return how far exact differences over tiny moves are from the change to first order: the worst entry."""
+        if self.linear(moves):
+            return 0.0
+        return apart(self.difference(moves, len(tangent)), tangent, np.abs(tangent))
+
     def kinked(self, moves: Moves) -> bool:
         """Whether the result has two slopes along any of these moves, taken to be tiny."""
         return False
@@ -88,6 +98,17 @@ def spread(move: Array, shape: tuple[int, ...]) -> Array:
 def moved(x: Any, move: Array | None, ndim: int) -> Any:
     """Return an operand where it has moved to."""
     return x if move is None else x + aligned(move, ndim)
+
+
+SMALL = 2.0**-16
+"""Differences of smaller entries than this share of the largest are compared with that share."""
+
+
+def apart(found: Array, expected: Array, size: Array) -> float:
+    """Return the largest difference of entries, relative to their sizes, or a share of the largest of these."""
+    difference = np.abs(found - expected)
+    size = np.maximum(size, SMALL * float(np.max(size, initial=0.0)))
+    return float(np.max(np.where(difference == 0, 0.0, difference / size), initial=0.0))
 
 
 def summed_to(slope: Array, shape: tuple[int, ...]) -> Array:

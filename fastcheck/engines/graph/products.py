@@ -43,6 +43,10 @@ class Matmul(Node):
         """Return dx @ y + x @ dy."""
         return self._moved(moves, plain(self.operands[1]), None)
 
+    def linear(self, moves: Moves) -> bool:
+        """Whether one factor moves alone."""
+        return sum(move is not None for move in moves) < 2
+
     def difference(self, moves: Moves, many: int) -> Array:
         """Return dx @ (y + dy) + x @ dy."""
         return self._moved(moves, plain(self.operands[1]), moves[1])
@@ -112,6 +116,10 @@ class Einsum(Node):
     def tangent(self, moves: Moves, many: int) -> Array:
         """Return the sum over operands of the sum of products with the move in the operand's place."""
         return self._moved(moves, [None] * len(moves))
+
+    def linear(self, moves: Moves) -> bool:
+        """Whether one factor moves alone."""
+        return sum(move is not None for move in moves) < 2
 
     def difference(self, moves: Moves, many: int) -> Array:
         """Return the same, the operands before that one being at their ends."""

@@ -109,7 +109,7 @@ def settle(
     noise = max(
         seen_in / (root_mean_square(here[rows]) or 1.0) for rows, seen_in in zip(blocks, seen, strict=True)
     )
-    expect_confirmed(kinks.with_weights(weights), _shaped(problem, here), seed, noise)
+    expect_confirmed(kinks.with_weights(weights), _shaped(problem, here), noise, seed)
     found, beyond = by_convention(kinks, _claim(problem, plan, interval, seen, 0.0), interval, seed), False
     if found is None:
         claim = _claim(problem, plan, interval, seen, relative_noise())

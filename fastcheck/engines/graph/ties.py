@@ -7,6 +7,7 @@ sum of weight times factor times move of its options; backwards they share what 
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -18,7 +19,7 @@ from fastcheck.engines.graph.arithmetic import Multiply
 from fastcheck.engines.graph.choices import Absolute, Choice, Extremum
 from fastcheck.engines.graph.feasible import Numbers
 from fastcheck.engines.graph.movement import Selected
-from fastcheck.engines.graph.nodes import Array, Moves, Node, plain
+from fastcheck.engines.graph.nodes import Array, Moves, Node, apart, plain
 from fastcheck.engines.graph.norms import Norm
 
 CONSTANT = -1
@@ -33,9 +34,9 @@ class Ties:
     """The ties of one operation: ``entries`` (m,) of its result, by flat number, and their o options.
 
     ``row`` (o,) is the entry that an option belongs to, ascending; ``operand``, ``position``, ``factor`` are those of
-    the option, ``usual`` (o,) the weights of the recorded operation. In a ``ball`` weights are a vector of length 1
-    at most; where ties are ``sorted`` each option is used once. ``alike``: the options of an entry differ in their
-    factors only.
+    the option, ``usual`` (o,) the weights of the recorded operation. In a ``ball`` weights are a vector of length 1 at
+    most; where ties are ``sorted`` each option is used once. ``alike``: the options of an entry differ in their factors
+    only. ``sides``: moves of the operand that is a mask, to both of its sides.
     """
 
     node: Node
@@ -48,6 +49,7 @@ class Ties:
     ball: bool = False
     sorted: bool = False
     alike: bool = False
+    sides: tuple[Mapping[int, Array], ...] = ()
 
     def kept(self, rows: NDArray[np.bool_]) -> Ties:
         """Return those of some of the entries."""
@@ -63,6 +65,7 @@ class Ties:
             ball=self.ball,
             sorted=self.sorted,
             alike=self.alike,
+            sides=self.sides,
         )
 
     def taken_out(self, slope: Array) -> tuple[Array, Array]:
@@ -132,19 +135,35 @@ class Ties:
         result[:, self.entries] = np.add.reduceat(options * weights, starts, axis=1)
         return result.reshape(change.shape)
 
-    def disagreement(self, moves: Moves, change: Array) -> float:
-        """Return how far exact changes of ties are from the moves of any option, relative, in the worst of them."""
-        many = change.shape[0]
-        options = self.moved(moves, many)
-        found = np.reshape(change, (many, -1))[:, self.entries]
+    def disagreement(self, moves: Moves, tangent: Array) -> float:
+        """Return how far exact changes over tiny moves to both sides are from what is known: the worst entry.
+
+        Ties move as one of their options, or by the length of a ball's; all else as to first order. Where a mask
+        decides, it is taken on both its sides.
+        """
+        worst = 0.0
+        for sign in (1.0, -1.0):
+            there = [None if move is None else sign * move for move in moves]
+            expected, options = sign * np.reshape(tangent, -1), self.moved(there, 1)[0]
+            for side in self.sides or ({},):
+                changed = [side.get(k, move) for k, move in enumerate(there)]
+                found = np.array(self.node.difference(changed, 1), dtype=float).reshape(-1)
+                worst = max(worst, self._beside_options(found[self.entries], options))
+                found[self.entries] = expected[self.entries]
+                worst = max(worst, apart(found, expected, np.abs(expected)))
+        return worst
+
+    def _beside_options(self, found: Array, options: Array) -> float:
+        """Return how far moves of the ties are from those of their nearest options."""
         starts = np.searchsorted(self.row, np.arange(self.entries.size))
-        size = np.maximum.reduceat(np.abs(options), starts, axis=1)
+        size = np.maximum.reduceat(np.abs(options), starts)
+        unit = np.where(size > 0, size, 1.0)
         if self.ball:
-            unit = options / np.where(size > 0, size, 1.0)[:, self.row]
-            apart = np.abs(found - size * np.sqrt(np.add.reduceat(unit * unit, starts, axis=1)))
+            shares = options / unit[self.row]
+            off = np.abs(found - size * np.sqrt(np.add.reduceat(shares * shares, starts)))
         else:
-            apart = np.minimum.reduceat(np.abs(found[:, self.row] - options), starts, axis=1)
-        return float(np.max(apart / np.where(size > 0, size, 1.0), initial=0.0))
+            off = np.minimum.reduceat(np.abs(found[self.row] - options), starts)
+        return float(np.max(off / unit, initial=0.0))
 
 
 Edges = Mapping[int, tuple[Array, Array]]
@@ -184,7 +203,9 @@ def _of_choice(node: Node, edges: Edges) -> Ties | None:
     if (changes & ~equal).any():
         raise JumpError
     first = np.broadcast_to(plain(mask), np.shape(node.value))
-    return _pairs(node, changes, (1, 2), first[changes]) if changes.any() else None
+    if not changes.any():
+        return None
+    return dataclasses.replace(_pairs(node, changes, (1, 2), first[changes]), sides=_sides(0, mask, edges))
 
 
 def _pairs(node: Node, tie: NDArray[np.bool_], operands: tuple[int, int], first: Array) -> Ties:
@@ -230,6 +251,12 @@ def _alike(node: Node, k: int, entries: Numbers, factors: tuple[Array, Array], u
     )
 
 
+def _sides(k: int, mask: Node, edges: Edges) -> tuple[Mapping[int, Array], ...]:
+    """Return how a mask, operand ``k``, moves to both of its sides."""
+    here = np.asarray(mask.value, dtype=float)
+    return tuple({k: (side - here)[None]} for side in edges[mask.number])
+
+
 def _of_absolute(node: Node, edges: Edges) -> Ties | None:
     entries = np.flatnonzero(np.equal(plain(node.operands[0]), 0))
     if not entries.size:
@@ -249,7 +276,8 @@ def _of_multiply(node: Node, edges: Edges) -> Ties | None:
             raise JumpError
         entries = np.flatnonzero(changes)
         here = np.broadcast_to(np.asarray(mask.value, dtype=float), changes.shape)
-        return _alike(node, k, entries, (above[changes], below[changes]), here[changes])
+        ties = _alike(node, k, entries, (above[changes], below[changes]), here[changes])
+        return dataclasses.replace(ties, sides=_sides(1 - k, mask, edges))
     return None
 
 

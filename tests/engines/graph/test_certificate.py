@@ -106,7 +106,7 @@ def test_a_wrong_measured_slope_is_not_certified(monkeypatch, error):
         return found
 
     monkeypatch.setattr(arithmetic, "measured", wrong)
-    with pytest.raises(NotCertifiedError, match="other slopes of single operations"):
+    with pytest.raises(NotCertifiedError, match="Exact differences of single operations"):
         estimated(cost, THETA)
 
 
