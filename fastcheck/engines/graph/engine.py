@@ -76,19 +76,19 @@ def _estimate(runner: Runner, plan: Plan, use: Callable[[Estimate], T], spent: i
     flow = recording.flow() if settled is None else settled.flow
     here = _slopes(recording) if settled is None else settled.slopes
     noise, apart = None, _apart(here, problem.claims)
-    if apart is not None:
+    if settled is not None:
+        noise, seen = runner.noise if apart is None else None, settled.seen
+    elif apart is not None:
         seen = apart
-    elif settled is not None:
-        noise, seen = runner.noise, settled.seen
     else:
         noise, beside = runner.noise, _slopes(_recorded(runner, jittered(problem.theta)))
         seen = [float(np.max(np.abs(x - y), initial=0.0)) for x, y in zip(here, beside, strict=True)]
-    typical = [root_mean_square(slopes.reshape(-1)) for slopes in here]
+    typical = _typical(here)
     _expect_quiet(problem, typical, seen)
     noisiest = max((bound.relative for bound in _bounds(problem, typical, seen, noise)), default=0.0)
     certificate = certified(runner, flow, here, noisiest, seed=plan.seed)
     noise = certificate.noise if noise is None else noise
-    bounds = _bounds(problem, typical, seen, noise)
+    bounds = _bounds(problem, typical if settled is None else _typical(settled.largest()), seen, noise)
     notes: tuple[str, ...] = ()
     if certificate.agreement is None:
         notes, passes = _confirm_blocks(runner, plan, here)
@@ -120,6 +120,10 @@ def _settled(runner: Runner, plan: Plan, recording: Recording) -> Settled | None
     beside = _recorded(runner, jittered(problem.theta), tuple(kinks.ties))
     with np.errstate(all="ignore"), one_blas_thread():
         return settle(problem, plan, kinks, beside, lambda: runner.relative_noise, plan.seed)
+
+
+def _typical(slopes: Sequence[Array]) -> list[float]:
+    return [root_mean_square(block.reshape(-1)) for block in slopes]
 
 
 def _bounds(

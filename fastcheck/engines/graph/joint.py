@@ -25,19 +25,25 @@ from fastcheck.engines.graph.nodes import Array
 from fastcheck.parameters import Vector
 
 MOST_OPERATIONS = 12
-"""Operations at kinks up to which a mixture of conventions is sought for each."""
+"""Operations at kinks, or lines of the user's code, up to which a mixture of conventions is sought for each."""
 
 MIXED = 6
 """Mixtures that are tried."""
 
-STARTS = 2
-"""Weights from which least squares start: the best convention, and random ones."""
+STARTS = 4
+"""Weights that least squares start from: the best of the simple ones, and random ones."""
 
-MOST_STEPS = 20
+MOST_STEPS = 100
 """Steps of least squares from each start."""
 
-MOST_SWEEPS = 200
-"""Sweeps of least squares, after which the search ends undecided."""
+SWEEPS = (200, 1500)
+"""Sweeps of least squares after which the search ends undecided, in large and in small problems."""
+
+WORK = 1e7
+"""Entries that these sweeps process, about, between large and small."""
+
+OVERHEAD = 5e3
+"""Entries that a sweep takes as long for as for the operations themselves."""
 
 INNER = 40
 """Sweeps to and fro that solve for one step, linearised."""
@@ -118,7 +124,7 @@ class Search:
         self.feasible = kinks.feasible
         self.usual = (self.feasible.first(), self.feasible.last(), self.feasible.split())
         self.rng = np.random.default_rng(seed)
-        self.sweeps, self.limit = 0, MOST_SWEEPS
+        self.sweeps, self.limit = 0, 0
         self.unit = np.ones(kinks.size)
 
     def by_convention(self) -> Judged | None:
@@ -139,7 +145,7 @@ class Search:
         assert best is not None
         start = best
         for number in range(STARTS):
-            self.limit = self.sweeps + MOST_SWEEPS // STARTS
+            self.limit = self.sweeps + self._most_sweeps() // STARTS
             if number:
                 start = self.at(self.feasible.random(self.rng))
             answer, point = self._descend(start)
@@ -147,6 +153,10 @@ class Search:
                 return self._judged(answer, point)
             best = min(best, point, key=lambda one: one.squares)
         return self._judged(Answer.UNDECIDED, best)
+
+    def _most_sweeps(self) -> int:
+        entries = OVERHEAD + self.claim.values.size + self.kinks.size
+        return int(np.clip(WORK / entries, *SWEEPS))
 
     def at(self, weights: Array) -> Point:
         """Return what some weights give. One sweep."""
@@ -162,7 +172,7 @@ class Search:
         """Yield what weights give that do not differ from entry to entry of an operation."""
         for weights in (self.kinks.usual, *self.usual):
             yield self.at(weights)
-        groups = self.kinks.groups()
+        groups = self.kinks.groups(MOST_OPERATIONS)
         if len(groups) <= MOST_OPERATIONS:
             yield from self._by_operation(groups)
 

@@ -72,11 +72,12 @@ class Kinks:
         """The number of options."""
         return self.usual.size
 
-    def groups(self) -> list[NDArray[np.bool_]]:
-        """Return which options are those of one line of the user's code, for each: they are treated alike."""
+    def groups(self, most: int) -> list[NDArray[np.bool_]]:
+        """Return the options of each operation, or of each line of the user's code if these are more than ``most``."""
         groups: dict[Any, NDArray[np.bool_]] = {}
+        by_line = len(self.ties) > most
         for number, ties in self.ties.items():
-            key = type(ties.node), self.lines.get(number, number)
+            key = (type(ties.node), self.lines.get(number, number)) if by_line else number
             mask = groups.setdefault(key, np.zeros(self.size, dtype=bool))
             mask[self._options[number]] = True
         return list(groups.values())

@@ -70,6 +70,10 @@ class Settled:
     answer: Answer
     entries: int
 
+    def largest(self) -> list[Array]:
+        """Return the largest size of the slopes that choices may give."""
+        return [np.maximum(np.abs(x), np.abs(y)) for x, y in zip(self.lower, self.upper, strict=True)]
+
     def said(self, coordinates: int) -> str:
         """Return the sentence about the coordinates of a check that are at kinks."""
         at = "1 coordinate is at a kink" if coordinates == 1 else f"{coordinates:,} coordinates are at kinks"
@@ -105,10 +109,8 @@ def settle(
     if not all(np.isfinite(x).all() for x in (interval.centre, interval.radius, here, there)):
         raise NotCertifiedError("Some slope at kinks is infinite or undefined.")
     blocks = _blocks(problem)
-    seen = [float(np.max(np.abs(here[rows] - there[rows]), initial=0.0)) for rows in blocks]
-    noise = max(
-        seen_in / (root_mean_square(here[rows]) or 1.0) for rows, seen_in in zip(blocks, seen, strict=True)
-    )
+    seen = _rounding(blocks, interval, here, there)
+    noise = max(off / (root_mean_square(here[rows]) or 1.0) for rows, off in zip(blocks, seen, strict=True))
     expect_confirmed(kinks.with_weights(weights), _shaped(problem, here), noise, seed)
     found, beyond = by_convention(kinks, _claim(problem, plan, interval, seen, 0.0), interval, seed), False
     if found is None:
@@ -129,6 +131,18 @@ def settle(
         answer=found.answer,
         entries=int(relevant.sum()),
     )
+
+
+def _rounding(blocks: Sequence[slice], interval: Interval, here: Vector, there: Vector) -> list[float]:
+    """Return the rounding noise of the slopes of each block: as seen in two places, or that of terms that cancel."""
+    unit = float(np.finfo(float).eps)
+    terms = np.abs(interval.centre) + interval.radius
+    return [
+        max(
+            float(np.max(np.abs(here[rows] - there[rows]), initial=0.0)), unit * root_mean_square(terms[rows])
+        )
+        for rows in blocks
+    ]
 
 
 def _nearest(kinks: Kinks) -> Judged:
