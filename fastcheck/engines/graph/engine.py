@@ -83,12 +83,12 @@ def _estimate(runner: Runner, plan: Plan, use: Callable[[Estimate], T], spent: i
     else:
         noise, beside = runner.noise, _slopes(_recorded(runner, jittered(problem.theta)))
         seen = [float(np.max(np.abs(x - y), initial=0.0)) for x, y in zip(here, beside, strict=True)]
-    typical = _typical(here)
+    typical = _typical(here if settled is None else settled.largest())
     _expect_quiet(problem, typical, seen)
-    noisiest = max((bound.relative for bound in _bounds(problem, typical, seen, noise)), default=0.0)
+    noisiest = max((bound.relative for bound in _bounds(problem, _typical(here), seen, noise)), default=0.0)
     certificate = certified(runner, flow, here, noisiest, seed=plan.seed)
     noise = certificate.noise if noise is None else noise
-    bounds = _bounds(problem, typical if settled is None else _typical(settled.largest()), seen, noise)
+    bounds = _bounds(problem, typical, seen, noise)
     notes: tuple[str, ...] = ()
     if certificate.agreement is None:
         notes, passes = _confirm_blocks(runner, plan, here)

@@ -30,6 +30,9 @@ MOST_OPERATIONS = 12
 MIXED = 6
 """Mixtures that are tried."""
 
+BETTER = 0.9
+"""Part of the sum of squares that each of them has to leave at most."""
+
 STARTS = 4
 """Weights that least squares start from: the best of the simple ones, and random ones."""
 
@@ -57,10 +60,10 @@ LEAST_UNIT = 1e-6
 LENGTHS = (1.0, 0.5, 0.25, 0.1)
 """Parts of a step that are tried."""
 
-SLOW = 0.9
+SLOW = 0.999
 """Steps that leave more than this part of the sum of squares count as slow."""
 
-MOST_SLOW = 4
+MOST_SLOW = 6
 """Slow steps in a row after which a search ends."""
 
 
@@ -188,7 +191,7 @@ class Search:
         for _ in range(MIXED):
             point = self.at(np.asarray(sum(share * some for share, some in zip(mixture, flat, strict=True))))
             yield point
-            if not point.squares < SLOW * before:
+            if not point.squares < BETTER * before:
                 break
             before = point.squares
             self.sweeps += len(changes)
@@ -216,15 +219,13 @@ class Search:
             moves = self._moves(point)
             if self._proves(point, moves):
                 return Answer.PROOF, point
-            better = self._step(point, moves)
-            if better is None or self.sweeps > self.limit:
+            better = None if slow == MOST_SLOW or self.sweeps > self.limit else self._step(point, moves)
+            if better is None:
                 break
             slow = slow + 1 if better.squares > SLOW * point.squares else 0
             point = better
             if self.claim.fits(point.slopes):
                 return Answer.WITNESS, point
-            if slow == MOST_SLOW:
-                break
         return Answer.UNDECIDED, point
 
     def _units(self, point: Point) -> Array:
@@ -272,16 +273,15 @@ class Search:
         gradient = -point.ties[self.feasible.row] * moves
         free = self.feasible.free(point.weights, gradient)
         change = self._solved(point, -gradient, free)
-        best = None
+        best = point
         for length in LENGTHS:
             candidate = self.at(self.feasible.project(point.weights + length * change))
-            if candidate.squares < SLOW * point.squares:
+            if candidate.squares < best.squares:
                 best = candidate
                 break
-        if best is not None and best.squares < point.squares / 2:
-            return best
-        downhill = self._downhill(best or point)
-        return downhill if downhill is not None else best
+        if best.squares > point.squares / 2:
+            best = self._downhill(best) or best
+        return None if best is point else best
 
     def _solved(self, point: Point, downhill: Array, free: NDArray[np.bool_]) -> Array:
         """Return the change of free weights with the least squares, linearised: scaled conjugate gradients."""
