@@ -66,7 +66,7 @@ def test_a_pattern_of_the_global_generator_is_checked(method):
         assert report.passed is scaled
         assert report.blocks["W2"].verdict == "pass"
         if method == "auto":
-            assert report.method == "mlp"
+            assert report.method == "graph"
     assert same_state(before[1:], np.random.get_state()[1:])
 
 

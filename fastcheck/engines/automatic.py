@@ -1,4 +1,4 @@
-"""``method="auto"``: kernels for networks they know, propose and certify, difference propagation, plain evaluation."""
+"""``method="auto"``: propose and certify, kernels for networks they know, difference propagation, plain evaluation."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from fastcheck.engines.difference.state import TracingError
 from fastcheck.engines.directions import reason_for
 from fastcheck.engines.graph.engine import GraphEngine
 from fastcheck.engines.mlp.engine import NOT_USED, KinksError, estimate, known_network
+from fastcheck.engines.mlp.model_cost import ModelCost
 from fastcheck.engines.plain import PlainEngine, batched_costs
 from fastcheck.execution import Execution
 from fastcheck.plan import Plan
@@ -19,7 +20,7 @@ from fastcheck.problem import Problem
 
 
 class AutomaticEngine:
-    """The first engine that can do it, from the fastest on; plain evaluation for costs that offer batches."""
+    """The first engine that can do it; the kernels first for `MLP`, plain evaluation for costs that offer batches."""
 
     name = "auto"
 
@@ -30,27 +31,40 @@ class AutomaticEngine:
         if batched_costs(problem):
             return PlainEngine().estimate(problem, plan, execution, use)
         attempt, tally = problem.counted()
-        notes: tuple[str, ...] = ()
+        notes: list[str] = []
         spent = 0
+
+        def kernels() -> Estimates[T] | None:
+            recognition = known_network(attempt)
+            try:
+                return None if recognition is None else estimate(recognition, attempt, plan, execution, use)
+            except DisagreementError as error:
+                if not isinstance(error, KinksError):
+                    notes.append(NOT_USED.format(error))
+                return None
+
+        def graph() -> Estimates[T] | None:
+            try:
+                return GraphEngine().estimate(attempt, plan, execution, use)
+            except (TracingError, DisagreementError):
+                return None
+
+        def differences() -> Estimates[T]:
+            return DifferenceEngine().estimate(attempt, plan, execution, use)
+
+        fast = (kernels, graph) if isinstance(problem.evaluator.cost, ModelCost) else (graph, kernels)
         try:
             with session_of(problem.evaluator.cost):
-                recognition = known_network(attempt)
-                if recognition is not None:
-                    try:
-                        return estimate(recognition, attempt, plan, execution, use)
-                    except KinksError:
-                        pass
-                    except DisagreementError as error:
-                        notes = (NOT_USED.format(error),)
-                spent = tally.passes
-                try:
-                    estimates = GraphEngine().estimate(attempt, plan, execution, use)
-                except (TracingError, DisagreementError):
+                for engine in (*fast, differences):
                     spent = tally.passes
-                    estimates = DifferenceEngine().estimate(attempt, plan, execution, use)
+                    estimates = engine()
+                    if estimates is not None:
+                        break
         except (TracingError, DisagreementError) as error:
-            spent, notes = tally.passes, (*notes, reason_for(error))
+            spent = tally.passes
+            notes.append(reason_for(error))
             estimates = PlainEngine().estimate(problem, plan, execution, use)
+        assert estimates is not None
         return dataclasses.replace(
             estimates,
             notes=(*notes, *estimates.notes),

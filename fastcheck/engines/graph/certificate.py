@@ -20,7 +20,7 @@ from fastcheck.engines.noise import declared_noise
 from fastcheck.engines.verification import evaluated_away
 from fastcheck.execution import one_blas_thread
 from fastcheck.normal import normal_numbers
-from fastcheck.norms import root_mean_square
+from fastcheck.norms import norm, root_mean_square
 from fastcheck.parameters import Vector
 from fastcheck.problem import Problem
 
@@ -161,7 +161,7 @@ def expect_confirmed(
 
 def _scales(slopes: Sequence[Array]) -> list[float]:
     """Return the norms of blocks; where one is zero, the largest."""
-    sizes = [float(np.linalg.norm(block)) for block in slopes]
+    sizes = [norm(block) for block in slopes]
     largest = max(sizes, default=0.0) or 1.0
     return [size or largest for size in sizes]
 
