@@ -117,7 +117,10 @@ def _settled(runner: Runner, plan: Plan, recording: Recording) -> Settled | None
         return None
     if not problem.claims:
         raise NotCertifiedError("θ stands on a kink: slopes were computed one by one.")
-    beside = _recorded(runner, jittered(problem.theta), tuple(kinks.ties))
+    named = tuple(kinks.ties)
+    beside = _recorded(runner, jittered(problem.theta), named)
+    if kinks.on(beside) is None:  # a norm that is zero at θ alone, or another way
+        beside = _recorded(runner, problem.theta, named)
     with np.errstate(all="ignore"), one_blas_thread():
         return settle(problem, plan, kinks, beside, lambda: runner.relative_noise, plan.seed)
 

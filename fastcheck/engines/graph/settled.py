@@ -95,14 +95,14 @@ def settle(
     relative_noise: Callable[[], float],
     seed: int,
 ) -> Settled:
-    """Judge the claim at kinks; ``beside`` is the cost recorded at jittered parameters, with the user's lines.
+    """Judge the claim at kinks; ``beside`` is the cost recorded again, if it can be at jittered θ, with the user's lines.
 
     The ``relative_noise`` of J is asked for only if the claim is not that of a usual backward pass. Raises
     `NotCertifiedError` where slopes are not known, or their rounding is not.
     """
     other, rng = kinks.on(beside), np.random.default_rng(seed)
     if other is None:
-        raise NotCertifiedError("Beside θ, the cost takes another way than at the kinks of θ.")
+        raise NotCertifiedError("Recorded again, the cost took another way.")
     kinks.lines = beside.tape.lines
     weights = kinks.feasible.random(rng)
     interval, here, there = kinks.interval(), kinks.slopes(weights).slopes, other.slopes(weights).slopes
