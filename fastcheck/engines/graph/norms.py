@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from fastcheck.engines.graph.arithmetic import Combination, Elementwise, Multiply, Total
-from fastcheck.engines.graph.movement import Reshape
+from fastcheck.engines.graph.movement import Reshape, Section, Transpose
 from fastcheck.engines.graph.nodes import Array, Moves, Node, plain
 from fastcheck.engines.graph.products import Einsum, Matmul
 from fastcheck.engines.graph.recorded import Recorded
@@ -82,6 +82,19 @@ def _kept(node: Any) -> Any:
     return Recorded(np.array(node.value), node)
 
 
+def _same(x: Any, y: Any) -> bool:
+    """Whether two operands are one, perhaps the same entries of one."""
+    if type(x) is not type(y) or not isinstance(x, Node):
+        return False
+    if x is y:
+        return True
+    key = {Section: "key", Transpose: "axes", Reshape: "shape"}.get(type(x))
+    if key is None or not _same(x.operands[0], y.operands[0]):
+        return False
+    one, other = ((np.shape(z.value) if key == "shape" else getattr(z, key)) for z in (x, y))
+    return bool(one == other)
+
+
 def _of_elementwise(node: Elementwise) -> Any:
     x = node.operands[0]
     return np.reshape(_kept(x), (*np.shape(x.value), 1)) if node.name == "square" else None
@@ -89,7 +102,7 @@ def _of_elementwise(node: Elementwise) -> Any:
 
 def _of_multiply(node: Multiply) -> Any:
     x, y = node.operands
-    return np.reshape(_kept(x), (*np.shape(x.value), 1)) if x is y else None
+    return np.reshape(_kept(x), (*np.shape(x.value), 1)) if _same(x, y) else None
 
 
 def _of_combination(node: Combination) -> Any:
@@ -121,11 +134,11 @@ def _of_reshape(node: Reshape) -> Any:
 
 def _of_matmul(node: Matmul) -> Any:
     x, y = node.operands
-    return _kept(x) if x is y and np.ndim(x.value) == 1 else None
+    return _kept(x) if _same(x, y) and np.ndim(x.value) == 1 else None
 
 
 def _of_einsum(node: Einsum) -> Any:
-    if len(node.operands) != 2 or node.operands[0] is not node.operands[1] or len(set(node.terms)) > 1:
+    if len(node.operands) != 2 or not _same(*node.operands) or len(set(node.terms)) > 1:
         return None
     term = node.terms[0]
     x = _kept(node.operands[0])

@@ -95,7 +95,7 @@ def settle(
     relative_noise: Callable[[], float],
     seed: int,
 ) -> Settled:
-    """Judge the claim at kinks; ``beside`` is the cost recorded again, if it can be at jittered θ, with the user's lines.
+    """Judge the claim at kinks; ``beside`` is the cost recorded again with lines, at jittered θ if it can be.
 
     The ``relative_noise`` of J is asked for only if the claim is not that of a usual backward pass. Raises
     `NotCertifiedError` where slopes are not known, or their rounding is not.
