@@ -70,7 +70,7 @@ class Ties:
 
     def taken_out(self, slope: Array) -> tuple[Array, Array]:
         """Return what J makes of the result without its ties, and of these, (m,)."""
-        rest = np.array(np.broadcast_to(slope, np.shape(self.node.value)), dtype=float)
+        rest = np.array(np.broadcast_to(slope, np.shape(self.node.value)), dtype=float, order="C")
         flat = rest.reshape(-1)
         at = flat[self.entries]
         flat[self.entries] = 0.0
