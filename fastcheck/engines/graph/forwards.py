@@ -69,7 +69,7 @@ class Flow:
         needed, buffers = {self.result.number} if self.result is not None else set(), set()
         nodes: list[Node] = []
         last_use: dict[int, list[int]] = {}
-        used: set[int] = set()
+        used: set[int] = set(needed)  # J itself is kept
         for node in reversed(self.tape.nodes):
             if isinstance(node, (Open, Write)):
                 if node.buffer not in buffers:

@@ -173,3 +173,15 @@ def test_writes_into_arrays_that_lie_in_memory_in_an_order_of_their_own():
 
     rng = np.random.default_rng(0)
     assert compare(cost, {"b": rng.standard_normal((3, 3)), "c": rng.standard_normal((1, 4))})
+
+
+def test_a_loop_that_ends_by_what_it_computed():
+    """J is used once more, by the comparison that ends the loop."""
+
+    def cost(p):
+        x = np.sum(p["w"] ** 2)
+        while x > 1:
+            x = x / 2
+        return x
+
+    assert compare(cost, {"w": np.array([1.5, -2.0, 0.5])})
