@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from slow import first_of
 
-from fastcheck import Verdict, screen
+from fastcheck import Verdict, check, screen
 from fastcheck.residuals import norm_bound
 
 SEEDS = range(20)
@@ -316,3 +316,51 @@ def test_runs_with_settled_kinks_are_split_where_they_do_not_fit(monkeypatch):
     assert split.passed
     assert split.forward_passes > whole.forward_passes
     assert split.notes == whole.notes
+
+
+# --- every coordinate ---------------------------------------------------------------------------------------
+# Where all coordinates are known, no convention need be guessed: the claim of all is judged together.
+
+
+def checked(cost, parameters, claim):
+    report = check(cost, parameters, claim)
+    assert report.method == "graph"
+    return report
+
+
+@pytest.mark.parametrize(("shape", "zeros"), [((50, 100), 65), ((50, 100), 4999), ((100, 200), 12_345)])
+def test_a_check_of_every_coordinate_beside_an_l1_term(shape, zeros):
+    cost, W, smooth = sparse(0, shape, zeros)
+    rng = np.random.default_rng(zeros)
+    for at_zero in (-1, 0, 1, 0.3, rng.uniform(-1, 1, shape)):
+        right = smooth + signs(W, at_zero)
+        report = checked(cost, {"W": W}, {"W": right})
+        assert report.passed
+        assert f"{zeros:,} coordinates are at kinks, and one choice there gives all" in report.notes[0]
+        for place, size in (
+            (np.flatnonzero(W)[0], 1e-6 * np.abs(right).max()),
+            (np.flatnonzero(W == 0)[7], 3 * L1),
+        ):
+            wrong = right.copy()
+            wrong.flat[place] += size
+            block = checked(cost, {"W": W}, {"W": wrong}).blocks["W"]
+            assert (block.verdict, block.wrong) == (Verdict.FAIL, 1)
+            assert block.worst[0].index == np.unravel_index(place, shape)
+    for mistake in ("no L1 term", "times 1.000001"):
+        claim = MISTAKES[mistake](smooth, signs(W, 1), rng)
+        assert checked(cost, {"W": W}, {"W": claim}).verdict is Verdict.FAIL
+
+
+@pytest.mark.parametrize("kinks", ["zero", "dead units", "whole numbers"])
+@pytest.mark.parametrize("relu", RELU)
+def test_a_check_of_every_coordinate_of_networks(relu, kinks):
+    """Each operation by its own convention: one choice is found that gives the claim."""
+    for l1 in (0.0, 0.1):
+        cost, p, backward = network(0, RELU[relu], kinks, l1)
+        for at_zero, sign in itertools.product((0, 0.5, 1), (-1, 0, 1) if l1 else (0,)):
+            claim = backward(at_zero, sign)
+            report = checked(cost, p, claim)
+            assert report.passed
+            assert any("and one choice there gives all of the claim" in note for note in report.notes)
+        wrong = claim | {"W1": -claim["W1"]}
+        assert checked(cost, p, wrong).verdict is Verdict.FAIL

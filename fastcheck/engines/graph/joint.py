@@ -180,30 +180,31 @@ class Search:
             yield from self._by_operation(groups)
 
     def _by_operation(self, groups: Sequence[NDArray[np.bool_]]) -> Iterator[Point]:
-        """Yield what comes nearer and nearer with one mixture of conventions for each operation (Gauss, Newton)."""
+        """Yield what comes nearer and nearer with one mixture of conventions for each operation (Gauss, Newton).
+
+        And what the conventions give that are nearest to these mixtures.
+        """
         taken = [[np.where(group, some, 0.0) for some in self._usual_of(group)] for group in groups]
         counts = np.array([len(some) for some in taken])
         simplices = Feasible(np.repeat(np.arange(counts.size), counts), np.zeros(counts.size, dtype=bool))
-        mixture, before = simplices.split(), np.inf
         flat = [one for some in taken for one in some]
         changes = [one - some[0] for some in taken for one in some[1:]]
-        moving = simplices.rank > 0
+        mixture, moving, before = simplices.split(), simplices.rank > 0, np.inf
         for _ in range(MIXED):
-            point = self.at(np.asarray(sum(share * some for share, some in zip(mixture, flat, strict=True))))
+            point = self.at(_mixed(mixture, flat))
             yield point
-            if not point.squares < BETTER * before:
+            if not changes or not point.squares < BETTER * before:
                 break
             before = point.squares
             self.sweeps += len(changes)
             responses = [
                 self.kinks.response(one, point.ties, point.weights) / self.claim.scale for one in changes
             ]
-            if not responses:
-                break
             step = np.zeros(mixture.size)
             step[moving] = np.linalg.lstsq(np.stack(responses, 1), point.residual, rcond=1e-9)[0]
             step[~moving] = -np.add.reduceat(step, simplices.starts)
             mixture = simplices.project(mixture + step)
+            yield self.at(_mixed(simplices.project(np.round(2 * mixture) / 2), flat))
 
     def _usual_of(self, group: NDArray[np.bool_]) -> tuple[Array, ...]:
         """Return the conventions that span what the options of an operation may be given alike."""
@@ -229,10 +230,10 @@ class Search:
         return Answer.UNDECIDED, point
 
     def _units(self, point: Point) -> Array:
-        """Return, for each option, about one over what its row makes of the slopes: by random directions."""
+        """Return, for each option, about one over what its row makes of the slopes: by random signs."""
         self.sweeps += PROBES
-        directions = self.rng.standard_normal((PROBES, self.claim.values.size)) / self.claim.scale
-        moves = self.kinks.moves(directions, point.weights)
+        signs = self.rng.choice((-1.0, 1.0), (PROBES, self.claim.values.size))
+        moves = self.kinks.moves(signs / self.claim.scale, point.weights)
         every, squares = np.ones(moves.shape[1], dtype=bool), np.zeros(self.feasible.rows)
         for move in moves:
             along = self.feasible.along(move * point.ties[self.feasible.row], every)
@@ -325,6 +326,11 @@ class Search:
                 return candidate
             length *= 0.3
         return None
+
+
+def _mixed(mixture: Array, conventions: Sequence[Array]) -> Array:
+    """Return the weights of a mixture of conventions."""
+    return np.asarray(sum(share * some for share, some in zip(mixture, conventions, strict=True)))
 
 
 def by_convention(kinks: Kinks, claim: Claim, interval: Interval, seed: int) -> Judged | None:

@@ -231,7 +231,7 @@ def bounds_are_never_exceeded(monkeypatch, trials):
         size = 10.0 ** rng.uniform(-14, 1)
         wrong, number = corrupted(rng, slopes, size)
         error = np.linalg.norm(wrong[number] - slopes[number]) / np.linalg.norm(wrong[number])
-        assert certified(runner, recording, wrong, 0.0, seed=seed).relative >= error
+        assert certified(runner, recording.flow(), wrong, 0.0, seed=seed).relative >= error
 
 
 def test_bounds_are_not_exceeded(monkeypatch):
@@ -250,7 +250,7 @@ def test_errors_of_one_part_in_a_hundred_billion_of_a_block_are_caught():
     for seed in range(100):
         wrong, _ = corrupted(rng, slopes, 1e-11)
         with pytest.raises(NotCertifiedError, match="did not confirm"):
-            certified(runner, recording, wrong, 0.0, seed=seed)
+            certified(runner, recording.flow(), wrong, 0.0, seed=seed)
 
 
 def test_workers_change_nothing():
