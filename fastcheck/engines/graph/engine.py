@@ -18,6 +18,7 @@ from fastcheck.engines.difference.session import session_of
 from fastcheck.engines.difference.state import TracingError
 from fastcheck.engines.difference.verification import chosen_directions, look_along
 from fastcheck.engines.graph.certificate import NotCertifiedError, certified
+from fastcheck.engines.graph.forwards import Flow
 from fastcheck.engines.graph.kinks import kinks_of
 from fastcheck.engines.graph.nodes import Array
 from fastcheck.engines.graph.recording import Recording, record, register_libraries
@@ -72,8 +73,9 @@ class GraphEngine:
 def _estimate(runner: Runner, plan: Plan, use: Callable[[Estimate], T], spent: int) -> Estimates[T]:
     problem = runner.problem
     recording = _recorded(runner, problem.theta)
-    settled = _settled(runner, plan, recording)
-    flow = recording.flow() if settled is None else settled.flow
+    flow = recording.flow()
+    settled = _settled(runner, plan, recording, flow)
+    flow = flow if settled is None else settled.flow
     here = _slopes(recording) if settled is None else settled.slopes
     noise, apart = None, _apart(here, problem.claims)
     if settled is not None:
@@ -105,12 +107,12 @@ def _estimate(runner: Runner, plan: Plan, use: Callable[[Estimate], T], spent: i
     )
 
 
-def _settled(runner: Runner, plan: Plan, recording: Recording) -> Settled | None:
+def _settled(runner: Runner, plan: Plan, recording: Recording, flow: Flow) -> Settled | None:
     """Return the choice at kinks that is nearest to the claim; None if θ stands on none."""
     problem = runner.problem
     with np.errstate(all="ignore"), one_blas_thread():
         try:
-            kinks = kinks_of(recording, plan.seed)
+            kinks = kinks_of(recording, flow, plan.seed)
         except JumpError:
             raise NotCertifiedError("J jumps at θ: slopes were computed one by one.") from None
     if kinks is None:

@@ -53,8 +53,8 @@ class Interval(NamedTuple):
 class Kinks:
     """The ties of a recorded cost; ``feasible`` are the weights that their options may have, together (o,)."""
 
-    def __init__(self, recording: Recording, ties: Sequence[Ties], edges: Iterable[int]) -> None:
-        self.recording, self.flow, self.edges = recording, recording.flow(), frozenset(edges)
+    def __init__(self, recording: Recording, flow: Flow, ties: Sequence[Ties], edges: Iterable[int]) -> None:
+        self.recording, self.flow, self.edges = recording, flow, frozenset(edges)
         self.ties = {one.node.number: one for one in ties}
         self.lines: dict[int, UsersLine] = {}
         self.options, self.rows = _slices([t.row.size for t in ties]), _slices([t.entries.size for t in ties])
@@ -178,7 +178,7 @@ class Kinks:
         if not same:
             return None
         ties = [dataclasses.replace(own, node=there[number]) for number, own in self.ties.items()]
-        return Kinks(recording, ties, self.edges)
+        return Kinks(recording, recording.flow(), ties, self.edges)
 
 
 class Weighted:
@@ -206,23 +206,22 @@ class Weighted:
         return self.kinks.ties[node.number].disagreement(moves, tangent)
 
 
-def kinks_of(recording: Recording, seed: int) -> Kinks | None:
+def kinks_of(recording: Recording, flow: Flow, seed: int) -> Kinks | None:
     """Return the ties that make a difference, None if there are none; raise `JumpError` where J jumps.
 
     Options that move alike along random directions, with random weights at the ties before them, are no kink.
     """
-    flow = recording.flow()
     edges = edges_of(flow)
     found = [ties for ties in (ties_of(node, edges) for node in flow.nodes if node.live) if ties is not None]
     if not found:
         return None
-    kinks, rng = Kinks(recording, found, edges), np.random.default_rng(seed)
+    kinks, rng = Kinks(recording, flow, found, edges), np.random.default_rng(seed)
     size = sum(leaf.value.size for leaf in recording.leaves)
     moves = kinks.moves(rng.standard_normal((DIRECTIONS, size)), kinks.feasible.random(rng))
     apart = _apart(kinks.feasible, moves)
     kept = [ties.kept(apart[rows]) for ties, rows in zip(found, kinks.rows, strict=True)]
     kept = [ties for ties in kept if ties.entries.size]
-    return Kinks(recording, kept, edges) if kept else None
+    return Kinks(recording, flow, kept, edges) if kept else None
 
 
 def _apart(feasible: Feasible, moves: Array) -> NDArray[np.bool_]:

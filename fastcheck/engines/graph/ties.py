@@ -178,7 +178,7 @@ def ties_of(node: Node, edges: Edges) -> Ties | None:
     """Return the ties of an operation, None if it has none; raise `JumpError` where its value jumps."""
     find = FINDERS.get(type(node))
     if find is None:
-        if any(isinstance(x, Node) and x.number in edges for x in node.operands):
+        if edges and any(isinstance(x, Node) and x.number in edges for x in node.operands):
             raise JumpError
         return None
     return find(node, edges)
@@ -189,7 +189,10 @@ def _of_extremum(node: Node, edges: Edges) -> Ties | None:
     if x is y:
         return None
     a, b = plain(x), plain(y)
-    tie = np.broadcast_to(np.equal(a, b) & np.isfinite(a), np.shape(node.value))
+    tie = np.equal(a, b)
+    if not np.any(tie):
+        return None
+    tie = np.broadcast_to(tie & np.isfinite(a), np.shape(node.value))
     return _pairs(node, tie, (0, 1), np.ones(1)) if tie.any() else None
 
 
@@ -266,6 +269,8 @@ def _of_absolute(node: Node, edges: Edges) -> Ties | None:
 
 
 def _of_multiply(node: Node, edges: Edges) -> Ties | None:
+    if not edges:
+        return None
     for k in (0, 1):
         mask, x = node.operands[1 - k], node.operands[k]
         if not isinstance(mask, Node) or mask.number not in edges:

@@ -30,7 +30,8 @@ def recorded(cost, parameters):
 
 
 def kinks(cost, parameters):
-    found = kinks_of(recorded(cost, parameters), 0)
+    recording = recorded(cost, parameters)
+    found = kinks_of(recording, recording.flow(), 0)
     assert found is not None
     return found
 
@@ -160,7 +161,7 @@ def test_ties_that_move_alike_are_none():
     recording = recorded(
         lambda p: np.sum(np.maximum(p["x"] * 2.0, p["x"] + p["x"])), {"x": np.array([1.0, -2.0])}
     )
-    assert kinks_of(recording, 0) is None
+    assert kinks_of(recording, recording.flow(), 0) is None
 
 
 def test_jumps_are_left_to_other_engines():
