@@ -406,6 +406,54 @@ def test_a_mistake_in_a_coordinate_at_a_kink_is_found_if_no_choice_gives_it():
     assert report.blocks["b0"].worst[0].index == (place,)
 
 
+@pytest.mark.parametrize("zeros", [10, 100])
+def test_a_sort_of_many_zeros_in_any_order(zeros):
+    """An unstable sort may leave equal entries in any order; all with the slope of the first is none."""
+    rng = np.random.default_rng(zeros)
+    x, factors = rng.standard_normal(2 * zeros), rng.standard_normal(2 * zeros)
+    x[::2] = 0
+    right = np.empty(2 * zeros)
+    right[np.argsort(x, kind="stable")] = factors
+
+    def cost(p):
+        return np.sum(factors * np.sort(p["x"]))
+
+    places = np.flatnonzero(x == 0)
+    permuted, first = right.copy(), right.copy()
+    permuted[places], first[places] = right[rng.permutation(places)], right[places[0]]
+    for claim in (right, permuted):
+        report = judged(cost, {"x": x}, {"x": claim})
+        assert report.passed
+        assert "and one choice there gives all of the claim" in report.notes[0]
+    assert judged(cost, {"x": x}, {"x": first}).verdict is Verdict.FAIL
+
+
+def test_choices_of_their_own_for_each_of_many_entries():
+    rng = np.random.default_rng(0)
+    factors, x = rng.standard_normal((60, 50)), rng.standard_normal((60, 50))
+    x[rng.random(x.shape) < 0.7] = 0
+
+    def cost(p):
+        return np.sum(factors * np.maximum(p["x"], 0)) + 0.3 * np.sum(np.abs(p["x"]))
+
+    for part in (rng.integers(0, 2, x.shape), rng.random(x.shape)):
+        claim = factors * np.where(x == 0, part, x > 0) + 0.3 * np.where(x == 0, 2 * part - 1, np.sign(x))
+        report = judged(cost, {"x": x}, {"x": claim})
+        assert report.passed
+        assert "and one choice there gives all of the claim" in report.notes[0]
+
+
+def test_where_no_choice_gives_the_claim_the_nearest_is_near():
+    """One of many columns of equal entries gets too much: the others are not called wrong."""
+    x = np.ones((4, 50))
+    shares = np.random.default_rng(1).dirichlet(np.ones(4), 50).T
+    shares[:, 7] = 1.0
+    report = judged(lambda p: np.sum(p["x"].max(axis=0)), {"x": x}, {"x": shares})
+    assert report.notes[0].startswith("no choice at the 50 kinks")
+    assert report.blocks["x"].wrong == 4
+    assert {coordinate.index[1] for coordinate in report.blocks["x"].worst[:4]} == {7}
+
+
 def test_a_shift_before_a_softmax_is_no_kink():
     """The largest of equal scores is subtracted, and makes no difference but rounding."""
     cost, parameters, gradients = blank_sample()

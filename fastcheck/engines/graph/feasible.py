@@ -15,6 +15,9 @@ Numbers = NDArray[np.intp]
 ROUNDS = 200
 """Projections to and fro until tied entries that are put in an order have weights of which no option has two."""
 
+MOST_SORTED = 2000
+"""Options of sorted entries up to which weights between orders are sought."""
+
 TURNS = 50
 """The same for changes of weights."""
 
@@ -61,13 +64,39 @@ class Feasible:
 
     def random(self, rng: np.random.Generator) -> Array:
         """Return weights inside the set."""
-        if self._places.size:
-            return self.project(self.split() + 0.3 * rng.standard_normal(self.row.size))
         parts = np.where(
             self._in_ball, rng.standard_normal(self.row.size), rng.standard_exponential(self.row.size)
         )
         size = np.where(self.ball, np.sqrt(self.sums(parts * parts)) / 0.7, self.sums(parts))
-        return np.asarray(parts / size[self.row])
+        weights = np.asarray(parts / size[self.row])
+        if self._places.size:
+            shares = rng.dirichlet((1.0, 1.0, 1.0))
+            mixed = shares[0] * self.first() + shares[1] * self.last() + shares[2] * self.split()
+            weights = np.where(self.column >= 0, mixed, weights)
+        return weights
+
+    def best(self, slopes: Array, moves: Array) -> Array:
+        """Return the weights that make most of moves (o,), what J makes of each row being ``slopes`` (rows,).
+
+        All weight goes to the option that moves most, or least; equal entries that are sorted are put in one order.
+        """
+        signed = np.where(slopes[self.row] >= 0, moves, -moves)
+        first = np.lexsort((-signed, self.row))[self.starts]
+        weights = np.zeros(self.row.size)
+        weights[first] = 1.0
+        if self._places.size:
+            of_row = _counted_in_order(self.column[self.starts], slopes)
+            of_option = _counted_in_order(self.row, moves)
+            weights = np.where(self.column >= 0, of_option == of_row[self.row], weights)
+        if self.ball.any():
+            length = np.sqrt(self.sums(moves * moves))
+            weights = np.where(self._in_ball, signed / np.where(length > 0, length, 1.0)[self.row], weights)
+        return np.asarray(weights, dtype=float)
+
+    @property
+    def heavy(self) -> bool:
+        """Whether so many equal entries are sorted that weights nearest to others are too dear."""
+        return self._places.size > MOST_SORTED
 
     def project(self, weights: Array) -> Array:
         """Return the nearest weights of the set."""
@@ -136,11 +165,15 @@ class Feasible:
         return np.where(self.ball, np.sqrt(self.sums(moves * moves)), largest)
 
 
+def _counted_in_order(numbers: Numbers, values: Array) -> Numbers:
+    """Return how many with the same number have smaller values."""
+    order = np.lexsort((values, numbers))
+    ranked = numbers[order]
+    result = np.empty(numbers.size, dtype=np.intp)
+    result[order] = np.arange(numbers.size) - np.searchsorted(ranked, ranked)
+    return result
+
+
 def _counted(numbers: Numbers) -> Numbers:
     """Return how often each number came before."""
-    order = np.argsort(numbers, kind="stable")
-    ranked = numbers[order]
-    start = np.searchsorted(ranked, ranked)
-    result = np.empty(numbers.size, dtype=np.intp)
-    result[order] = np.arange(numbers.size) - start
-    return result
+    return _counted_in_order(numbers, np.arange(numbers.size))

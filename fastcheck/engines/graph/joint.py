@@ -27,6 +27,9 @@ from fastcheck.parameters import Vector
 MOST_OPERATIONS = 12
 """Operations at kinks, or lines of the user's code, up to which a mixture of conventions is sought for each."""
 
+MATCHED = 3
+"""Rounds in which each entry at a kink gets the option that seems best."""
+
 MIXED = 6
 """Mixtures that are tried."""
 
@@ -127,7 +130,7 @@ class Search:
         self.feasible = kinks.feasible
         self.usual = (self.feasible.first(), self.feasible.last(), self.feasible.split())
         self.rng = np.random.default_rng(seed)
-        self.sweeps, self.limit = 0, 0
+        self.sweeps, self.limit, self.proved = 0, 0, False
         self.unit = np.ones(kinks.size)
 
     def by_convention(self) -> Judged | None:
@@ -152,9 +155,11 @@ class Search:
             if number:
                 start = self.at(self.feasible.random(self.rng))
             answer, point = self._descend(start)
-            if answer is not Answer.UNDECIDED:
+            if answer is Answer.WITNESS:
                 return self._judged(answer, point)
             best = min(best, point, key=lambda one: one.squares)
+            if answer is Answer.PROOF:
+                return self._judged(answer, best)
         return self._judged(Answer.UNDECIDED, best)
 
     def _most_sweeps(self) -> int:
@@ -172,12 +177,25 @@ class Search:
         return Judged(answer=answer, weights=point.weights, slopes=point.slopes, sweeps=self.sweeps)
 
     def _simple(self) -> Iterator[Point]:
-        """Yield what weights give that do not differ from entry to entry of an operation."""
+        """Yield what weights give that are whole, or do not differ from entry to entry of an operation."""
         for weights in (self.kinks.usual, *self.usual):
             yield self.at(weights)
+        yield from self._by_entry()
         groups = self.kinks.groups(MOST_OPERATIONS)
         if len(groups) <= MOST_OPERATIONS:
             yield from self._by_operation(groups)
+
+    def _by_entry(self) -> Iterator[Point]:
+        """Yield what comes of the options that bring the slopes nearest to the claim, each entry having its own."""
+        point = self.at(self.feasible.split())
+        for _ in range(MATCHED):
+            moves = self._moves(point)
+            self.proved = self.proved or self._proves(point, moves)
+            better = self.at(self.feasible.best(point.ties, moves))
+            yield better
+            if not better.squares < point.squares:
+                break
+            point = better
 
     def _by_operation(self, groups: Sequence[NDArray[np.bool_]]) -> Iterator[Point]:
         """Yield what comes nearer and nearer with one mixture of conventions for each operation (Gauss, Newton).
@@ -214,20 +232,22 @@ class Search:
     # Least squares
 
     def _descend(self, point: Point) -> tuple[Answer, Point]:
-        """Return what is found from some weights on, and the nearest to the claim."""
+        """Return what is found from some weights on, and the nearest to the claim; if that has none, near it."""
         slow, self.unit = 0, self._units(point)
         for _ in range(MOST_STEPS):
             moves = self._moves(point)
-            if self._proves(point, moves):
-                return Answer.PROOF, point
-            better = None if slow == MOST_SLOW or self.sweeps > self.limit else self._step(point, moves)
+            self.proved = self.proved or self._proves(point, moves)
+            ends = (
+                slow == (1 if self.proved else MOST_SLOW) or self.sweeps > self.limit or self.feasible.heavy
+            )
+            better = None if ends else self._step(point, moves)
             if better is None:
                 break
-            slow = slow + 1 if better.squares > SLOW * point.squares else 0
+            slow = slow + 1 if better.squares > (BETTER if self.proved else SLOW) * point.squares else 0
             point = better
             if self.claim.fits(point.slopes):
                 return Answer.WITNESS, point
-        return Answer.UNDECIDED, point
+        return Answer.PROOF if self.proved else Answer.UNDECIDED, point
 
     def _units(self, point: Point) -> Array:
         """Return, for each option, about one over what its row makes of the slopes: by random signs."""

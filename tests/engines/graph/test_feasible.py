@@ -84,6 +84,28 @@ def test_no_weights_make_more_of_moves_than_the_bound():
         np.testing.assert_allclose(feasible.sums(reached * moves), most, rtol=1e-14)
 
 
+def test_the_best_weights_reach_the_bound():
+    rng = np.random.default_rng(4)
+    feasible = rows(3, 2, 4, ball=[2])
+    for _ in range(20):
+        moves, slopes = rng.standard_normal(9), rng.standard_normal(3)
+        weights = feasible.best(slopes, moves)
+        assert is_inside(feasible, weights)
+        signed = slopes[feasible.row] * moves
+        np.testing.assert_allclose(feasible.sums(weights * signed), feasible.most(signed), rtol=1e-14)
+
+
+def test_the_best_weights_of_sorted_entries_are_the_best_order():
+    rng = np.random.default_rng(5)
+    feasible = rows(5, 5, 5, 5, 5, columns=True)
+    for _ in range(20):
+        slopes, moves = rng.standard_normal(5), rng.standard_normal(5)
+        value = np.outer(slopes, moves)
+        weights = feasible.best(slopes, np.tile(moves, 5)).reshape(5, 5)
+        best = value[linear_sum_assignment(-value)].sum()
+        assert (weights * value).sum() == pytest.approx(best, rel=1e-13)
+
+
 def test_for_sorted_entries_the_bound_is_no_less_than_the_best_order():
     rng = np.random.default_rng(2)
     feasible = rows(4, 4, 4, 4, columns=True)
