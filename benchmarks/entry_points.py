@@ -47,6 +47,15 @@ WAYS = (
     ),
     Way(title="`screen`", call=screen),
     Way(title="`locate`, one coordinate wrong", call=locate, wrong=True),
+    Way(
+        title='`screen`, along random directions (`method="difference"`)',
+        call=functools.partial(screen, method="difference"),
+    ),
+    Way(
+        title="`locate` in the same way, one coordinate wrong",
+        call=functools.partial(locate, method="difference"),
+        wrong=True,
+    ),
     Way(title="`check`, evaluated plainly", call=functools.partial(check, method="plain"), whole=True),
     Way(
         title="the same, `coordinates=100` of each block",

@@ -1,11 +1,14 @@
 """Screening time against parameters, in units of the user's own forward and backward pass, from 1e3 to 1e7 parameters.
 
+And what screening and locating cost on three networks, with all slopes found at once and along random directions.
+
 ``python -m benchmarks.screening`` measures and writes docs/results/screening.svg and screening.md. Needs the extra
 ``plots``; if PyTorch is installed, its fast gradcheck is measured on the same network, in turn with screening.
 """
 
 from __future__ import annotations
 
+import functools
 import importlib.util
 import statistics
 import time
@@ -16,8 +19,9 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.proposing import lstm
 from benchmarks.zoo.networks.perceptron import Perceptron, Shape
-from fastcheck import Report, screen
+from fastcheck import Report, course, locate, numerical_gradient, screen
 from fastcheck.execution import one_blas_thread
 
 RESULTS = Path(__file__).parent.parent / "docs" / "results"
@@ -37,6 +41,8 @@ PEER = (784, 300, 10)
 """The network on which PyTorch is measured, too."""
 
 REPEATED = 9
+EVALUATED = 20
+"""Forward passes that are timed together."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,7 +56,22 @@ class Row:
     failing: float
     bound: float
     forward_passes: int
+    method: str
     peer: float | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Look:
+    """What one call took: forward passes by its own count, and seconds over those of one forward pass."""
+
+    network: str
+    parameters: int
+    call: str
+    method: str
+    passes: int
+    seconds: float
+    times: float
+    checked: int
 
 
 def network(sizes: tuple[int, ...]) -> Perceptron:
@@ -100,6 +121,7 @@ def measure(sizes: tuple[int, ...]) -> Row:
         failing=failing,
         bound=max(block.screened.relative_bound for block in report.blocks.values() if block.screened),
         forward_passes=report.forward_passes,
+        method=report.method,
         peer=peer[0] if peer else None,
     )
 
@@ -119,6 +141,65 @@ def torch_gradcheck(net: Perceptron) -> Callable[[], Any]:
         return loss + net.shape.lambd / (2 * SAMPLES) * penalty
 
     return lambda: torch.autograd.gradcheck(cost, leaves, fast_mode=True)
+
+
+def evaluate(cost: Callable[[Any], Any], parameters: Any) -> None:
+    """Run some forward passes."""
+    for _ in range(EVALUATED):
+        cost(parameters)
+
+
+def three_networks() -> dict[str, tuple[Callable[[Any], Any], dict[str, Any], dict[str, Any]]]:
+    """Return costs, parameters and right gradients of a perceptron, an LSTM, and the network of the courses."""
+    perceptron = network((784, 128, 10))
+    parameters, cost = lstm()
+    theta, claim, X, Y = course.gradient_check_n_solved_case()
+    return {
+        "784-128-10, ReLU, softmax": (
+            perceptron.cost,
+            perceptron.parameters,
+            perceptron.backward(perceptron.parameters),
+        ),
+        "LSTM, 64 units, 20 steps": (cost, parameters, numerical_gradient(cost, parameters)),
+        "the network of the courses": (
+            lambda p: course.forward_propagation_n(X, Y, p)[0],
+            theta,
+            {name: claim[f"d{name}"] for name in theta},
+        ),
+    }
+
+
+def looks() -> list[Look]:
+    """Measure `screen` and `locate` on these networks, both ways, the calls in turn with forward passes."""
+    found = []
+    for name, (cost, parameters, claim) in three_networks().items():
+        first = next(iter(parameters))
+        wrong = {key: np.array(value) for key, value in claim.items()}
+        wrong[first].flat[int(np.argmax(np.abs(wrong[first])))] *= 1.001
+        for title, call, gradients in (
+            ("`screen`, right", screen, claim),
+            ("`screen`, one coordinate wrong", screen, wrong),
+            ("`locate`, one coordinate wrong", locate, wrong),
+        ):
+            for method in ("auto", "difference"):
+                asked = functools.partial(call, cost, parameters, gradients, method=method, progress=False)
+                report = asked()
+                evaluated = functools.partial(evaluate, cost, parameters)
+                pairs = [(timed(asked)[0], timed(evaluated)[0] / EVALUATED) for _ in range(REPEATED)]
+                seconds, forward = (statistics.median(column) for column in zip(*pairs, strict=True))
+                found.append(
+                    Look(
+                        network=name,
+                        parameters=report.size,
+                        call=title,
+                        method=report.method,
+                        passes=report.forward_passes,
+                        seconds=seconds,
+                        times=seconds / forward,
+                        checked=report.checked,
+                    )
+                )
+    return found
 
 
 def plot(rows: list[Row], path: Path) -> None:
@@ -145,24 +226,25 @@ def plot(rows: list[Row], path: Path) -> None:
     figure.savefig(path, metadata={"Date": None})
 
 
-def page(rows: list[Row]) -> str:
+def page(rows: list[Row], three: list[Look]) -> str:
     """Return the table as Markdown."""
     lines = [
         "# Screening: time against parameters",
         "",
-        "ReLU layers, softmax and L2 on 64 samples, in the user's own NumPy code; 4 directions in each block, float64.",
+        "ReLU layers, softmax and L2 on 64 samples, in the user's own NumPy code; float64. All coordinates are",
+        "compared (`graph`), and beyond `max_memory` random directions screened, 4 in each block (`difference`).",
         "Processor time on one thread; the user's forward and backward pass is measured in turn with screening.",
         "Made by `python -m benchmarks.screening`. [How it works](../screening.md).",
         "",
         "![screening time in units of a forward and backward pass](screening.svg)",
         "",
-        "| layers | parameters | forward + backward | screening | ratio | one row negated | relative bound | passes |",
-        "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
+        "| layers | parameters | forward + backward | screening | ratio | row negated | relative bound | passes | |",
+        "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | --- |",
     ]
     lines += [
         f"| {'-'.join(map(str, row.sizes))} | {row.parameters:,} | {1e3 * row.user:,.1f} ms | "
         f"{1e3 * row.screening:,.1f} ms | {row.screening / row.user:.0f} | {1e3 * row.failing:,.0f} ms | "
-        f"{row.bound:.0e} | {row.forward_passes} |"
+        f"{row.bound:.0e} | {row.forward_passes} | `{row.method}` |"
         for row in rows
     ]
     for row in rows:
@@ -173,6 +255,21 @@ def page(rows: list[Row]) -> str:
                 f"`torch.autograd.gradcheck(fast_mode=True)` takes {1e3 * row.peer:.0f} ms: "
                 "one direction through all blocks, and a tolerance of 1e-3.",
             ]
+    lines += [
+        "",
+        "## All coordinates, or random directions",
+        "",
+        "Both ways on three networks: coordinates compared one by one, forward passes counted, time of the call, and",
+        "in times of one forward pass. `method='difference'` asks for directions.",
+        "",
+        "| network | call | | coordinates | passes | time | forward passes' time |",
+        "| --- | --- | --- | ---: | ---: | ---: | ---: |",
+    ]
+    lines += [
+        f"| {one.network} ({one.parameters:,}) | {one.call} | `{one.method}` | {one.checked:,} | {one.passes} | "
+        f"{1e3 * one.seconds:,.1f} ms | {one.times:,.0f} |"
+        for one in three
+    ]
     return "\n".join(lines) + "\n"
 
 
@@ -187,7 +284,7 @@ def main() -> None:
             f"{1e3 * row.user:.1f} ms"
         )
     RESULTS.mkdir(exist_ok=True)
-    (RESULTS / "screening.md").write_text(page(rows))
+    (RESULTS / "screening.md").write_text(page(rows, looks()))
     plot(rows, RESULTS / "screening.svg")
 
 

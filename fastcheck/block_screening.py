@@ -24,6 +24,7 @@ from fastcheck.errors import BudgetUsedUp
 from fastcheck.evenness import Even, even_errors
 from fastcheck.norms import Comparison, largest, norm
 from fastcheck.parameters import Block
+from fastcheck.plan import ALPHA
 from fastcheck.power import BEYOND, Power
 from fastcheck.problem import Problem
 from fastcheck.report.result import BlockReport, Coordinate, Screened, worst_coordinates
@@ -55,6 +56,7 @@ class Options:
     tolerance: float
     seed: int
     max_memory: int
+    alpha: float = ALPHA
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -205,14 +205,14 @@ def gather(
     *,
     method: str,
     expected: str,
-    epsilon: float | None,
-    seed: int,
+    asked: Plan,
     screened: bool,
 ) -> Gathered:
     """Estimate coordinates of blocks until all are done or the budget is; an interruption ends it, too.
 
     What is known of a block is judged after every batch, second looks included. ``expected`` is the engine that
-    ``method`` will probably choose, ``screened`` tells that all blocks were looked at along directions.
+    ``method`` will probably choose, ``asked`` a plan for any coordinates, ``screened`` tells that all blocks were
+    looked at along directions.
     """
     sizes = [block.size for block in blocks]
     starts = np.cumsum([0, *sizes])
@@ -220,18 +220,18 @@ def gather(
     found, last, done = Gathered(method), None, 0
     inner = dataclasses.replace(execution, progress=False)
     with execution.tracking(sum(sizes)) as advance, budget.watched():
-        order = PrefixOrder(sizes, seed)
+        order = PrefixOrder(sizes, asked.seed)
         if expected in SUBTRACTING and budget.fits(problem.seconds, 1.0) >= _careful(
             problem, blocks, expected
         ):
             # More passes where J has kinks or is not quiet: the first batch is planned by what is left.
-            measured_noise(problem, epsilon)
+            measured_noise(problem, asked.epsilon)
         while done < sum(sizes):
             count = min(_next_batch(problem, budget, last, expected, blocks, screened), sum(sizes) - done)
             if count < 1:
                 break
             begun, before = time.perf_counter(), budget.spent
-            plan = _plan(blocks, starts, order.take(count), epsilon, seed)
+            plan = _plan(blocks, starts, order.take(count), asked)
             estimates = _estimated(problem, plan, inner, method, found)
             # More were made where an engine gave up, fewer where workers made them, or kernels.
             budget.settle(before, max(estimates.forward_passes, budget.spent - before))
@@ -387,10 +387,8 @@ def _next_batch(
     return int(min(GROWTH * last.coordinates, fits)) if fits >= SMALLEST * last.coordinates else 0
 
 
-def _plan(
-    blocks: Sequence[Block], starts: Coordinates, positions: Coordinates, epsilon: float | None, seed: int
-) -> Plan:
-    """Return the plan of the coordinates at positions in the blocks, one after the other."""
+def _plan(blocks: Sequence[Block], starts: Coordinates, positions: Coordinates, asked: Plan) -> Plan:
+    """Return the plan of the coordinates at positions in the blocks, one after the other, otherwise as ``asked``."""
     positions = np.sort(positions)
     ends = np.searchsorted(positions, starts)
     parts = [
@@ -398,7 +396,7 @@ def _plan(
         for block, start, first, last in zip(blocks, starts[:-1], ends[:-1], ends[1:], strict=True)
         if first < last
     ]
-    return Plan(parts=tuple(parts), epsilon=epsilon, seed=seed)
+    return dataclasses.replace(asked, parts=tuple(parts))
 
 
 def _kept(estimate: Estimate) -> Estimate:

@@ -20,7 +20,7 @@ from fastcheck.generators import generators_kept
 from fastcheck.judging import evenness_note, judged_block, kink_notes, step_notes
 from fastcheck.norms import Comparison
 from fastcheck.objects import ObjectCost
-from fastcheck.plan import Plan, make_plan
+from fastcheck.plan import ALPHA, DIRECTIONS, Plan, make_plan, validate_alpha, validate_directions
 from fastcheck.problem import Problem, pose, structure_copy
 from fastcheck.randomness import repeating
 from fastcheck.report.result import Report
@@ -31,8 +31,8 @@ from fastcheck.verdict import validate_tolerance, worst_verdict
 MANY = 1_000_000
 """Coordinates of which all are checked without being asked for; more are screened."""
 
-DIRECTIONS, SCREENED = 4, 0.999
-"""Of screening, as in `screen`."""
+SCREENED = 0.999
+"""Confidence of screening, as in `screen`."""
 
 CONFIDENCE = 0.95
 """Of what a sample proves, unless another one is asked for."""
@@ -54,6 +54,8 @@ def check(
     backend: Backend | None = None,
     seed: int = 0,
     confidence: float | None = None,
+    alpha: float = ALPHA,
+    directions: int = DIRECTIONS,
     time_budget: float | None = None,
     max_forward_passes: int | None = None,
     max_memory: int = MAX_MEMORY,
@@ -83,8 +85,8 @@ def check(
         What to check: None, all of them, unless there are more than a million and the kernels do not apply: then as for
         ``"screen"``. ``"all"``; a number per block; a fraction of each block; a dict from block names to
         these; or positions such as ``[("W1", (3, 0)), "b1[2, 0]"]``. Samples are random, drawn in each block
-        by itself, without replacement, and repeat with ``seed``. ``"screen"``: random directions instead of
-        coordinates, and in blocks that fail the search of `locate`.
+        by itself, without replacement, and repeat with ``seed``. ``"screen"``: what `locate` does, all of them if
+        their slopes can be found at once, or random directions in each block.
     method
         ``"reference"``, the textbook loop; ``"plain"``, the same costs in batches and in parallel;
         ``"difference"``, difference propagation; ``"graph"``, all slopes by a sweep back through the recorded cost,
@@ -96,13 +98,19 @@ def check(
         imported uses no other processes, as these would wait for the import; where one dies, the error names its
         coordinates.
     seed
-        Seed of the sample.
+        Seed of the sample, and of the directions of the certificate, which the report names: the same seed repeats a
+        check to the last bit.
     confidence
         Probability, in (0, 1), with which the report's statement about coordinates that were not checked holds: None
         for 0.95, or, with ``coordinates="screen"``, for the 0.999 of `screen`.
+    alpha, directions
+        Slopes that were sent backwards are certified along random directions through all blocks, at least 2: what the
+        report says is certified is wrong with probability ``alpha``, in (0, 0.01]. More directions bound errors more
+        closely, at some two forward passes' time each.
     time_budget, max_forward_passes
-        Seconds, or forward passes, after which the check ends. All blocks are screened, then coordinates are checked in
-        an order of which every beginning is a stratified sample, all of them if the budget allows: ``report.stopped``
+        Seconds, or forward passes, after which the check ends. All coordinates are compared at once, if that can be
+        done and fits. Otherwise all blocks are screened, then coordinates are checked in an order of which every
+        beginning is a stratified sample, all of them if the budget allows: ``report.stopped``
         says why it ended before, and ``proof`` what is known then. No evaluation begins that is beyond the forward
         passes, or 5 % beyond the seconds; but for the two that pose the problem, and what a function that returns the
         gradients evaluates. Blocks for which nothing is left are inconclusive, and so is what looks wrong where nothing
@@ -152,6 +160,7 @@ def check(
             f"coordinates: with a budget the check chooses them itself, got {coordinates!r}. Leave them out."
         )
     tolerance = validate_tolerance(tolerance)
+    alpha, directions = validate_alpha(alpha), validate_directions(directions)
     of_directions, of_samples = (
         validate_confidence(usual if confidence is None else confidence) for usual in (SCREENED, CONFIDENCE)
     )
@@ -172,17 +181,30 @@ def check(
                 tolerance=tolerance,
                 confidence=of_samples,
                 seed=seed,
+                alpha=alpha,
+                directions=directions,
                 max_memory=execution.max_memory,
             )
         if _to_be_screened(problem, coordinates, method):
-            from fastcheck.locating import locate_after_screening
+            from fastcheck.locating import LOCATE
             from fastcheck.screening import read_options, screened_problem
 
-            options = read_options(gradients, DIRECTIONS, of_directions, epsilon, tolerance, seed, max_memory)
-            report = screened_problem(problem, options, execution, method, start, locate_after_screening)
-            return dataclasses.replace(report, notes=(*report.notes, *_why_screened(problem, coordinates)))
+            options = read_options(
+                gradients, directions, of_directions, alpha, epsilon, tolerance, seed, max_memory
+            )
+            report = screened_problem(problem, options, execution, method, start, LOCATE)
+            return dataclasses.replace(report, notes=(*report.notes, *_why_screened(report, coordinates)))
         everything = "all" if coordinates is None else coordinates
-        plan = make_plan(problem.layout, problem.theta, everything, epsilon, seed, tolerance)
+        plan = make_plan(
+            problem.layout,
+            problem.theta,
+            everything,
+            epsilon,
+            seed,
+            alpha=alpha,
+            directions=directions,
+            tolerance=tolerance,
+        )
         estimates = engine.estimate(
             problem,
             plan,
@@ -220,7 +242,7 @@ def check(
             *kink_notes(kinked, estimates.kinks, estimates.said_of_kinks),
         ),
         unseen=unseen,
-        certified=estimates.certified,
+        certified=None if estimates.certified is None else str(estimates.certified),
         left_out=tuple(
             block.name for block in problem.layout.blocks if block.size and block.name not in looked_at
         ),
@@ -510,11 +532,12 @@ def _to_be_screened(problem: Problem, coordinates: Any, method: str) -> bool:
     return known_network(problem) is None
 
 
-def _why_screened(problem: Problem, coordinates: Any) -> tuple[str, ...]:
-    if coordinates is not None:
+def _why_screened(report: Report, coordinates: Any) -> tuple[str, ...]:
+    """Return the sentence about coordinates that were not looked at without being asked for."""
+    if coordinates is not None or report.certified is not None:
         return ()
     return (
-        f"{problem.layout.size:,} parameters were screened, and what fails is searched for mistakes; "
+        f"{report.size:,} parameters were screened, and what fails is searched for mistakes; "
         "coordinates='all' checks each of them.",
     )
 

@@ -2,43 +2,36 @@
 
 from __future__ import annotations
 
-import math
-import re
+import dataclasses
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fastcheck.parameters import Vector, coordinate_name
+from fastcheck.parameters import Block, Vector
+from fastcheck.patterns import (
+    MOSTLY,
+    Values,
+    described,
+    in_regions,
+    kind_of,
+    single_coordinates,
+    what_is_wrong,
+)
 from fastcheck.report.result import Located
 from fastcheck.sampling import prove
 from fastcheck.searching import Traces
 
-NAMED = 3
-"""Coordinates, rows or columns that a sentence names."""
-
-SAME_FACTOR, LITTLE = 1e-6, 0.01
-"""Claims are one multiple of the slopes if none is further from that than this part of the largest, or than rounding
-explains, if that is little beside what is wrong."""
-
-VANISHED = 1e-9
-"""Slopes below this share of the claims are zero, or what a finite step makes of zero: no factor is named."""
-
-FEWEST_DIGITS = 3
-"""Of a factor."""
-
 CONFIDENCE = 0.95
 """That of what a sample of the block proves."""
-
-MOSTLY = 0.9
-"""Part of a sample that must be wrong for all to be called wrong."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Region:
     """A row or column of the block as it was searched, and which of the measured coordinates lie in it."""
 
+    block: Block
     name: str
     kind: str
     inside: NDArray[np.bool_]
@@ -52,30 +45,17 @@ class Picture:
         self, traces: Traces, claimed: Vector, slopes: Vector, wrong: NDArray[np.bool_], rounding: float
     ) -> None:
         self.traces, self.block, self.view = traces, traces.block, traces.view
-        self.claimed, self.slopes, self.wrong = claimed, slopes, wrong
+        self.wrong = wrong
         order = traces.in_block_order()
-        self.places, self.uncertain = traces.places[order], traces.bound[order] + rounding * np.abs(claimed)
+        self.places = traces.places[order]
+        uncertain = traces.bound[order] + rounding * np.abs(claimed)
+        self.values = Values(claimed, slopes, uncertain, wrong)
         self.row, self.column = np.divmod(self.places, self.view.columns)
         self.drawn = np.isin(self.places, traces.drawn)
         self.rows, self.columns, self.dense = list(traces.rows), list(traces.columns), traces.dense
         self.slices: list[tuple[int, int]] = []
-        if self.places.size == self.block.size > 1:
-            self._look_at_all()
-        elif not (self.dense or traces.scattered):
+        if not (self.dense or traces.scattered):
             self._join_lines()
-
-    def _look_at_all(self) -> None:
-        """Find the rows and columns that are wrong in a small block, every coordinate of which was measured."""
-        self.dense = float(self.wrong.mean()) >= MOSTLY
-        if not self.dense and self._find_slices(self.wrong):
-            return
-        table = self.wrong.reshape(self.view.rows, self.view.columns)
-        if self.view.columns > 1:
-            self.rows = np.flatnonzero(table.mean(axis=1) >= MOSTLY).tolist()
-        if self.view.rows > 1 and self.view.columns > 1:
-            self.columns = np.flatnonzero(table.mean(axis=0) >= MOSTLY).tolist()
-        if self.dense:
-            self.rows, self.columns = [], []
 
     def _find_slices(self, wrong: NDArray[np.bool_]) -> bool:
         """Find what these coordinates make up in an array of more axes than two: all of one index along some axis."""
@@ -101,6 +81,10 @@ class Picture:
 
     def located(self) -> Located:
         """Return what is wrong, for the report."""
+        if self.places.size == self.block.size:
+            whole = described(self.block, self.values)
+            sentence = "; ".join([whole.sentence, *self._beside()])
+            return dataclasses.replace(whole, complete=self.traces.finished, sentence=sentence)
         regions = self._regions()
         single = self.wrong.copy()
         for region in regions:
@@ -165,43 +149,16 @@ class Picture:
         return int(region.inside.sum()) == region.size and int(self.wrong[region.inside].sum()) == 1
 
     def _region(self, index: Sequence[str], inside: NDArray[np.bool_], size: int) -> _Region:
-        kinds = ("columns", "rows") if len(index) == 2 else ("slices", "slices")
-        return _Region(f"{self.block.name}[{', '.join(index)}]", kinds[index[0] != ":"], inside, size)
+        name = f"{self.block.name}[{', '.join(index)}]"
+        return _Region(self.block, name, kind_of(index), inside, size)
 
     def _in_regions(self, regions: Sequence[_Region]) -> list[str]:
-        """Return a sentence for each of the first regions."""
-        sentences = [
-            f"{self._called(region)} ({region.size:,} coordinates) {self._what(region.inside, region.size)}"
-            for region in regions[:NAMED]
-        ]
-        if (more := len(regions) - NAMED) > 0:
-            kind = regions[NAMED].kind
-            lines = f"1 more {kind.removesuffix('s')}" if more == 1 else f"{more:,} more {kind}"
-            sentences.append(f"{lines} of {self.block.name} {'is' if more == 1 else 'are'} wrong, too")
-        return sentences
-
-    def _called(self, region: _Region) -> str:
-        if region.kind == "slices":
-            return region.name
-        number = re.sub(r"\D", "", region.name.removeprefix(self.block.name))
-        return f"{region.kind.removesuffix('s')} {number} of {self.block.name}"
+        return in_regions(regions, lambda region: self._what(region.inside, region.size))
 
     def _singles(self, single: NDArray[np.bool_]) -> list[str]:
-        error = np.abs(self.claimed - self.slopes)
-        which = np.flatnonzero(single)
-        if not which.size:
-            return []
-        worst = which[np.argsort(-error[which], kind="stable")]
-        names = ", ".join(self._name(int(i)) for i in worst[:NAMED])
-        if which.size == 1:
-            return [f"{names} {self._what(single, 1)}"]
-        more = "" if which.size <= NAMED else ", …"
-        return [f"{which.size:,} coordinates of {self.block.name} are wrong: {names}{more}"]
-
-    def _name(self, i: int) -> str:
-        place = self.view.in_block(self.places[i : i + 1])[0]
-        index = np.unravel_index(place, self.block.shape) if self.block.shape else ()
-        return coordinate_name(self.block.name, tuple(int(n) for n in index))
+        """Return a sentence about single coordinates."""
+        places = self.view.in_block(self.places[single])
+        return single_coordinates(self.block, places, self.values.at(single))
 
     def _dense(self) -> str:
         name = f"{self.block.name} ({self.block.size:,} coordinates)"
@@ -231,48 +188,10 @@ class Picture:
 
     def _what(self, here: NDArray[np.bool_], size: int) -> str:
         """Return what is wrong with the coordinates from which these were drawn."""
-        wrong = here & self.wrong
-        count, drawn = int(wrong.sum()), int(here.sum())
-        if count < MOSTLY * drawn:
-            if count == 0:
-                return f"is wrong in few places (none of {drawn:,} drawn at random)"
-            if drawn == size:
-                return f"is wrong in {count:,} places"
-            return f"is wrong in about {count / drawn:.0%} of its places ({count:,} of {drawn:,} drawn at random)"
-        slopes, claimed = np.abs(self.slopes[here]).max(), np.abs(self.claimed[here]).max()
-        if 0 < slopes <= VANISHED * claimed:
-            return "is not zero and should be"
-        factor = _factor(self.claimed[here], self.slopes[here], self.uncertain[here])
-        if factor is None:
-            return "is wrong" if size == 1 else "is wrong throughout"
-        if factor == "0":
-            return "is zero and should not be"
-        return f"is wrong by a factor of {factor}".replace("-", "\N{MINUS SIGN}")
+        return what_is_wrong(self.values.at(here), size)
 
 
 def _full(numbers: NDArray[np.intp], length: int) -> list[int]:
     """Return the lines of this length that come up often enough to be wrong in most places."""
     found, counts = np.unique(numbers, return_counts=True)
     return [] if length == 1 else found[counts >= MOSTLY * length].tolist()
-
-
-def _factor(claimed: Vector, slopes: Vector, uncertain: Vector) -> str | None:
-    """Return the one number by which the claims differ from the slopes, with the digits that are known, or None.
-
-    ``uncertain`` is what rounding may be of each.
-    """
-    square = float(slopes @ slopes)
-    if not claimed.any():
-        return "0"
-    if square == 0:
-        return None
-    factor = float(claimed @ slopes) / square
-    largest, apart = float(np.max(np.abs(claimed))), float(np.max(np.abs(claimed - slopes)))
-    off = np.abs(claimed - factor * slopes)
-    rounding = np.minimum(uncertain, LITTLE * apart)
-    if (off > np.maximum(SAME_FACTOR * min(largest, apart), rounding)).any():
-        return None
-    known = max(float(off.max()), float(uncertain.max())) / largest
-    digits = math.floor(-math.log10(max(known, 1e-10)))
-    to_differ = 1 + math.ceil(-math.log10(min(1.0, apart / largest)))
-    return f"{factor:.{max(digits, to_differ, FEWEST_DIGITS)}g}"

@@ -11,10 +11,11 @@ from typing import Any, NamedTuple
 
 from fastcheck.blind_spots import LookedAt, blind_spots
 from fastcheck.block_screening import BlockScreening, Options, ScreenedBlock, measured
-from fastcheck.budgets import Budget, Gathered, gather, least
+from fastcheck.budgets import Budget, Gathered, gather, least, preparing
 from fastcheck.engines.directions import METHODS, Directions, opened
 from fastcheck.execution import Execution
 from fastcheck.judging import JudgedBlock, evenness_note, judged_block, kink_notes
+from fastcheck.known_slopes import compare_all
 from fastcheck.norms import Comparison
 from fastcheck.parameters import Block
 from fastcheck.plan import make_plan
@@ -25,9 +26,6 @@ from fastcheck.residuals import Residuals
 from fastcheck.screening import grouped
 from fastcheck.verdict import Verdict, worst_verdict
 
-DIRECTIONS = 4
-"""Random directions in each block, if the budget allows."""
-
 CONFIDENCE = 0.999
 """That with which the bounds of screening hold."""
 
@@ -36,6 +34,9 @@ SUBTRACTING = 27, 0, 8
 
 EXACT = 0, 3, 2
 """Those of difference propagation, once it is verified."""
+
+AT_ONCE = 100, 0.02
+"""Times of a forward pass, and seconds besides, that finding all slopes at once takes, about."""
 
 CLOSER = {"plain": 250, "difference": 120}
 """Forward passes that a closer look at a block that looks wrong takes, about."""
@@ -51,28 +52,37 @@ def check_gradually(
     tolerance: float,
     confidence: float,
     seed: int,
+    alpha: float,
+    directions: int,
     max_memory: int,
 ) -> Report:
-    """Screen all blocks, then check coordinates until all are done or the budget is.
+    """Compare all coordinates at once, if that can be done and fits; or screen all blocks, and check coordinates.
 
+    That goes on until all coordinates are done or the budget is.
     The two forward passes of posing the problem are spent already, whatever the budget is. Nothing else begins that is
     not expected to fit, and what takes more than expected is stopped: see `fastcheck.budgets`.
     """
     one_of_each = {block.name: 1 for block in problem.layout.blocks if block.size}
-    make_plan(problem.layout, problem.theta, one_of_each, epsilon, seed)  # validates step and seed
+    asked = make_plan(
+        problem.layout, problem.theta, one_of_each, epsilon, seed, alpha=alpha, directions=directions
+    )
     budget.spent += problem.forward_passes
     problem = dataclasses.replace(problem, evaluator=dataclasses.replace(problem.evaluator, meter=budget))
     options = Options(
-        directions=DIRECTIONS,
+        directions=directions,
         confidence=CONFIDENCE,
         epsilon=epsilon,
         tolerance=tolerance,
-        seed=seed,
+        seed=asked.seed,
         max_memory=max_memory,
+        alpha=alpha,
     )
+    blocks = _blocks(problem)
+    whole = _at_once(problem, budget, execution, options, method) if asked.epsilon is None else None
+    if whole is not None:
+        return whole
     first = _screened(problem, budget, execution, options, method)
     screened = first.blocks
-    blocks = _blocks(problem)
     found = gather(
         problem,
         blocks,
@@ -81,8 +91,7 @@ def check_gradually(
         functools.partial(judged_block, problem, epsilon, tolerance, confidence),
         method=method,
         expected=method if method == "reference" else first.method,
-        epsilon=epsilon,
-        seed=seed,
+        asked=asked,
         screened=len(screened) == len(blocks),
     )
     judged, stopped = found.judged, None if found.complete else budget.stopped
@@ -112,6 +121,23 @@ def check_gradually(
         stopped=stopped,
         unseen=unseen,
     )
+
+
+def _at_once(
+    problem: Problem, budget: Budget, execution: Execution, options: Options, method: str
+) -> Report | None:
+    """Return the report of all coordinates, if their slopes can be found at once, and that fits into the budget."""
+    passes, seconds = preparing(problem, _blocks(problem), "graph"), AT_ONCE[0] * problem.seconds + AT_ONCE[1]
+    if method not in ("auto", "graph") or budget.fits(seconds, passes) < 1:
+        return None
+    before = budget.spent
+    with budget.watched():
+        found, spent = compare_all(problem, options, execution, in_few_places=False)
+        budget.settle(before, max(spent, budget.spent - before))
+        if found is not None:
+            report = found.report(problem, options, execution, budget.start)
+            return dataclasses.replace(report, forward_passes=budget.spent)
+    return None
 
 
 class _First(NamedTuple):
@@ -171,14 +197,14 @@ def _groups(
     """
     start, each, along = _passes(way.method)
     blocks = _blocks(problem)
-    everything = start + (each + along * DIRECTIONS) * len(blocks)
+    everything = start + (each + along * options.directions) * len(blocks)
     left = budget.fits(way.seconds(everything) / everything, 1.0)
     both = left - least(problem, blocks, method if method == "reference" else way.method) + start
     one = start + (each + along) * len(blocks)
     directions = ((both if one <= both else left) - start - each * len(blocks)) / (along * len(blocks))
     if directions < 1:
         return
-    options = dataclasses.replace(options, directions=int(min(DIRECTIONS, directions)))
+    options = dataclasses.replace(options, directions=int(min(options.directions, directions)))
     for group in grouped(problem, way, options):
         passes = (each + along * options.directions) * len(group)
         if budget.fits(way.seconds(passes), passes) < 1:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from fastcheck.careful import judged
+from fastcheck.careful import Judged, judged
 from fastcheck.engines import Estimate
 from fastcheck.engines.kinks import KinkPlace
 from fastcheck.engines.slopes import SMALL
@@ -44,7 +44,20 @@ def judged_block(
     problem: Problem, epsilon: float | None, tolerance: float, confidence: float, first: Estimate
 ) -> JudgedBlock:
     """Judge a block by the engine's estimate, or by closer looks at it, and report it."""
-    found = judged(problem, epsilon, tolerance, first)
+    return reported(
+        problem, epsilon, tolerance, confidence, first, judged(problem, epsilon, tolerance, first)
+    )
+
+
+def reported(
+    problem: Problem,
+    epsilon: float | None,
+    tolerance: float,
+    confidence: float,
+    first: Estimate,
+    found: Judged,
+) -> JudgedBlock:
+    """Report a block that is judged, by the engine's estimate and what closer looks ``found``."""
     estimate, judgement = found.estimate, found.judgement
     claimed = claims(problem, estimate.part, np.array([judgement.hardest, judgement.easiest]))
     power = measure_power(estimate, judgement, claimed)

@@ -22,6 +22,11 @@ Coordinates = NDArray[np.intp]
 
 TOLERANCE = 1e-7
 """Relative error that claims may have unless told otherwise."""
+ALPHA, MOST_ALPHA = 1e-9, 0.01
+"""Probability with which a certificate of slopes may be wrong, and the most that may be asked for."""
+
+DIRECTIONS, FEWEST_DIRECTIONS = 4, 2
+"""Random directions along which they are certified, and the fewest that may be asked for."""
 
 ROUNDING = 1e-12
 """A tenth of thirty is three: products of a fraction and a size are rounded by less than this part."""
@@ -66,12 +71,15 @@ class Plan:
     """The coordinates to check, block by block, and the step ε.
 
     ``parts`` are those blocks of which any are checked, in their order. ``epsilon`` None leaves the step to the
-    engine. ``seed`` is the one that drew the sample. ``tolerance`` is what claims may be off by, relatively.
+    engine. ``seed`` is the one that drew the sample, and draws the ``directions`` of a certificate that may be wrong
+    with probability ``alpha``. ``tolerance`` is what claims may be off by, relatively.
     """
 
     parts: tuple[Part, ...]
     epsilon: float | None
     seed: int
+    alpha: float = ALPHA
+    directions: int = DIRECTIONS
     tolerance: float = TOLERANCE
 
     @property
@@ -97,9 +105,12 @@ def make_plan(
     coordinates: Any,
     epsilon: float | None,
     seed: int,
+    *,
+    alpha: float = ALPHA,
+    directions: int = DIRECTIONS,
     tolerance: float = TOLERANCE,
 ) -> Plan:
-    """Choose the coordinates and validate the step.
+    """Choose the coordinates and validate the step, and what is asked of a certificate.
 
     ``coordinates`` is ``"all"``; a number of coordinates per block, all of those that have fewer; a fraction of each
     block in (0, 1], and at least `COVERED` of each; a dict from block names to any of these or to a list of indices
@@ -116,7 +127,33 @@ def make_plan(
         for part in parts:
             _validate_step(layout, theta, part, epsilon)
     return Plan(
-        parts=parts, epsilon=None if epsilon is None else float(epsilon), seed=int(seed), tolerance=tolerance
+        parts=parts,
+        epsilon=None if epsilon is None else float(epsilon),
+        seed=int(seed),
+        alpha=validate_alpha(alpha),
+        directions=validate_directions(directions),
+        tolerance=tolerance,
+    )
+
+
+def validate_alpha(alpha: Any) -> float:
+    """Return the probability of a wrong certificate as a float; `InvalidProblemError` unless it is small."""
+    number = isinstance(alpha, (int, float, np.number)) and not isinstance(alpha, bool)
+    if number and 0 < float(alpha) <= MOST_ALPHA:
+        return float(alpha)
+    raise InvalidProblemError(
+        f"alpha: expected the probability of a wrong certificate, above 0 and at most {MOST_ALPHA:g}, such as 1e-9, "
+        f"got {alpha!r}."
+    )
+
+
+def validate_directions(directions: Any) -> int:
+    """Return the number of directions of a certificate; `InvalidProblemError` unless there are enough."""
+    whole = isinstance(directions, (int, np.integer)) and not isinstance(directions, bool)
+    if whole and directions >= FEWEST_DIRECTIONS:
+        return int(directions)
+    raise InvalidProblemError(
+        f"directions: expected a whole number of at least {FEWEST_DIRECTIONS}, such as 4, got {directions!r}."
     )
 
 

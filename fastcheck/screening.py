@@ -1,13 +1,14 @@
-"""Screening: whole blocks of the gradient against random directions, in a handful of forward passes.
+"""Screening: whole blocks of the gradient in a few dozen forward passes, against all slopes or random directions.
 
 The derivation, its assumptions and what the verdicts mean: docs/screening.md.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -18,8 +19,9 @@ from fastcheck.errors import InvalidProblemError
 from fastcheck.evenness import evenness_notes
 from fastcheck.execution import Backend, Execution, one_blas_thread
 from fastcheck.generators import generators_kept
+from fastcheck.known_slopes import Describe, compare_all
 from fastcheck.norms import Comparison
-from fastcheck.plan import make_plan
+from fastcheck.plan import ALPHA, make_plan, validate_alpha
 from fastcheck.problem import Problem, pose
 from fastcheck.randomness import repeating
 from fastcheck.report.result import BlockReport, Report
@@ -34,6 +36,7 @@ def screen(
     *,
     directions: int = 4,
     confidence: float = 0.999,
+    alpha: float = ALPHA,
     epsilon: float | None = None,
     tolerance: float = 1e-7,
     nondeterminism: float | None = None,
@@ -44,8 +47,10 @@ def screen(
     progress: bool | Callable[[int, int], None] | None = None,
     max_memory: int = MAX_MEMORY,
 ) -> Report:
-    r"""Check a claimed gradient along random directions: blocks of any size in a few forward passes each.
+    r"""Check a claimed gradient in a few dozen forward passes, blocks of any size: by all slopes, or random directions.
 
+    Where the cost can be recorded, all coordinates are compared with slopes that are sent backwards, and certified
+    along random directions. Otherwise, and at kinks, slopes along random directions in each block bound what is wrong.
     For a direction v with independent standard normal entries, :math:`g·v - ∇J·v` has the distribution
     :math:`N(0, ‖g - ∇J‖²)`, so K directions bound ‖g - ∇J‖ from above by :math:`\sqrt{\sum r² / q}`, with q the
     (1 - confidence)-quantile of χ² with K degrees of freedom.
@@ -55,10 +60,12 @@ def screen(
     cost, parameters, gradients
         As for `check`.
     directions
-        K, the random directions drawn in each block, at least 1. The bound is 6.6 times the typical |r| for 4, 2.6
-        times for 10.
+        K, the random directions drawn in each block, at least 1, or in all of them together: those of a certificate,
+        at least 2. The bound is 6.6 times the typical |r| for 4, 2.6 times for 10.
     confidence
         Probability, in (0, 1), with which each block's bound holds.
+    alpha
+        As for `check`.
     epsilon
         The largest step of plain evaluation; difference propagation has a tiny one of its own.
     tolerance
@@ -66,20 +73,23 @@ def screen(
     nondeterminism
         As for `check`.
     method
-        ``"auto"``, ``"difference"`` or ``"plain"``; ``"reference"`` is plain evaluation, too.
+        ``"auto"``; ``"graph"``, all coordinates; ``"difference"`` or ``"plain"``, random directions by difference
+        propagation or plain evaluation, which ``"reference"`` is, too.
     n_jobs, backend, progress
         As for `check`. One worker is used: an evaluation of a large network leaves little to share.
     seed
         Seed of the directions.
     max_memory
         Bytes of memory to stay under, besides the parameters, the claim and what the cost itself needs. One direction
-        of the largest block has to fit, eight times.
+        of the largest block has to fit, eight times; for all slopes, 24 vectors of all parameters.
 
     Returns
     -------
     Report
-        ``report.blocks[name].screened`` holds the bounds. Costs about 2 + K forward passes a block by difference
-        propagation, five to ten for each direction by plain evaluation; more where something looks wrong.
+        ``report.blocks[name].screened`` holds the bounds; if all coordinates were compared, ``checked`` and ``wrong``
+        count them. That costs some 20 forward passes, and two for each two directions; along random directions about
+        2 + K a block by difference propagation, five to ten for each by plain evaluation, and more where something
+        looks wrong.
 
     Raises
     ------
@@ -100,7 +110,7 @@ def screen(
     >>> fastcheck.screen(cost, theta, gradients).blocks["w"].verdict
     <Verdict.FAIL: 'fail'>
     """
-    options = read_options(gradients, directions, confidence, epsilon, tolerance, seed, max_memory)
+    options = read_options(gradients, directions, confidence, alpha, epsilon, tolerance, seed, max_memory)
     execution = Execution(n_jobs=n_jobs, backend=backend, progress=progress)
     return screened_report(cost, parameters, gradients, options, execution, method, nondeterminism)
 
@@ -109,6 +119,7 @@ def read_options(
     gradients: Any,
     directions: Any,
     confidence: Any,
+    alpha: Any,
     epsilon: float | None,
     tolerance: Any,
     seed: int,
@@ -123,11 +134,16 @@ def read_options(
     return Options(
         directions=_positive("directions", directions),
         confidence=_probability("confidence", confidence),
+        alpha=validate_alpha(alpha),
         epsilon=epsilon,
         tolerance=validate_tolerance(tolerance),
         seed=seed,
         max_memory=_positive("max_memory", max_memory),
     )
+
+
+METHODS = ("auto", "graph", "difference", "plain", "reference")
+"""Values of ``method=``; the reference loop along a direction is plain evaluation."""
 
 
 def screened_report(
@@ -138,14 +154,14 @@ def screened_report(
     execution: Execution,
     method: str,
     nondeterminism: float | None,
-    look_closer: LookCloser | None = None,
+    search: Search | None = None,
 ) -> Report:
-    """Screen, and replace the reports of blocks by those that ``look_closer`` returns of the failing ones."""
+    """Screen, and say where the mistakes of failing blocks are, if there is a ``search``."""
     start = time.perf_counter()
     with Guard(), generators_kept(cost, gradients) as generators, one_blas_thread():
         problem = pose(repeating(cost), parameters, repeating(gradients), nondeterminism)
         generators.look()
-        return screened_problem(problem, options, execution, method, start, look_closer)
+        return screened_problem(problem, options, execution, method, start, search)
 
 
 def screened_problem(
@@ -154,19 +170,42 @@ def screened_problem(
     execution: Execution,
     method: str,
     start: float,
-    look_closer: LookCloser | None = None,
+    search: Search | None = None,
 ) -> Report:
     """Do the same for a problem that is posed, since ``start``, within `generators_kept` and `one_blas_thread`."""
+    if method not in METHODS:
+        known = ", ".join(map(repr, METHODS))
+        raise InvalidProblemError(f"method: expected one of {known}, got {method!r}.")
     plan = make_plan(problem.layout, problem.theta, _one_of_each(problem), options.epsilon, options.seed)
+    options, spent = dataclasses.replace(options, epsilon=plan.epsilon, seed=plan.seed), 0
+    if method in ("auto", "graph"):
+        describe = None if search is None else search.describe
+        strict = method == "graph"
+        found, spent = compare_all(problem, options, execution, strict=strict, describe=describe)
+        if found is not None:
+            return found.report(problem, options, execution, start)
+    return _along_directions(problem, options, execution, method, start, search, spent)
+
+
+def _along_directions(
+    problem: Problem,
+    options: Options,
+    execution: Execution,
+    method: str,
+    start: float,
+    search: Search | None,
+    spent: int,
+) -> Report:
+    """Screen along random directions in each block, after so many forward passes were ``spent``."""
     with opened(
-        problem, execution, method, epsilon=plan.epsilon, seed=plan.seed, max_memory=options.max_memory
+        problem, execution, method, epsilon=options.epsilon, seed=options.seed, max_memory=options.max_memory
     ) as way:
         screened = screen_blocks(problem, way, options, execution)
         blocks, more = {one.residuals.block.name: one.report for one in screened}, 0
-        if look_closer is not None:
-            closer, more = look_closer(problem, way, screened, options)
+        if search is not None:
+            closer, more = search.along(problem, way, screened, options)
             blocks |= closer
-        notes, passes, method = way.notes, way.forward_passes + more, way.method
+        notes, passes, method = way.notes, spent + way.forward_passes + more, way.method
     looked_at = (
         LookedAt(one.residuals.block.name, blocks[one.residuals.block.name], one.comparison)
         for one in screened
@@ -178,18 +217,24 @@ def screened_problem(
         blocks=blocks,
         forward_passes=problem.forward_passes + passes + sum(one.extra_passes for one in screened) + probes,
         method=method,
-        epsilon=plan.epsilon,
+        epsilon=options.epsilon,
         tolerance=options.tolerance,
         seconds=time.perf_counter() - start,
-        seed=plan.seed,
+        seed=options.seed,
         notes=(*execution.notes, *notes, *_notes(screened, blocks)),
         unseen=unseen,
     )
 
 
-LookCloser = Callable[[Problem, Directions, list[ScreenedBlock], Options], tuple[dict[str, BlockReport], int]]
-"""What may be done with the blocks that screening fails, while its way of measuring slopes is open: reports of them,
-and the forward passes that this way does not count."""
+class Search(NamedTuple):
+    """What may be done with the blocks that screening fails.
+
+    ``along`` searches them while the way of measuring slopes along directions is open, and returns reports of them,
+    and the forward passes that this way does not count. ``describe`` tells where a mistake is if all slopes are known.
+    """
+
+    along: Callable[[Problem, Directions, list[ScreenedBlock], Options], tuple[dict[str, BlockReport], int]]
+    describe: Describe
 
 
 def _notes(screened: list[ScreenedBlock], blocks: dict[str, BlockReport]) -> Iterator[str]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import inspect
 import itertools
 import operator
@@ -12,11 +14,13 @@ from typing import Any, Literal
 
 import numpy as np
 
+from fastcheck.checks import MANY, check_object
 from fastcheck.checks import check as check_gradient
-from fastcheck.checks import check_object
+from fastcheck.engines import DisagreementError
+from fastcheck.engines.difference.state import TracingError
 from fastcheck.errors import GradientMismatchError, InvalidProblemError
 from fastcheck.generators import generators_kept
-from fastcheck.parameters import read_parameters
+from fastcheck.parameters import Layout, read_parameters
 from fastcheck.report.result import Report
 from fastcheck.report.stages import Stage, StagesReport, steps_named
 from fastcheck.verdict import Verdict
@@ -25,7 +29,7 @@ STAGES = (0, 10, 100, 1000)
 """At the start, as soon as the parameters have moved, and when training has shaped them."""
 
 AFFORDABLE = 10_000
-"""Parameters up to which a guard checks all of them unless told otherwise."""
+"""Parameters up to which a guard checks all of them, unless told otherwise, if each costs something."""
 
 SAMPLE = 1_000
 """Coordinates that it draws from all blocks together where there are more."""
@@ -143,9 +147,9 @@ class GradientGuard:
         ``"raise"``: a gradient that is wrong ends the training by `GradientMismatchError`. ``"warn"``: it is a
         warning. What could not be decided is a warning in either case.
     **options
-        The keyword arguments of `check`. Without a budget ``coordinates`` is by default ``"all"`` for up to 10,000
-        parameters, and a sample of 1,000, a like number from each block, for more. Each step draws another sample: its
-        seed is ``seed`` plus the step.
+        The keyword arguments of `check`. Without a budget all coordinates are checked by default where the cost can be
+        recorded, or has up to 10,000 parameters, and of more a sample of 1,000, a like number from each block. Each
+        step draws another sample: its seed is ``seed`` plus the step.
 
     Attributes
     ----------
@@ -255,13 +259,13 @@ class GradientGuard:
     ) -> None:
         options = dict(self._options)
         options["seed"] = options.get("seed", 0) + step
-        if not {"coordinates", "time_budget", "max_forward_passes"} & options.keys():
-            options["coordinates"] = affordable(parameters)
         start = time.perf_counter()
-        if network is None:
-            report = check_gradient(cost, parameters, gradients, **options)
+        checked = check_gradient if network is None else functools.partial(check_object, network)
+        if {"coordinates", "time_budget", "max_forward_passes"} & options.keys():
+            report = checked(cost, parameters, gradients, **options)
         else:
-            report = check_object(network, cost, parameters, gradients, **options)
+            asked = functools.partial(checked, cost, parameters, gradients)
+            report = _as_many_as_possible(asked, parameters, options)
         self._stages.append(Stage(step=step, report=report, seconds=time.perf_counter() - start))
         self._last = step
         if report.passed:
@@ -294,13 +298,22 @@ def read_steps(at: Iterable[int]) -> tuple[int, ...]:
     return tuple(operator.index(step) for step in wanted)
 
 
-def affordable(parameters: Any) -> Any:
-    """Return the coordinates that a guard checks by default: all, or a like number from each block."""
-    layout, _ = read_parameters(parameters)
+def affordable(layout: Layout) -> Any:
+    """Return the coordinates that a guard checks if each costs something: all, or a like number from each block."""
     if layout.size <= AFFORDABLE:
         return "all"
     share = max(1, SAMPLE // len(layout.blocks))
     return {block.name: min(share, block.size) for block in layout.blocks if block.size}
+
+
+def _as_many_as_possible(checked: Callable[..., Report], parameters: Any, options: dict[str, Any]) -> Report:
+    """Check all coordinates if their slopes can be found at once, or else those that are affordable."""
+    layout, _ = read_parameters(parameters)
+    coordinates = affordable(layout)
+    if coordinates != "all" and options.get("method", "auto") == "auto" and layout.size <= MANY:
+        with contextlib.suppress(TracingError, DisagreementError):
+            return checked(coordinates="all", **options | {"method": "graph"})
+    return checked(coordinates=coordinates, **options)
 
 
 class _Training:

@@ -7,7 +7,7 @@ import time
 import numpy as np
 import pytest
 
-from fastcheck import InvalidProblemError, Verdict, budgets, check, screen
+from fastcheck import InvalidProblemError, Verdict, budgets, check, numerical_gradient, screen
 from fastcheck.budgets import Budget
 from fastcheck.engines import DisagreementError
 from fastcheck.errors import BudgetUsedUp
@@ -490,6 +490,7 @@ def test_an_engine_that_gives_up_in_a_later_batch_is_replaced(monkeypatch):
     monkeypatch.setattr(
         budgets, "choose_engine", lambda name: GivesUp() if name in ("difference", "graph") else known(name)
     )
+    monkeypatch.setattr("fastcheck.known_slopes.choose_engine", lambda name: GivesUp())
     report = check(cost, THETA, right(), max_forward_passes=3000)
     assert (report.verdict, report.method, report.checked) == (Verdict.PASS, "plain", 353)
     assert any("does not confirm the fast engine" in note for note in report.notes)
@@ -504,3 +505,49 @@ def test_kinks_are_named_once_for_all_batches():
     assert report.passed
     (note,) = report.notes
     assert note.count("absolute in line") == 1
+
+
+def test_all_coordinates_are_compared_at_once_where_that_fits():
+    wrong = right()
+    wrong["W"][49, 5] *= 1 + 1e-6
+    for budget in ({"max_forward_passes": 100}, {"time_budget": 60.0}):
+        assert check(cost, THETA, right(), **budget).passed
+        report = check(cost, THETA, wrong, **budget)
+        assert (report.method, report.checked, report.stopped) == ("graph", 353, None)
+        assert report.blocks["W"].wrong == 1
+        assert report.blocks["W"].worst[0].index == (49, 5)
+        assert report.blocks["b"].screened.relative_bound < 1e-11
+        assert report.certified is not None
+        assert report.forward_passes <= 100
+
+
+def test_within_the_tolerance_a_budget_changes_no_verdict():
+    """Screening by itself fails errors in few places; of coordinates that are known each is held to the tolerance."""
+    claim = right()
+    claim["W"][49, 5] *= 1 + 1e-8
+    assert screen(cost, THETA, claim).verdict is Verdict.FAIL
+    assert check(cost, THETA, claim, max_forward_passes=100).passed
+
+
+def test_budgets_that_are_too_small_for_all_coordinates_at_once_are_kept():
+    for most in (12, 16, 20, 24, 28, 32):
+        report = check(cost, THETA, right(), max_forward_passes=most)
+        assert report.forward_passes <= most
+        assert report.verdict is not Verdict.FAIL
+
+
+def test_where_slopes_are_not_found_at_once_a_budget_is_spent_as_before():
+    """θ stands on kinks: what was spent on finding slopes at once counts."""
+    theta = {name: value.copy() for name, value in THETA.items()}
+    theta["W"][3] = 0
+
+    def kinked(p):
+        return cost(p) + np.sum(np.abs(p["W"]))
+
+    claim = numerical_gradient(cost, theta)
+    claim["W"] += np.sign(theta["W"])
+    for most in (60, 120, 3000):
+        report = check(kinked, theta, claim, max_forward_passes=most)
+        assert report.forward_passes <= most
+        assert report.verdict is not Verdict.FAIL
+    assert (report.verdict, report.method, report.stopped) == (Verdict.PASS, "difference", None)

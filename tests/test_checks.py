@@ -211,7 +211,7 @@ def curved(p):
     return np.sum(np.exp(np.sin(h))) + np.sum(np.abs(np.cos(h)))
 
 
-HIDDEN = {"graph": curved, "plain": lambda p: curved(p) + 0.0 * np.linalg.eigvalsh(p["W"][:3, :3])[0]}
+HIDDEN = {"graph": curved, "plain": lambda p: curved(p) + 0.0 * np.linalg.eigvals(p["W"][:3, :3])[0].real}
 
 
 @pytest.mark.parametrize("epsilon", [None, 1e-3])
@@ -404,16 +404,22 @@ def test_reports_survive_json_and_pickle(seed, coordinates, wrong):
     )
 
 
-def test_very_many_parameters_are_screened_and_mistakes_located(monkeypatch):
+@pytest.mark.parametrize("memory", [2**29, 80_000])
+def test_very_many_parameters_are_screened_and_mistakes_located(monkeypatch, memory):
+    """Where memory for the slopes of all coordinates at once is missing, along random directions."""
     monkeypatch.setattr("fastcheck.checks.MANY", 500)
     theta = {"w": np.linspace(-1, 1, 600).reshape(20, 30)}
     gradients = {"w": 2 * theta["w"]}
-    report = check(lambda p: np.sum(p["w"] ** 2), theta, gradients)
+    report = check(lambda p: np.sum(p["w"] ** 2), theta, gradients, max_memory=memory)
     assert report.passed
     assert report.blocks["w"].screened.relative_bound < 1e-12
-    assert "coordinates='all' checks each of them" in report.notes[-1]
+    if memory == 80_000:
+        assert (report.method, report.checked) == ("difference", 0)
+        assert "coordinates='all' checks each of them" in report.notes[-1]
+    else:
+        assert (report.method, report.checked, report.notes) == ("graph", 600, ())
     gradients["w"][7, 9] *= 1.001
-    report = check(lambda p: np.sum(p["w"] ** 2), theta, gradients)
+    report = check(lambda p: np.sum(p["w"] ** 2), theta, gradients, max_memory=memory)
     assert report.blocks["w"].located.sentence.startswith("w[7, 9] is wrong")
     assert check(lambda p: np.sum(p["w"] ** 2), theta, gradients, coordinates="all").checked == 600
 

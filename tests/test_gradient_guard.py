@@ -10,6 +10,7 @@ import pytest
 from training_loops import Network, X, Y, backward, forward, initialize, steps_of, update
 
 from fastcheck import GradientGuard, GradientMismatchError, InvalidProblemError, Report, Verdict, check
+from fastcheck.parameters import read_parameters
 from fastcheck.stages import AFFORDABLE, IN_A_ROW, SAMPLE, STAGES, affordable
 
 
@@ -199,15 +200,36 @@ def test_options_are_those_of_check_and_each_step_draws_another_sample():
 def test_large_problems_are_sampled_unless_told_otherwise():
     small = {"W": np.zeros((99, 100)), "b": np.zeros(100)}
     assert sum(v.size for v in small.values()) == AFFORDABLE
-    assert affordable(small) == "all"
+    assert affordable(read_parameters(small)[0]) == "all"
     large = {"W": np.zeros((100, 100)), "b": np.zeros(10), "v": np.zeros(300), "u": np.zeros(2)}
-    assert affordable(large) == {"W": SAMPLE // 4, "b": 10, "v": SAMPLE // 4, "u": 2}
+    assert affordable(read_parameters(large)[0]) == {"W": SAMPLE // 4, "b": 10, "v": SAMPLE // 4, "u": 2}
     w = np.linspace(-1, 1, AFFORDABLE + 1)
-    for options, count in (({}, SAMPLE), ({"coordinates": "all"}, w.size)):
+
+    def by_hand(w):
+        return float(np.frombuffer(w.tobytes()) @ w)
+
+    for cost, options, count in (
+        (by_hand, {}, SAMPLE),
+        (by_hand, {"coordinates": {"theta": 3}}, 3),
+        (lambda w: np.sum(w**2), {"method": "difference"}, SAMPLE),
+        (lambda w: np.sum(w**2), {}, w.size),
+    ):
         guard = GradientGuard(**options)
-        guard(0, w, 2 * w, lambda w: np.sum(w**2))
+        guard(0, w, 2 * w, cost)
         assert isinstance(guard.report.stages[0].report, Report)
         assert guard.report.stages[0].report.checked == count
+
+
+def test_all_coordinates_are_checked_where_that_costs_next_to_nothing():
+    w = np.linspace(-1, 1, AFFORDABLE + 1)
+    gradient = 2 * w
+    gradient[4321] *= 1.001
+    guard = GradientGuard(on_failure="warn")
+    with pytest.warns(UserWarning, match="theta\\[4321\\]"):
+        guard(0, w, gradient, lambda w: np.sum(w**2))
+    report = guard.report.stages[0].report
+    assert (report.method, report.blocks["theta"].wrong) == ("graph", 1)
+    assert report.forward_passes < 60
 
 
 @pytest.mark.parametrize(
@@ -249,8 +271,11 @@ def test_a_guard_may_have_a_budget(budget):
 
 
 def test_empty_blocks_are_no_obstacle():
-    guard = GradientGuard(at=(0,))
     parameters = {"W": np.ones((200, 60)), "none": np.zeros((0, 3))}
-    guard(0, parameters, {"W": 2 * parameters["W"], "none": np.zeros((0, 3))}, lambda p: np.sum(p["W"] ** 2))
-    assert guard.report.passed
-    assert guard.report.stages[0].report.blocks["W"].checked == SAMPLE // 2
+    for method, count in (("auto", 12_000), ("difference", SAMPLE // 2)):
+        guard = GradientGuard(at=(0,), method=method)
+        guard(
+            0, parameters, {"W": 2 * parameters["W"], "none": np.zeros((0, 3))}, lambda p: np.sum(p["W"] ** 2)
+        )
+        assert guard.report.passed
+        assert guard.report.stages[0].report.blocks["W"].checked == count

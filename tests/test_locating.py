@@ -66,7 +66,18 @@ class Network:
         return found
 
     def locate(self, gradients, **options) -> Report:
-        return fastcheck.locate(self.cost, self.parameters, gradients, **options)
+        return fastcheck.locate(self.cost, self.parameters, gradients, **{"method": METHOD[-1], **options})
+
+
+METHOD = ["auto"]
+
+
+@pytest.fixture(params=["auto", "difference"])
+def way(request):
+    """All coordinates are compared, or the mistake is searched for along directions."""
+    METHOD.append(request.param)
+    yield request.param
+    METHOD.pop()
 
 
 def wrong_coordinates(report, block):
@@ -76,6 +87,7 @@ def wrong_coordinates(report, block):
 # Every kind of mistake
 
 
+@pytest.mark.usefixtures("way")
 @pytest.mark.parametrize("transposed", [False, True])
 @pytest.mark.parametrize("seed", SEEDS)
 @pytest.mark.parametrize("count", [1, 2, 7])
@@ -97,6 +109,7 @@ def test_wrong_coordinates_are_found_and_confirmed(seed, count, transposed):
     assert block.located.share == pytest.approx(count / 1600)
 
 
+@pytest.mark.usefixtures("way")
 def test_a_coordinate_is_named_with_its_factor():
     network = Network(0)
     gradients = network.gradients()
@@ -106,6 +119,7 @@ def test_a_coordinate_is_named_with_its_factor():
     )
 
 
+@pytest.mark.usefixtures("way")
 @pytest.mark.parametrize("seed", SEEDS)
 def test_a_negated_row(seed):
     network = Network(seed)
@@ -117,6 +131,7 @@ def test_a_negated_row(seed):
     assert located.sentence == "row 17 of W1 (40 coordinates) is wrong by a factor of −1"
 
 
+@pytest.mark.usefixtures("way")
 @pytest.mark.parametrize("transposed", [False, True])
 @pytest.mark.parametrize("seed", SEEDS)
 def test_a_wrong_column(seed, transposed):
@@ -129,6 +144,7 @@ def test_a_wrong_column(seed, transposed):
     assert located.sentence == f"column 3 of W2 ({height} coordinates) is wrong by a factor of 0.5"
 
 
+@pytest.mark.usefixtures("way")
 @pytest.mark.parametrize("seed", SEEDS)
 def test_two_rows_swapped(seed):
     network = Network(seed)
@@ -147,9 +163,14 @@ def test_a_transposed_gradient(seed):
     located = network.locate(gradients, seed=seed).blocks["W1"].located
     assert located.how == "dense"
     assert located.share > 0.9
-    assert located.sentence == "W1 (1,600 coordinates) is wrong throughout"
+    assert located.sentence.startswith(
+        "W1 (1,600 coordinates) is wrong throughout. The claim for W1 is transposed"
+    )
+    sampled = network.locate(gradients, seed=seed, method="difference").blocks["W1"].located
+    assert (sampled.how, sampled.sentence) == ("dense", "W1 (1,600 coordinates) is wrong throughout")
 
 
+@pytest.mark.usefixtures("way")
 @pytest.mark.parametrize("factor", [1.01, 1 + 1e-5, 2.0, -1.0])
 @pytest.mark.parametrize("seed", SEEDS)
 def test_a_whole_block_off_by_a_factor(seed, factor):
@@ -162,6 +183,7 @@ def test_a_whole_block_off_by_a_factor(seed, factor):
     assert located.sentence == f"W1 (1,600 coordinates) is wrong by a factor of {number}"
 
 
+@pytest.mark.usefixtures("way")
 @pytest.mark.parametrize("seed", SEEDS)
 def test_a_block_of_zeros(seed):
     network = Network(seed)
@@ -173,6 +195,7 @@ def test_a_block_of_zeros(seed):
     )
 
 
+@pytest.mark.usefixtures("way")
 @pytest.mark.parametrize("seed", SEEDS)
 def test_an_entry_of_a_bias(seed):
     network = Network(seed)
@@ -183,6 +206,7 @@ def test_an_entry_of_a_bias(seed):
     assert wrong_coordinates(report, "b2") == {(11, 0)}
 
 
+@pytest.mark.usefixtures("way")
 def test_several_blocks_at_once():
     network = Network(1)
     gradients = network.gradients()
@@ -195,6 +219,7 @@ def test_several_blocks_at_once():
     assert report.verdict is Verdict.FAIL
 
 
+@pytest.mark.usefixtures("way")
 def test_a_row_and_coordinates_elsewhere():
     network = Network(2)
     gradients = network.gradients()
@@ -207,6 +232,7 @@ def test_a_row_and_coordinates_elsewhere():
     )
 
 
+@pytest.mark.usefixtures("way")
 def test_errors_that_cancel_in_sums_are_found():
     network = Network(3)
     gradients = network.gradients()
@@ -217,6 +243,7 @@ def test_errors_that_cancel_in_sums_are_found():
     assert wrong_coordinates(report, "W1") == {(12, 5), (12, 6), (13, 5)}
 
 
+@pytest.mark.usefixtures("way")
 def test_small_errors_beside_large_ones_are_found():
     network = Network(4)
     gradients = network.gradients()
@@ -232,6 +259,12 @@ def test_very_many_wrong_rows_are_described_by_a_few():
     gradients = network.gradients()
     gradients["dW1"][::3] *= -1
     located = network.locate(gradients).blocks["W1"].located
+    assert (located.how, len(located.regions), located.share) == ("rows", 100, pytest.approx(1 / 3))
+    assert located.sentence.startswith(
+        "row 0 of W1 (100 coordinates) is wrong by a factor of −1; row 3 of W1"
+    )
+    assert located.sentence.endswith("; 97 more rows of W1 are wrong, too")
+    located = network.locate(gradients, method="difference").blocks["W1"].located
     assert (located.how, len(located.regions)) == ("scattered", 4)
     assert located.sentence.startswith(
         "at least 100 of 300 rows of W1 hold wrong coordinates, in all at most "
@@ -247,6 +280,9 @@ def test_wrong_coordinates_in_very_many_rows_are_counted_and_some_of_them_named(
     rows = rng.choice(300, size=120, replace=False)
     gradients["dW1"][rows, rng.integers(100, size=120)] += 1e-3
     block = network.locate(gradients).blocks["W1"]
+    assert (block.located.how, block.wrong) == ("coordinates", 120)
+    assert block.located.sentence.startswith("120 coordinates of W1 are wrong: W1[")
+    block = network.locate(gradients, method="difference").blocks["W1"]
     assert block.located.how == "scattered"
     assert "at least 120 of 300 rows of W1 hold wrong coordinates" in block.located.sentence
     assert block.wrong >= 4
@@ -259,7 +295,7 @@ def test_short_rows_are_named_as_such():
     gradients["dW1"][17] *= -1
     gradients["dW2"][:, 9] *= 3
     gradients["dW2"][2, 11] *= 3
-    for method in ("auto", "plain"):
+    for method in ("auto", "difference", "plain"):
         blocks = network.locate(gradients, method=method).blocks
         assert blocks["W1"].located.regions == ("W1[17, :]",)
         assert blocks["W2"].located.regions == ("W2[:, 9]",)
@@ -271,11 +307,15 @@ def test_a_vector_has_coordinates_and_no_rows():
     theta = np.random.default_rng(0).standard_normal(2000)
     claim = 2 * theta
     claim[::3] *= 1.5
-    located = fastcheck.locate(lambda p: np.sum(p**2), theta, claim).blocks["theta"].located
-    assert "of 2,000 coordinates of theta are wrong, in all at most" in located.sentence
+    every, some = (
+        fastcheck.locate(lambda p: np.sum(p**2), theta, claim, method=method).blocks["theta"].located
+        for method in ("auto", "difference")
+    )
+    assert every.sentence.startswith("667 coordinates of theta are wrong: theta[")
+    assert "of 2,000 coordinates of theta are wrong, in all at most" in some.sentence
 
 
-@pytest.mark.parametrize("method", ["auto", "plain"])
+@pytest.mark.parametrize("method", ["auto", "difference", "plain"])
 @pytest.mark.parametrize("name", ["1, :, :, :", ":, 1, :, :", ":, :, 0, :", ":, :, :, 4"])
 def test_slices_along_any_axis_of_a_small_block(name, method):
     theta = np.random.default_rng(0).standard_normal((3, 3, 2, 5))
@@ -304,7 +344,7 @@ def test_slices_along_any_axis_of_a_small_block(name, method):
         ((400, 3, 3), (123, 2, 0)),
     ],
 )
-@pytest.mark.parametrize("method", ["difference", "plain"])
+@pytest.mark.parametrize("method", ["auto", "difference", "plain"])
 def test_blocks_of_any_shape(shape, index, method):
     rng = np.random.default_rng(0)
     theta, scale = {"p": rng.standard_normal(shape), "q": np.ones(3)}, rng.uniform(1, 2, shape)
@@ -321,14 +361,42 @@ def test_blocks_of_any_shape(shape, index, method):
     assert report.blocks["q"].located is None
 
 
-def test_a_slab_of_a_filter_is_a_column():
+@pytest.mark.parametrize("method", ["auto", "difference"])
+def test_a_slab_of_a_filter_is_a_column(method):
     rng = np.random.default_rng(0)
     theta = rng.standard_normal((50, 3, 5))
     gradient = 2 * theta
     gradient[:, 1, 4] *= 1.5
-    located = fastcheck.locate(lambda p: np.sum(p**2), theta, gradient).blocks["theta"].located
+    located = fastcheck.locate(lambda p: np.sum(p**2), theta, gradient, method=method).blocks["theta"].located
     assert (located.how, located.regions) == ("slices", ("theta[:, 1, 4]",))
     assert located.sentence == "theta[:, 1, 4] (50 coordinates) is wrong by a factor of 1.5"
+
+
+def test_lines_and_slices_of_a_large_block_of_four_axes_are_named():
+    rng = np.random.default_rng(0)
+    theta = rng.standard_normal((12, 8, 6, 5))
+    gradient = np.cos(theta)
+    gradient[:, 3] *= 2
+    gradient[4, :, 2, 1] *= 2
+    gradient[7, 0, 0, 0] *= 3
+    located = fastcheck.locate(lambda p: np.sum(np.sin(p)), theta, gradient).blocks["theta"].located
+    assert (located.how, located.regions) == ("slices", ("theta[:, 3, :, :]", "theta[4, :, 2, 1]"))
+    assert located.sentence.endswith("; theta[7, 0, 0, 0] is wrong by a factor of 3")
+
+
+def test_units_without_slopes_do_not_hide_what_the_others_show():
+    """A third of the units is dead: a column is wrong in all the others, and a factor is that of all the others."""
+    network = wide(False)
+    dead = {**network.parameters, "b1": np.where(np.arange(300)[:, None] % 3 == 0, -100.0, 0.1)}
+    right = fastcheck.numerical_gradient(network.cost, dead)
+    column, factor = ({name: value.copy() for name, value in right.items()} for _ in range(2))
+    column["W1"][:, 7] *= -1
+    factor["W1"] *= 1.01
+    column, factor = (
+        fastcheck.locate(network.cost, dead, claim).blocks["W1"].located for claim in (column, factor)
+    )
+    assert column.sentence == "column 7 of W1 (300 coordinates) is wrong by a factor of −1"
+    assert factor.sentence == "W1 (120,000 coordinates) is wrong by a factor of 1.01"
 
 
 # Other ways of measuring
@@ -372,6 +440,7 @@ def test_a_cost_that_cannot_be_followed_is_evaluated_plainly():
     assert wrong_coordinates(report, "W1") >= {(17, 5)}
 
 
+@pytest.mark.usefixtures("way")
 def test_claims_in_single_precision_are_held_to_it():
     network = Network(0)
     gradients = {name: value.astype(np.float32) for name, value in network.gradients().items()}
@@ -409,6 +478,7 @@ def test_a_right_gradient_is_screened_and_nothing_else():
     assert all(block.located is None for block in report.blocks.values())
 
 
+@pytest.mark.usefixtures("way")
 def test_the_same_seed_gives_the_same_report():
     network = Network(0)
     gradients = network.gradients()
@@ -418,6 +488,7 @@ def test_the_same_seed_gives_the_same_report():
     assert one["forward_passes"] == other["forward_passes"]
 
 
+@pytest.mark.usefixtures("way")
 def test_the_report_says_it_in_text_and_survives_json():
     network = Network(0)
     gradients = network.gradients()
@@ -446,6 +517,7 @@ def test_without_suspicious_blocks_nothing_is_measured():
         assert directions.forward_passes == before
 
 
+@pytest.mark.usefixtures("way")
 def test_rows_and_columns_of_a_small_block_are_seen_as_such():
     network = Network(0)
     gradients = network.gradients()
@@ -478,6 +550,7 @@ def wide(transposed):
     return Network(0, sizes=(400, 300, 10), transposed=transposed, activation="relu")
 
 
+@pytest.mark.usefixtures("way")
 @pytest.mark.parametrize("transposed", [False, True])
 @pytest.mark.parametrize(("count", "passes"), [(1, 150), (10, 400)])
 def test_few_coordinates_among_many_take_few_forward_passes(transposed, count, passes):
@@ -486,11 +559,14 @@ def test_few_coordinates_among_many_take_few_forward_passes(transposed, count, p
     flat = np.random.default_rng(count).choice(np.flatnonzero(gradients["dW1"]), size=count, replace=False)
     gradients["dW1"].flat[flat] *= 1.001
     report = network.locate(gradients)
-    screening = fastcheck.screen(network.cost, network.parameters, gradients).forward_passes
+    screening = fastcheck.screen(
+        network.cost, network.parameters, gradients, method=METHOD[-1]
+    ).forward_passes
     assert report.blocks["W1"].wrong == count
     assert report.forward_passes - screening < passes
 
 
+@pytest.mark.usefixtures("way")
 @pytest.mark.parametrize("spoil", ["factor", "rows", "scattered", "column"])
 @pytest.mark.parametrize("transposed", [False, True])
 def test_failing_costs_no_more_than_ten_times_what_passing_costs(spoil, transposed):

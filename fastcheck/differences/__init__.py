@@ -6,5 +6,6 @@ kernels. numba is imported by the last two only. Derivations and accuracy: docs/
 """
 
 from fastcheck.differences.compilation import IDENTITIES, fused, interpreted, njit_scalar
+from fastcheck.differences.special import NAMES as SPECIAL
 
-__all__ = ["IDENTITIES", "fused", "interpreted", "njit_scalar"]
+__all__ = ["IDENTITIES", "SPECIAL", "fused", "interpreted", "njit_scalar"]

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from fastcheck.differences import activations, arithmetic, exact, gaussian, transcendental
+from fastcheck.differences import activations, arithmetic, exact, gaussian, special, transcendental
 
 Identity = Callable[..., Any]
 
@@ -47,12 +47,12 @@ def interpreted(name: str) -> Identity:
     Parameters
     ----------
     name : str
-        A key of `IDENTITIES`.
+        A key of `IDENTITIES`, or one of `special.NAMES`.
 
     Returns
     -------
     callable
-        ``f(x, dx)`` or ``f(x, dx, y, dy)``: floats or broadcastable arrays to an array of differences.
+        ``f(x, dx)``, ``f(x, dx, y, dy)``, …: floats or broadcastable arrays to an array of differences.
 
     Raises
     ------
@@ -64,9 +64,8 @@ def interpreted(name: str) -> Identity:
     >>> float(interpreted("exp")(0.0, 1e-20))
     1e-20
     """
-    identity = IDENTITIES[name]
+    identity = special.difference_of(name) if name in special.NAMES else IDENTITIES[name]
 
-    @functools.wraps(identity)
     def quiet(*arguments: Any) -> Any:
         with np.errstate(all="ignore"):
             # Python's own floats would raise where NumPy's return inf or NaN.

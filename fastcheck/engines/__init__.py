@@ -74,6 +74,28 @@ class Estimate:
     step_given: bool = False
 
 
+class Certified(Protocol):
+    """What was certified of slopes: with probability 1 - ``alpha`` those of every block are right to ``relative``.
+
+    That is relative to the norm of the block, and follows from ``directions`` random directions. ``str()`` says it.
+    """
+
+    @property
+    def relative(self) -> float:
+        """The relative error that is left possible."""
+        ...
+
+    @property
+    def alpha(self) -> float:
+        """The probability of a larger one."""
+        ...
+
+    @property
+    def directions(self) -> int:
+        """The number of directions."""
+        ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Estimates(Generic[T]):
     """What became of the estimates of all parts, in their order, and how they were made.
@@ -88,7 +110,7 @@ class Estimates(Generic[T]):
     forward_passes: int
     notes: tuple[str, ...] = ()
     kinks: tuple[KinkPlace, ...] = ()
-    certified: str | None = None
+    certified: Certified | None = None
     said_of_kinks: Callable[[int], str] | None = None
 
 

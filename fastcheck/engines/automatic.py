@@ -8,7 +8,7 @@ from collections.abc import Callable
 from fastcheck.engines import DisagreementError, Estimate, Estimates, T
 from fastcheck.engines.difference.engine import DifferenceEngine
 from fastcheck.engines.difference.session import session_of
-from fastcheck.engines.difference.state import TracingError
+from fastcheck.engines.difference.state import TracingError, UnknownFunctionError
 from fastcheck.engines.directions import reason_for
 from fastcheck.engines.graph.engine import GraphEngine
 from fastcheck.engines.mlp.engine import NOT_USED, KinksError, estimate, known_network
@@ -32,6 +32,7 @@ class AutomaticEngine:
             return PlainEngine().estimate(problem, plan, execution, use)
         attempt, tally = problem.counted()
         notes: list[str] = []
+        stopped: list[TracingError] = []
         spent = 0
 
         def kernels() -> Estimates[T] | None:
@@ -46,7 +47,10 @@ class AutomaticEngine:
         def graph() -> Estimates[T] | None:
             try:
                 return GraphEngine().estimate(attempt, plan, execution, use)
-            except (TracingError, DisagreementError):
+            except TracingError as error:
+                stopped.append(error)
+                return None
+            except DisagreementError:
                 return None
 
         def differences() -> Estimates[T]:
@@ -62,7 +66,9 @@ class AutomaticEngine:
                         break
         except (TracingError, DisagreementError) as error:
             spent = tally.passes
-            notes.append(reason_for(error))
+            notes.append(
+                reason_for(stopped[0] if stopped and isinstance(error, UnknownFunctionError) else error)
+            )
             estimates = PlainEngine().estimate(problem, plan, execution, use)
         assert estimates is not None
         return dataclasses.replace(

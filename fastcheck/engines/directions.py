@@ -184,7 +184,7 @@ def reason_for(error: TracingError | DisagreementError) -> str:
     if error.what == "memory":
         return f"evaluated plainly: {error.why}"
     place = f"line {error.lineno} of {Path(error.filename).name}: {error.source}"
-    return f"evaluated plainly. Difference propagation stopped at {place} ({error.what}: {error.why})"
+    return f"evaluated plainly. {error.follower} stopped at {place} ({error.what}: {error.why})"
 
 
 class _Switching:

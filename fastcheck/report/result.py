@@ -51,8 +51,8 @@ class Located:
     ``how`` says what was found: ``"coordinates"``, whole ``"rows"``, ``"columns"`` or, in arrays of more axes,
     ``"slices"``; a ``"dense"`` mistake; wrong coordinates ``"scattered"`` over more rows than were looked into; or
     ``"nothing"``. ``regions`` are the parts that are wrong in most places, such as ``W1[17, :]``; ``share`` is the
-    wrong part of the block, as far as it was looked at. ``complete``: along a random direction the rest of the block
-    is right. ``sentence`` says it in words.
+    wrong part of the block, as far as it was looked at. ``complete``: the rest of the block is right, in all of its
+    coordinates or along a random direction. ``sentence`` says it in words.
     """
 
     how: str
@@ -64,7 +64,7 @@ class Located:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Screened:
-    """What random directions say of a block's error e = g - ∇J.
+    """What random directions say of a block's error e = g - ∇J: in the block, or those of a certificate in all blocks.
 
     With probability ``confidence`` the norm ‖e‖ is at most ``bound``, and ‖e‖ / ‖∇J‖ at most ``relative_bound``
     (infinite where ‖e‖ may be as large as ‖∇J‖). ``directions`` were drawn; ``kinked`` of them cross a kink at θ.

@@ -175,9 +175,11 @@ def _summary(report: Report) -> Text:
         size = sum(block.size for block in report.blocks.values() if block.screened)
         by = "" if sampled else f" by {METHODS[report.method]}, seed {report.seed}"
         plural = "" if screened[0].directions == 1 else "s"
+        along = f"along {screened[0].directions} random direction{plural} in each block; each"
+        if report.certified is None:
+            lines.append(f"{size:,} parameters screened{by}")
         lines += [
-            f"{size:,} parameters screened{by}",
-            f"along {screened[0].directions} random direction{plural} in each block; each bound on the relative error",
+            f"{'each' if report.certified else along} bound on the relative error",
             f"‖g - ∇J‖ / ‖∇J‖ of a block holds with {100 * screened[0].confidence:.10g} % confidence",
         ]
     drawn = any(block.proof and block.checked < block.size for block in report.blocks.values())

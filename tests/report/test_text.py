@@ -124,9 +124,11 @@ def test_screening_says_how_many_directions_and_who_finds_the_place():
     wrong = gradients()
     wrong["W1"][3, 0] *= 1.01
     hint = "Where? fastcheck.locate(cost, parameters, gradients) finds out."
-    assert "along 1 random direction in each block" in str(screen(cost, THETA, gradients(), directions=1))
+    assert "along 1 random direction in each block" in str(
+        screen(cost, THETA, gradients(), directions=1, method="difference")
+    )
     W1 = np.tile(THETA["W1"], (9, 9))
-    failing = screen(cost, THETA | {"W1": W1}, _one_wrong(W1))
+    failing = screen(cost, THETA | {"W1": W1}, _one_wrong(W1), method="difference")
     assert failing.verdict is Verdict.FAIL
     assert hint in str(failing)
     assert "Worst coordinates" not in str(failing)

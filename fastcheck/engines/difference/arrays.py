@@ -13,8 +13,10 @@ from fastcheck.engines.difference.state import (
     ONLY_DOUBLE,
     Trace,
     TracingError,
+    UnknownFunctionError,
     called_function,
     current_recorder,
+    hint_of,
     is_running,
     running,
 )
@@ -182,7 +184,7 @@ class DifferenceArray:
             return np.array(self.value, dtype=dtype)
         if function == COMPILED and kind != DOUBLE:  # as np.float32(x) does
             raise TracingError(f"conversion to {kind}", ONLY_DOUBLE)
-        raise TracingError(function, "it asks for the plain memory of a perturbed array.")
+        raise TracingError(function, f"it asks for the plain memory of a perturbed array{hint_of(function)}.")
 
     @property  # type: ignore[misc]
     def __class__(self) -> Any:  # isinstance(x, np.ndarray) is what people's code asks
@@ -268,7 +270,7 @@ class DifferenceArray:
         if not name.startswith("_") and hasattr(np.ndarray, name):
             if self.form is None and self.dtype == np.bool_:
                 return getattr(self.__array__(), name)
-            raise TracingError(f"ndarray.{name}", "difference propagation has no rule for it.")
+            raise UnknownFunctionError(f"ndarray.{name}", "difference propagation has no rule for it.")
         raise AttributeError(f"{type(self.value).__name__!r} object has no attribute {name!r}")
 
     def __hash__(self) -> int:

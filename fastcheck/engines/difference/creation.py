@@ -10,13 +10,20 @@ import functools
 import math
 import sys
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
 from fastcheck.engines.difference import reductions, structure
 from fastcheck.engines.difference.arrays import DifferenceArray
-from fastcheck.engines.difference.state import Front, Trace, TracingError, current_front, is_running
+from fastcheck.engines.difference.state import (
+    Front,
+    Trace,
+    TracingError,
+    UnknownFunctionError,
+    current_front,
+    is_running,
+)
 from fastcheck.engines.difference.views import PickLens
 
 FRESH = ["zeros", "ones", "empty", "full", "eye", "identity"]
@@ -24,6 +31,9 @@ FRESH = ["zeros", "ones", "empty", "full", "eye", "identity"]
 
 CONVERTING = ["array", "asarray", "asanyarray", "ascontiguousarray", "asfortranarray", "require"]
 """Functions that copy or convert their first argument."""
+
+GATHERING = "sum mean max min amax amin prod std var median average cumsum dot inner outer argmax argmin sort"
+"""Functions of NumPy that people call with a list of numbers; they do not ask what is in it what to do."""
 
 MATH = [
     "acos:arccos",
@@ -43,7 +53,6 @@ MATH = [
     "expm1:expm1",
     "fabs:fabs",
     "floor:floor",
-    "hypot:hypot",
     "isfinite:isfinite",
     "isinf:isinf",
     "isnan:isnan",
@@ -61,8 +70,22 @@ MATH = [
 ]
 """Functions of the math module and the ufuncs that take over for perturbed numbers."""
 
-SCIPY = ("logsumexp", "softmax", "log_softmax")
-"""Functions of scipy.special that are not ufuncs."""
+LIBRARIES = {
+    "scipy.special": "logsumexp softmax log_softmax softplus sinc polygamma multigammaln zeta",
+    "scipy.linalg": (
+        "solve inv det pinv lstsq norm cholesky cho_factor cho_solve solve_triangular expm eigh eigvalsh svd svdvals "
+        "qr block_diag toeplitz"
+    ),
+    "scipy.fft": (
+        "fft ifft rfft irfft hfft ihfft fft2 ifft2 rfft2 irfft2 fftn ifftn rfftn irfftn dct idct dst idst"
+    ),
+    "scipy.signal": "convolve correlate convolve2d correlate2d fftconvolve oaconvolve lfilter",
+    "scipy.ndimage": (
+        "convolve correlate convolve1d correlate1d gaussian_filter gaussian_filter1d uniform_filter uniform_filter1d"
+    ),
+    "math": "erf erfc gamma lgamma dist hypot fmod copysign",
+}
+"""Functions that do not ask their arguments what to do, by their modules; a front may know what takes over for them."""
 
 
 np_full = np.full
@@ -110,6 +133,23 @@ def converting(original: Callable[..., Any]) -> Callable[..., Any]:
     return stand_in
 
 
+def gathering(original: Callable[..., Any]) -> Callable[..., Any]:
+    """Return the stand-in of a function that takes lists of perturbed numbers: it gets an array of them."""
+
+    @functools.wraps(original)
+    def stand_in(*arguments: Any, **keywords: Any) -> Any:
+        front = current_front()
+        if front is None or not any(type(x) in (list, tuple) for x in (*arguments, *keywords.values())):
+            return original(*arguments, **keywords)
+
+        def gathered(x: Any) -> Any:
+            return front.array(x) if type(x) in (list, tuple) and front.holds(x) else x
+
+        return original(*map(gathered, arguments), **{name: gathered(x) for name, x in keywords.items()})
+
+    return stand_in
+
+
 def arithmetic(original: Callable[..., Any], rule: Callable[..., Any]) -> Callable[..., Any]:
     """Return the stand-in of a function that has a rule but no dispatch."""
 
@@ -126,6 +166,30 @@ def arithmetic(original: Callable[..., Any], rule: Callable[..., Any]) -> Callab
 def of_front(name: str) -> Callable[..., Any]:
     """Return the function of this name of the front that is running."""
     return lambda *arguments, **keywords: getattr(current_front(), name)(*arguments, **keywords)
+
+
+def of_library(name: str) -> Callable[..., Any]:
+    """Return what takes over for a function of a library in the front that is running."""
+
+    def rule(*arguments: Any, **keywords: Any) -> Any:
+        front = current_front()
+        known = None if front is None else front.library.get(name)
+        if known is None:
+            raise UnknownFunctionError(name, "difference propagation does not follow it.")
+        return known(*arguments, **keywords)
+
+    return rule
+
+
+def by_entry(vectorized: Any) -> Callable[..., Any]:
+    """Return the stand-in of an np.vectorize, whose function is called with single numbers."""
+    return arithmetic(vectorized, functools.partial(of_library("numpy.vectorize"), vectorized))
+
+
+def vectorize(*arguments: Any, **keywords: Any) -> Any:
+    """Return an np.vectorize, or its stand-in."""
+    made = np.vectorize(*arguments, **keywords)
+    return by_entry(made) if is_running() and type(getattr(made, "pyfunc", None)) is not str else made
 
 
 def logarithm(x: Any, base: Any = None) -> Any:
@@ -174,9 +238,13 @@ def asking_dot(x: Any) -> Callable[..., Any]:
 class DifferenceFront:
     """What stand-ins do in a trace of difference propagation."""
 
-    logsumexp = staticmethod(reductions.logsumexp)
-    softmax = staticmethod(reductions.softmax)
-    log_softmax = staticmethod(reductions.log_softmax)
+    library: ClassVar[dict[str, Callable[..., Any]]] = {
+        "scipy.special.logsumexp": reductions.logsumexp,
+        "scipy.special.softmax": reductions.softmax,
+        "scipy.special.log_softmax": reductions.log_softmax,
+        "math.hypot": np.hypot,
+    }
+
     isclose = staticmethod(reductions.isclose_numbers)
 
     @staticmethod
@@ -244,16 +312,17 @@ Trace.front = DifferenceFront
 
 
 def stand_ins() -> dict[int, tuple[Any, Any]]:
-    """Return id of the original → original, stand-in; SciPy's once it has been imported."""
-    return known_stand_ins("scipy.special" in sys.modules)
+    """Return id of the original → original, stand-in; SciPy's once they have been imported."""
+    return known_stand_ins(tuple(module for module in LIBRARIES if module in sys.modules))
 
 
 @functools.cache
-def known_stand_ins(scipy: bool) -> dict[int, tuple[Any, Any]]:
+def known_stand_ins(modules: tuple[str, ...]) -> dict[int, tuple[Any, Any]]:
     """Return the table, made once."""
     pairs = [(getattr(np, name), fresh) for name in FRESH] + [
         (getattr(np, name), converting) for name in CONVERTING
     ]
+    pairs += [(getattr(np, name), gathering) for name in GATHERING.split()] + [(np.linalg.norm, gathering)]
     table: dict[Any, Any] = {original: make(original) for original, make in pairs}
     for entry in MATH:
         name, _, ufunc = entry.partition(":")
@@ -266,17 +335,26 @@ def known_stand_ins(scipy: bool) -> dict[int, tuple[Any, Any]]:
     table[as_strided] = arithmetic(as_strided, of_front("as_strided"))
     table[np.c_], table[np.r_] = Joining(np.c_, columns=True), Joining(np.r_, columns=False)
     table[getattr] = looked_up
-    if scipy:
-        for name in SCIPY:
-            original = getattr(sys.modules["scipy.special"], name)
-            table[original] = arithmetic(original, of_front(name))
+    table[np.vectorize] = vectorize
+    for module in modules:
+        for name in LIBRARIES[module].split():
+            original = getattr(sys.modules[module], name, None)
+            if original is not None:
+                table[original] = arithmetic(original, of_library(f"{module}.{name}"))
     return {id(original): (original, replacement) for original, replacement in table.items()}
+
+
+def has_stand_in(value: Any, table: dict[int, Any]) -> bool:
+    """Whether a value has a stand-in, which may be in this table."""
+    return id(value) in table or type(value) is np.vectorize
 
 
 def stand_in_of(value: Any) -> Any:
     """Return what takes the place of a value in a thread that is tracing: None if nothing does."""
     found = stand_ins().get(id(value))
-    return None if found is None else found[1]
+    if found is None:
+        return by_entry(value) if type(value) is np.vectorize else None
+    return found[1]
 
 
 def looked_up(*arguments: Any) -> Any:
@@ -288,5 +366,8 @@ def looked_up(*arguments: Any) -> Any:
 @functools.cache
 def attribute_names() -> frozenset[str]:
     """Return the names that functions with a stand-in have in their modules."""
-    names = (*FRESH, *CONVERTING, *(entry.partition(":")[0] for entry in MATH), *SCIPY)
-    return frozenset((*names, "log", "fsum", "isclose", "as_strided", "c_", "r_", "dot"))
+    names = (*FRESH, *CONVERTING, *GATHERING.split(), *(entry.partition(":")[0] for entry in MATH))
+    libraries = " ".join(LIBRARIES.values()).split()
+    return frozenset(
+        (*names, *libraries, "vectorize", "log", "fsum", "isclose", "as_strided", "c_", "r_", "dot")
+    )

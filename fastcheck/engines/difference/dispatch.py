@@ -16,7 +16,13 @@ from fastcheck.engines.difference.arrays import (
     memory,
     taken,
 )
-from fastcheck.engines.difference.state import ONLY_DOUBLE, TracingError, is_running, running
+from fastcheck.engines.difference.state import (
+    ONLY_DOUBLE,
+    TracingError,
+    UnknownFunctionError,
+    is_running,
+    running,
+)
 
 
 def call_ufunc(ufunc: np.ufunc, method: str, inputs: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
@@ -111,7 +117,7 @@ def bare(tree: Any, name: str) -> Any:
     """Return the arguments with arrays in place of unperturbed ones."""
     if type(tree) is DifferenceArray:
         if tree.form is not None:
-            raise TracingError(name, "difference propagation has no rule for it.")
+            raise UnknownFunctionError(name, "difference propagation has no rule for it.")
         return tree.__array__()
     if isinstance(tree, (list, tuple)) and type(tree) in (list, tuple):
         return type(tree)([bare(item, name) for item in tree])

@@ -19,7 +19,13 @@ from typing import Any
 import numpy as np
 
 from fastcheck.engines.difference.bytecode import UnknownCodeError, edited, loads
-from fastcheck.engines.difference.creation import asking_dot, attribute_names, stand_in_of, stand_ins
+from fastcheck.engines.difference.creation import (
+    asking_dot,
+    attribute_names,
+    has_stand_in,
+    stand_in_of,
+    stand_ins,
+)
 from fastcheck.engines.difference.state import is_running
 from fastcheck.undoing import interruptible_lock
 
@@ -66,9 +72,9 @@ class Dot(Receiver):
     __slots__ = ()
 
     def __getitem__(self, value: Any) -> Any:
-        return (
-            types.SimpleNamespace(dot=asking_dot(value)) if type(value) in ARRAYS and is_running() else value
-        )
+        if type(value) in ARRAYS and is_running():
+            return types.SimpleNamespace(dot=asking_dot(value))
+        return super().__getitem__(value)
 
 
 ARRAYS = (np.ndarray, np.memmap)
@@ -149,10 +155,10 @@ def instrumented_code(function: types.FunctionType) -> types.CodeType:
     """Return the code with helpers where this function may meet something that has a stand-in: often its own code."""
     code = function.__code__
     known, table = _known(code), stand_ins()
-    names = {name for name in known.facts.globals if id(_global(function, name)) in table}
+    names = {name for name in known.facts.globals if has_stand_in(_global(function, name), table)}
     for name, cell in zip(code.co_freevars, function.__closure__ or (), strict=True):
         try:
-            if id(cell.cell_contents) in table:
+            if has_stand_in(cell.cell_contents, table):
                 names.add(name)
         except ValueError:  # an empty cell
             continue

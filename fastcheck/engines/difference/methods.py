@@ -12,7 +12,7 @@ from fastcheck.engines.difference import indexing, ordering, products, reduction
 from fastcheck.engines.difference.arrays import UFUNCS, DifferenceArray, memory
 from fastcheck.engines.difference.choices import clip, rounded
 from fastcheck.engines.difference.dispatch import check_dtype, write
-from fastcheck.engines.difference.state import TracingError, running
+from fastcheck.engines.difference.state import UnknownFunctionError, running
 
 BINARY = {
     "add": np.add,
@@ -130,7 +130,7 @@ def plain_only(name: str) -> Callable[..., Any]:
     def call(self: Any, *arguments: Any, **keywords: Any) -> Any:
         if self.form is None:
             return getattr(self.__array__(), name)(*arguments, **keywords)
-        raise TracingError(f"ndarray.{name}", "difference propagation has no rule for it.")
+        raise UnknownFunctionError(f"ndarray.{name}", "difference propagation has no rule for it.")
 
     return call
 

@@ -49,9 +49,13 @@ ONLY_DOUBLE = (
 class TracingError(FastcheckError):
     """Difference propagation cannot follow the cost; the message names the function and the line."""
 
+    follower = "Difference propagation"
+
     def __init__(self, what: str, why: str, *, trace: Running | None = None, final: bool = True) -> None:
         self.what = what
         self.why = why
+        if trace is not None:
+            self.follower = trace.name
         self.filename, self.lineno, self.source = blame()
         code = f"\n    {self.source}" if self.source else ""
         super().__init__(f"{what}: {why}\n  at {self.filename}:{self.lineno}{code}")
@@ -61,12 +65,36 @@ class TracingError(FastcheckError):
                 one.stop(self)
 
 
+class UnknownFunctionError(TracingError):
+    """There is no rule for a function at all."""
+
+
+HINTS = {
+    "scipy.sparse": "of sparse matrices only products with @ are followed, for the rest use matrix.toarray()",
+    "scipy.stats": "write the density out, its logarithm is a short formula",
+    "numpy.lib._function_base_impl.__call__": "call the function of an np.vectorize entry by entry",
+    "pandas": "use arrays of NumPy",
+    "sklearn": "write the function out with NumPy",
+}
+"""Functions, by how their full names begin → which spelling is followed."""
+
+
+def hint_of(function: str) -> str:
+    """Return which spelling would help where a function of a library cannot be followed."""
+    return next((f": {hint}" for name, hint in HINTS.items() if function.startswith(name)), "")
+
+
 class BatchTooLargeError(Exception):
     """An array of differences would need too much memory: the batch must be split."""
 
 
 class Front(Protocol):
-    """What the stand-ins of functions that create, convert and join arrays do in one kind of trace."""
+    """What the stand-ins of functions that create, convert and join arrays do in one kind of trace.
+
+    ``library`` holds what takes over for functions of libraries, by their full names.
+    """
+
+    library: ClassVar[dict[str, Any]]
 
     @staticmethod
     def holds(x: Any) -> bool:
@@ -105,6 +133,9 @@ class Running:
 
     front: ClassVar[type[Front]]
     """Set where it is written."""
+
+    name: ClassVar[str] = "Difference propagation"
+    """What the run is part of, in notes."""
 
     recorder: Recorder | None
     escapes: list[Any]

@@ -146,7 +146,7 @@ def expect_confirmed(
     if found.kinked:
         raise NotCertifiedError("θ stands on a kink: slopes were computed one by one.")
     relative = _bound(expected - found.change, len(slopes), unit, alpha)
-    if not relative <= max(CERTAIN, ROUNDING_MARGIN * noise):
+    if not relative <= _limit(noise, alpha, directions):
         raise NotCertifiedError(
             f"Differences along {directions} random directions did not confirm the slopes (to {relative:.1e} of a "
             "block): they were computed one by one."
@@ -157,6 +157,12 @@ def expect_confirmed(
             f"{found.disagreement:.1e}): slopes were computed one by one."
         )
     return relative, moves, unit
+
+
+def _limit(noise: float, alpha: float, directions: int) -> float:
+    """Return the largest bound that certifies: a smaller α, or fewer directions, leave more open of equal residuals."""
+    usual, asked = chi_square_quantile(ALPHA, DIRECTIONS), chi_square_quantile(alpha, directions)
+    return max(CERTAIN, ROUNDING_MARGIN * noise) * max(1.0, math.sqrt(usual / asked))
 
 
 def _scales(slopes: Sequence[Array]) -> list[float]:

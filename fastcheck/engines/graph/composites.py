@@ -9,7 +9,7 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
 from fastcheck.engines.graph.functions import axes_of
-from fastcheck.engines.graph.layout import array, numbers, ravel, stack
+from fastcheck.engines.graph.layout import array, copy, numbers, order_of, ravel, stack
 from fastcheck.engines.graph.recorded import (
     FUNCTIONS,
     UFUNC_METHODS,
@@ -150,7 +150,9 @@ def choose(a: Any, choices: Any) -> Any:
     index = np.asarray(fixed(a))
     shape = np.broadcast_shapes(index.shape, *(np.shape(c) for c in choices))
     joined = stack([np.broadcast_to(array(c), shape) for c in choices])
-    return np.take_along_axis(joined, np.broadcast_to(index, shape)[None], 0)[0]
+    result = np.take_along_axis(joined, np.broadcast_to(index, shape)[None], 0)[0]
+    order = order_of(np.choose(index, [values_of(c) for c in choices]))
+    return result if order_of(values_of(result)) == order else copy(result, order)
 
 
 def select(conditions: Any, choices: Any, default: Any = 0) -> Any:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
-from fastcheck.engines.graph import layout
+from fastcheck.engines.graph import complexes, layout, libraries
 from fastcheck.engines.graph.movement import Pick
 from fastcheck.engines.graph.recorded import Recorded, fixed, is_recorded, values_of
 from fastcheck.engines.graph.tape import Tape, current_tape
@@ -16,10 +16,12 @@ from fastcheck.engines.graph.tape import Tape, current_tape
 class GraphFront:
     """What stand-ins do while a cost is recorded."""
 
+    library: ClassVar[dict[str, Any]] = libraries.LIBRARY
+
     @staticmethod
     def holds(x: Any) -> bool:
         """Whether x is a recorded array, or holds one."""
-        return is_recorded(x)
+        return is_recorded(x) or complexes.is_recorded(x)
 
     @staticmethod
     def array(x: Any) -> Any:
@@ -42,20 +44,16 @@ class GraphFront:
         original: Any, x: Any, dtype: Any, arguments: tuple[Any, ...], keywords: dict[str, Any]
     ) -> Any:
         """Return what np.array and its like make of recorded numbers."""
-        name = original.__name__
-        if type(x) is not Recorded:
-            x = layout.array(x)
-        elif (name == "array" and keywords.get("copy", True)) or not isinstance(x.array, np.ndarray):
-            x = layout.copy(layout.reshape(x, np.shape(x.array)))
-        if name == "ascontiguousarray" and not x.flags.c_contiguous:
-            x = layout.copy(x)
-        if name == "asfortranarray" and not x.flags.f_contiguous:
-            x = np.transpose(layout.copy(np.transpose(x)))
-        if dtype is not None and np.dtype(dtype) != x.dtype:
-            x = x.astype(dtype)
-        ndmin = 1 if name.endswith(("contiguousarray", "fortranarray")) else keywords.get("ndmin", 0)
-        missing = max(0, ndmin - np.ndim(x))
-        return np.reshape(x, (*(1,) * missing, *np.shape(x))) if missing else x
+        if complexes.is_recorded(x):
+            return complexes.joined(x)
+        source = layout.array(x)
+        plain = original(values_of(source), dtype, *arguments, **keywords)
+        shares = isinstance(source.array, np.ndarray) and np.may_share_memory(plain, source.array)
+        if not shares and (type(x) is Recorded or not plain.flags.c_contiguous):
+            source = layout.copy(layout.reshape(source, np.shape(source.array)), layout.order_of(plain))
+        if plain.dtype != source.dtype:
+            source = source.astype(dtype)
+        return source if plain.ndim == np.ndim(source) else np.reshape(source, plain.shape)
 
     @staticmethod
     def as_strided(x: Any, shape: Any = None, strides: Any = None, **_: Any) -> Any:
@@ -74,31 +72,6 @@ class GraphFront:
     def isclose(a: Any, b: Any, **tolerances: float) -> bool:
         """Return math.isclose, which has no slope."""
         return math.isclose(fixed(a), fixed(b), **tolerances)
-
-    @staticmethod
-    def logsumexp(
-        a: Any, axis: Any = None, b: Any = None, keepdims: bool = False, return_sign: bool = False
-    ) -> Any:
-        """Record scipy.special.logsumexp."""
-        if return_sign:
-            raise current_tape().refusal("logsumexp", "return_sign is not recorded.")
-        a = layout.array(a)
-        top = np.max(values_of(a), axis=axis, keepdims=True)
-        top = np.where(np.isfinite(top), top, 0.0)
-        terms = np.exp(a - top)
-        sums = np.sum(terms if b is None else terms * b, axis=axis, keepdims=True)
-        result = np.log(sums) + top
-        return result if keepdims else np.reshape(result, np.sum(values_of(a), axis=axis).shape)[()]
-
-    @staticmethod
-    def log_softmax(x: Any, axis: Any = None) -> Any:
-        """Record scipy.special.log_softmax."""
-        return x - GraphFront.logsumexp(x, axis, keepdims=True)
-
-    @staticmethod
-    def softmax(x: Any, axis: Any = None) -> Any:
-        """Record scipy.special.softmax."""
-        return np.exp(GraphFront.log_softmax(x, axis))
 
 
 Tape.front = GraphFront

@@ -24,6 +24,7 @@ from fastcheck.engines.graph.nodes import Array
 from fastcheck.engines.graph.recording import Recording, record, register_libraries
 from fastcheck.engines.graph.settled import Settled, settle
 from fastcheck.engines.graph.ties import JumpError
+from fastcheck.engines.one_by_one import confirm_coordinates
 from fastcheck.engines.rounding import Shaken
 from fastcheck.engines.slopes import STEP, UNDERFLOW, block_bound, jittered
 from fastcheck.engines.verification import unconfirmed_notes
@@ -88,7 +89,12 @@ def _estimate(runner: Runner, plan: Plan, use: Callable[[Estimate], T], spent: i
     typical = _typical(here if settled is None else settled.largest())
     _expect_quiet(problem, typical, seen)
     noisiest = max((bound.relative for bound in _bounds(problem, _typical(here), seen, noise)), default=0.0)
-    certificate = certified(runner, flow, here, noisiest, seed=plan.seed)
+    certificate = certified(
+        runner, flow, here, noisiest, seed=plan.seed, directions=plan.directions, alpha=plan.alpha
+    )
+    smooth = _off_kinks(problem, plan, settled)
+    if smooth.parts:
+        spent += confirm_coordinates(problem, smooth, here, lambda: runner.noise)
     noise = certificate.noise if noise is None else noise
     bounds = _bounds(problem, typical, seen, noise)
     notes: tuple[str, ...] = ()
@@ -102,7 +108,7 @@ def _estimate(runner: Runner, plan: Plan, use: Callable[[Estimate], T], spent: i
         forward_passes=runner.passes + spent + certificate.forward_passes,
         notes=notes,
         kinks=() if settled is None else settled.places,
-        certified=str(certificate),
+        certified=certificate,
         said_of_kinks=None if settled is None else settled.said,
     )
 
@@ -125,6 +131,18 @@ def _settled(runner: Runner, plan: Plan, recording: Recording, flow: Flow) -> Se
         beside = _recorded(runner, problem.theta, named)
     with np.errstate(all="ignore"), one_blas_thread():
         return settle(problem, plan, kinks, beside, lambda: runner.relative_noise, plan.seed)
+
+
+def _off_kinks(problem: Problem, plan: Plan, settled: Settled | None) -> Plan:
+    """Return a plan of the coordinates at no kink: at one, central differences are not the slopes of a choice."""
+    if settled is None:
+        return plan
+    parts = []
+    for part in plan.parts:
+        number, places = problem.layout.number(part.block), part.at(slice(0, part.size))
+        lower, upper = (side[number].reshape(-1)[places] for side in (settled.lower, settled.upper))
+        parts.append(dataclasses.replace(part, places=places[lower == upper]))
+    return dataclasses.replace(plan, parts=tuple(part for part in parts if part.size))
 
 
 def _typical(slopes: Sequence[Array]) -> list[float]:

@@ -203,21 +203,6 @@ def cumsum(x: Any, axis: Any = None, dtype: Any = None) -> Any:
     return recorded(np.cumsum(values_of(x), axis=at), lambda value, taken: Cumulative(value, taken[0], at), x)
 
 
-def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: Any = False) -> Any:
-    """Record np.linalg.norm, of vectors and the Frobenius norm."""
-    x = array(x)
-    vector = x.ndim == 1 or isinstance(axis, int) or (axis is not None and len(axis) == 1)
-    if ord is None or (ord == 2 and vector) or ord == "fro":
-        return np.sqrt(sum_(np.square(x), axis, keepdims=keepdims))
-    if vector and ord == 1:
-        return sum_(np.absolute(x), axis, keepdims=keepdims)
-    if vector and ord in (np.inf, -np.inf):
-        return (np.max if ord > 0 else np.min)(np.absolute(x), axis=axis, keepdims=keepdims)
-    if vector and ord > 0:
-        return sum_(np.absolute(x) ** ord, axis, keepdims=keepdims) ** (1 / ord)
-    raise current_tape().refusal("np.linalg.norm", f"ord={ord!r} is not recorded.")
-
-
 def where(condition: Any, *branches: Any) -> Any:
     """Record np.where."""
     if not branches:
@@ -353,7 +338,8 @@ def ordered(function: Callable[..., Any], index: Callable[..., Any]) -> Callable
         def places(values: Any) -> Any:
             return np.take_along_axis(layout.numbers(values.shape), index(values, *arguments, axis=at), at)
 
-        value = np.take(values_of(x), places(values_of(x)))
+        value = np.empty_like(values_of(x))
+        value[...] = np.take(values_of(x), places(values_of(x)))
         return recorded(
             value, lambda value, taken: Selected(value, taken[0], places, axes, function.__name__), x
         )
@@ -382,7 +368,7 @@ def register() -> None:
     largest, smallest = extreme(np.max, np.argmax), extreme(np.min, np.argmin)
     FUNCTIONS.update({np.max: largest, np.amax: largest, np.min: smallest, np.amin: smallest, np.ptp: ptp})
     FUNCTIONS.update({np.prod: prod, np.cumsum: cumsum, np.where: where, np.clip: clip})
-    FUNCTIONS.update({np.nan_to_num: nan_to_num, np.linalg.norm: norm, np.real: lambda x: x})
+    FUNCTIONS.update({np.nan_to_num: nan_to_num, np.real: lambda x: x})
     FUNCTIONS.update({np.dot: dot, np.inner: inner, np.outer: outer, np.tensordot: tensordot})
     FUNCTIONS.update({np.vdot: lambda x, y: dot(np.ravel(x), np.ravel(y)), np.einsum: einsum})
     FUNCTIONS.update({np.trace: trace, np.linalg.solve: solve, np.linalg.inv: inv})

@@ -32,7 +32,7 @@ def array(x: Any) -> Any:
 def reshape(x: Any, shape: Any, order: str = "C", *, copy: Any = None) -> Any:
     """Record np.reshape."""
     x = array(x)
-    if order not in ("C", "A") or (order == "A" and not x.flags.c_contiguous):
+    if order == "F" or (order == "A" and x.flags.fnc):
         return np.transpose(reshape(np.transpose(x), tuple(np.reshape(values_of(x), shape).shape)[::-1]))
     value = values_of(x).reshape(shape)
     if type(x) is not Recorded:
@@ -42,9 +42,20 @@ def reshape(x: Any, shape: Any, order: str = "C", *, copy: Any = None) -> Any:
 
 def ravel(x: Any, order: str = "C") -> Any:
     """Record np.ravel."""
-    if order == "K":
-        raise current_tape().refusal("ravel", 'order="K" is not recorded.')
-    return reshape(x, -1, order)
+    x = array(x)
+    if order == "K" and not x.flags.c_contiguous:
+        return as_in_memory(x)
+    return reshape(x, -1, "C" if order == "K" else order)
+
+
+def as_in_memory(x: Any) -> Any:
+    """Record the entries in the order in which they lie in memory."""
+    value = values_of(x).ravel("K")
+    if type(x) is not Recorded:
+        return value
+    places = np.empty_like(x.array, dtype=np.intp)
+    places[...] = numbers(x.shape)
+    return x.seen_as(value, lambda node: Pick(value, node, places.ravel("K")))
 
 
 def transpose(x: Any, axes: Any = None) -> Any:
@@ -226,10 +237,15 @@ def split(x: Any, sections: Any, axis: int = 0) -> list[Any]:
     return array_split(x, sections, axis)
 
 
-def copy(x: Any, *_: Any, **__: Any) -> Any:
-    """Record a copy."""
-    value = np.array(values_of(x))
+def copy(x: Any, order: Any = "K", subok: bool = False) -> Any:
+    """Record a copy, its entries in this order in memory."""
+    value = np.array(values_of(x), order=order)
     return recorded(value, lambda value, taken: Reshape(value, taken), x)
+
+
+def order_of(plain: Any) -> Any:
+    """Return how the entries of an array lie in memory, as NumPy's ``order``."""
+    return "C" if plain.flags.c_contiguous else "F" if plain.flags.f_contiguous else "K"
 
 
 def broadcast_arrays(*arrays: Any, **_: Any) -> Any:

@@ -9,9 +9,9 @@ import numpy as np
 
 from fastcheck.engines.difference.methods import BINARY, COMPARISONS, UNARY
 from fastcheck.engines.graph import composites, layout
-from fastcheck.engines.graph.dispatch import expect_float, write_into
+from fastcheck.engines.graph.dispatch import by_name, expect_float, rule_of, write_into
 from fastcheck.engines.graph.recorded import FUNCTIONS, UFUNCS, Recorded, fixed, outlived, stepped
-from fastcheck.engines.graph.tape import current_tape
+from fastcheck.engines.graph.tape import ONLY_DOUBLE, current_tape
 
 METHODS = [
     "sum",
@@ -38,7 +38,6 @@ METHODS = [
     "any",
     "all",
     "nonzero",
-    "copy",
     "round",
     "searchsorted",
     "put",
@@ -48,19 +47,19 @@ METHODS = [
 
 def forward(ufunc: np.ufunc) -> Callable[[Any, Any], Any]:
     """Return ``x + y``."""
-    return lambda self, other: NotImplemented if other is None else UFUNCS[ufunc](self, other)
+    return lambda self, other: NotImplemented if other is None else rule_of(ufunc, self, other)(self, other)
 
 
 def backward(ufunc: np.ufunc) -> Callable[[Any, Any], Any]:
     """Return ``y + x``, x being the recorded array."""
-    return lambda self, other: NotImplemented if other is None else UFUNCS[ufunc](other, self)
+    return lambda self, other: NotImplemented if other is None else rule_of(ufunc, self, other)(other, self)
 
 
 def in_place(ufunc: np.ufunc) -> Callable[[Any, Any], Any]:
     """Return ``x += y``: numbers are replaced, arrays written into."""
 
     def operator(self: Any, other: Any) -> Any:
-        result = UFUNCS[ufunc](self, other)
+        result = rule_of(ufunc, self, other)(self, other)
         if not isinstance(self.array, np.ndarray):
             return result
         if np.shape(result) != self.shape:
@@ -80,9 +79,11 @@ def method(name: str) -> Callable[..., Any]:
     function = getattr(np, name)
     rule = FUNCTIONS[function]
 
-    def call(self: Any, *arguments: Any, out: Any = None, **keywords: Any) -> Any:
+    def call(self: Any, *arguments: Any, **keywords: Any) -> Any:
+        arguments, keywords = by_name(function, (self, *arguments), keywords)
+        out = keywords.pop("out", None)
         expect_float(name, keywords.pop("dtype", None))
-        result = rule(self, *arguments, **keywords)
+        result = rule(*arguments, **keywords)
         return result if out is None else write_into(out, result)
 
     return call
@@ -100,15 +101,16 @@ def transpose(x: Any, *axes: Any) -> Any:
 
 def flatten(x: Any, order: str = "C") -> Any:
     """Return ``x.flatten()``, a copy."""
-    return layout.copy(layout.ravel(x, order))
+    return layout.copy(layout.ravel(x, order), "C")
 
 
-def astype(x: Any, dtype: Any, *_: Any, copy: bool = True, **__: Any) -> Any:
+def astype(x: Any, dtype: Any, order: Any = "K", *_: Any, copy: bool = True, **__: Any) -> Any:
     """Return the array as floats: other dtypes cannot be followed where parameters reach it."""
     if np.dtype(dtype) == np.float64:
-        return layout.copy(x) if copy else x
+        plain = x.array.astype(dtype, order, copy=copy)
+        return x if plain is x.array else layout.copy(x, order)
     if x.live and np.dtype(dtype).kind not in "biu":
-        raise current_tape().refusal(f"astype({np.dtype(dtype)})", "recorded arrays are float64.")
+        raise current_tape().refusal(f"astype({np.dtype(dtype)})", ONLY_DOUBLE)
     return stepped(lambda values: np.asarray(values).astype(dtype), x)
 
 
@@ -182,8 +184,14 @@ def equip() -> None:
     attributes |= {"item": item, "tolist": tolist, "fill": fill, "sort": sort, "tobytes": tobytes}
     attributes["partition"] = partition
     attributes |= {"__getitem__": layout.index, "__setitem__": layout.assign}
+    attributes["copy"] = lambda x, order="C": layout.copy(x, order)
     attributes["conj"] = lambda x: x
-    for name, get in (("T", transpose), ("real", lambda x: x), ("mT", lambda x: np.swapaxes(x, -1, -2))):
+    for name, get in (
+        ("T", transpose),
+        ("real", lambda x: x),
+        ("imag", np.imag),
+        ("mT", lambda x: np.swapaxes(x, -1, -2)),
+    ):
         attributes[name] = property(living_property(name, get))
     attributes["flat"] = property(living_property("flat", composites.Flat), composites.set_flat)
     attributes["compress"] = lambda x, condition, axis=None: np.compress(condition, x, axis)

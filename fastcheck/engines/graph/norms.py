@@ -69,6 +69,12 @@ def root_as_norm(x: Any, value: Any) -> Any:
     return Recorded(value, current_tape().add(Norm(value, (vectors.operand(),))))
 
 
+def length(x: Any, y: Any, value: Any) -> Any:
+    """Return what records the lengths of points, some of which are at the origin."""
+    vectors: Any = np.stack([np.broadcast_to(part, np.shape(value)) for part in (x, y)], -1)
+    return Recorded(value, current_tape().add(Norm(value, (vectors.operand(),))))
+
+
 def _squares(node: Any) -> Any:
     """Return a recorded array, one axis more than the node, the sum of whose squares along the last the node is."""
     if not isinstance(node, Node) or not node.live:

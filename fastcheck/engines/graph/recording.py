@@ -10,7 +10,7 @@ import numpy as np
 
 from fastcheck.engines.difference.runs import naming_the_line
 from fastcheck.engines.difference.state import TracingError
-from fastcheck.engines.graph import creation, methods, ufuncs
+from fastcheck.engines.graph import creation, methods, special, ufuncs
 from fastcheck.engines.graph.forwards import Flow
 from fastcheck.engines.graph.nodes import Array, Leaf, Node
 from fastcheck.engines.graph.recorded import Recorded
@@ -86,3 +86,4 @@ def register_libraries(scipy_is_there: bool) -> None:
     """Learn the functions of libraries that have been imported."""
     if scipy_is_there:
         ufuncs.register_scipy()
+        special.register()

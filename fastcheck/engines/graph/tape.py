@@ -21,6 +21,10 @@ Shares = Iterable[tuple[Any, Array | None]]
 
 Share = Callable[[Node, Array | None], Shares]
 """How a node shares what J makes of its result."""
+ONLY_DOUBLE = (
+    "recorded arrays are float64; leave the conversion out, or fill float64, at least for the check."
+)
+"""Why float32 and the like cannot be followed, and what to do."""
 
 MOST_NODES = 500_000
 """Operations that are recorded at most: a longer cost is left to other engines."""
@@ -33,6 +37,8 @@ class Tape(Running):
     """
 
     __slots__ = ("buffers", "held", "limit", "lines", "named", "nodes", "thread")
+
+    name = "Recording"
 
     def __init__(self, limit: int, named: Container[int] = ()) -> None:
         super().__init__()

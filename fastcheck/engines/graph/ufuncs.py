@@ -76,14 +76,6 @@ def root(x: Any) -> Any:
     return recorded(value, functools.partial(Elementwise, "sqrt"), x) if result is None else result
 
 
-def hypotenuse(x: Any, y: Any) -> Any:
-    """Record np.hypot: where both are zero, as a norm."""
-    value = np.hypot(values_of(x), values_of(y))
-    if np.any(value == 0):
-        return np.sqrt(np.square(x) + np.square(y))
-    return recorded(value, functools.partial(Elementwise, "hypot"), x, y)
-
-
 def combining(ufunc: np.ufunc, *factors: Any) -> Callable[..., Any]:
     """Return what records a sum with constant factors."""
 
@@ -196,7 +188,7 @@ def register() -> None:
         UFUNCS[ufunc] = extremum(ufunc)
     UFUNCS.update({np.multiply: multiply, np.divide: divide, np.power: power, np.float_power: power})
     UFUNCS.update({np.absolute: absolute, np.fabs: absolute, np.matmul: matmul})
-    UFUNCS.update({np.remainder: remainder, np.sqrt: root, np.hypot: hypotenuse})
+    UFUNCS.update({np.remainder: remainder, np.sqrt: root})
     UFUNCS[np.vecdot] = lambda x, y, axis=-1: np.sum(np.multiply(x, y), axis=axis)
     UFUNC_METHODS[np.add, "at"] = scatter(1.0)
     UFUNC_METHODS[np.subtract, "at"] = scatter(-1.0)

@@ -86,17 +86,17 @@ def test_finite_differences_and_not_derivatives(name, epsilon):
 
 def test_what_stops_the_trace_is_named_and_the_check_goes_on_plainly():
     def cost(w):
-        return np.sum(np.abs(np.fft.rfft(w)) ** 2)
+        return np.sum(np.linalg.eigvals(np.diag(w)) ** 2)
 
     w = np.array([0.5, 0.25])
-    report = check(cost, w, 4 * w)
+    report = check(cost, w, 2 * w)
     assert report.passed
     assert report.method == "plain"
     (note,) = report.notes
     assert "test_engine.py" in note
-    assert "np.fft.rfft(w)" in note
+    assert "np.linalg.eigvals(np.diag(w))" in note
     with pytest.raises(TracingError, match=r"test_engine\.py"):
-        check(cost, w, 4 * w, method="difference")
+        check(cost, w, 2 * w, method="difference")
 
 
 def test_a_number_that_left_the_trace_is_never_taken_for_unperturbed():

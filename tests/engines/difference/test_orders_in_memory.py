@@ -5,6 +5,7 @@ import pytest
 from scipy import special
 
 from fastcheck import check, locate, numerical_gradient, screen
+from fastcheck.engines.difference import TracingError
 from fastcheck.engines.difference.session import session_of
 from fastcheck.engines.difference.trace import trace
 
@@ -48,14 +49,22 @@ def test_entries_come_in_the_order_of_memory(name):
     def cost(w):
         return np.sum(V * READING[name](w).reshape(-1))
 
-    found = numerical_gradient(cost, W, method="difference")
-    np.testing.assert_allclose(found, numerical_gradient(cost, W, method="plain"), rtol=1e-7, atol=1e-8)
+    expected = numerical_gradient(cost, W, method="plain")
+    for method in ("difference", "graph"):
+        found = numerical_gradient(cost, W, method=method)
+        np.testing.assert_allclose(found, expected, rtol=1e-7, atol=1e-8)
 
 
-def test_where_entries_do_not_lie_close_order_k_is_left_to_plain_evaluation():
-    report = check(lambda w: np.sum(V[:8] * w[:, ::2][:, :2].ravel("K")), W, np.zeros((4, 5)))
-    assert report.method == "plain"
-    assert "order='K'" in report.notes[0]
+def test_order_k_is_followed_where_entries_do_not_lie_close():
+    def cost(w):
+        return np.sum(V[:8] * w[:, ::2][:, :2].ravel("K"))
+
+    right = numerical_gradient(cost, W, method="plain")
+    report = check(cost, W, right)
+    assert (report.passed, report.method) == (True, "graph")
+    assert not check(cost, W, right.T.reshape(4, 5)).passed
+    with pytest.raises(TracingError, match="order='K'"):
+        check(cost, W, right, method="difference")
 
 
 def test_a_reshaped_copy_may_be_written_into():
@@ -131,5 +140,6 @@ def in_columns(W):
 @pytest.mark.parametrize("w", [W, np.zeros((4, 5)), 1e-3 * W], ids=["ordinary", "zeros", "small"])
 def test_tiny_slopes_in_the_order_of_columns(way, w):
     report = way(in_columns, w, 1e-6 * V.reshape(4, 5, order="F"))
-    assert (report.verdict, report.method, report.notes) == ("pass", "difference", ())
+    method = "graph" if way is check else "difference"
+    assert (report.verdict, report.method, report.notes) == ("pass", method, ())
     assert way(in_columns, w, 1e-6 * V.reshape(4, 5)).verdict == "fail"

@@ -190,11 +190,11 @@ def test_a_check_inside_a_cost():
 
 
 def in_a_sparse_product(p):
-    return np.sum((sparse.eye(60) @ p) ** 2)
+    return np.sum(sparse.csr_array(sparse.eye(60)).multiply(p).sum(axis=1) ** 2)
 
 
 def in_a_function_of_scipy(p):
-    return np.sum(np.exp(p / 9)) + np.sum(special.gammaln(p**2 + 1))
+    return np.sum(np.exp(p / 9)) + np.sum(special.k0e(p**2 + 1))
 
 
 def in_half_precision(p):
@@ -228,11 +228,11 @@ def test_the_note_says_that_the_cost_converts_to_single_precision(cost, what):
 @pytest.mark.parametrize(
     ("cost", "slope", "what"),
     [
-        (in_a_sparse_product, 2 * W, "(scipy.sparse._base.__matmul__: it asks for the plain memory"),
+        (in_a_sparse_product, 2 * W, "(scipy.sparse._base.multiply: it asks for the plain memory"),
         (
             in_a_function_of_scipy,
-            np.exp(W / 9) / 9 + 2 * W * special.digamma(W**2 + 1),
-            "(gammaln: difference propagation has no rule for it",
+            np.exp(W / 9) / 9 + 2 * W * (special.k0e(W**2 + 1) - special.k1e(W**2 + 1)),
+            "(k0e: it is not recorded",
         ),
     ],
 )

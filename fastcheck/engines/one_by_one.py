@@ -1,0 +1,121 @@
+"""A few coordinates of slopes that were found all at once, against central differences of the cost itself.
+
+Looked at are, in each block, the coordinates in which the claim is off by most and a few random ones. All of them move
+together, each by its own random length, so that two forward passes tell of all: an error in one of them is seen beside
+the rounding of J, whatever the others do. It is not believed before it is the same with smaller steps, which truncation
+and kinks close to θ are not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastcheck.engines import DisagreementError
+from fastcheck.engines.noise import declared_noise
+from fastcheck.engines.steps import STEP
+from fastcheck.engines.verification import evaluated_away, some_names
+from fastcheck.norms import pieces
+from fastcheck.parameters import Vector
+from fastcheck.plan import Coordinates, Part, Plan
+from fastcheck.problem import Problem
+
+WORST, RANDOM = 2, 2
+"""Coordinates of each block in which the claim is off by most, and others."""
+
+SHRINK, STEPS = 8.0, 4
+"""Factor from one step to the next, and steps that are tried at most: of two forward passes each."""
+
+SAME = 2.0**-26
+"""Share of what all coordinates do to J that differences may be off by, besides rounding: that is truncation."""
+
+NOISE_MARGIN = 64.0
+"""Differences of J may be off by this many times its rounding noise."""
+
+STEADY = 0.125
+"""An error is the same with two steps if it changes by less than this share."""
+
+
+def confirm_coordinates(
+    problem: Problem, plan: Plan, slopes: Sequence[NDArray[np.float64]], noise: Callable[[], float]
+) -> int:
+    """Raise `DisagreementError` if the cost itself finds other slopes in a few coordinates of each part of the plan.
+
+    ``slopes`` holds an array for each block of the problem, ``noise`` tells the rounding noise of J, which is not asked
+    for where differences agree to the last digits. Errors that it hides are not seen, nor those where the cost is not
+    defined. Costs two forward passes, and two to six more where the first step does not confirm the slopes. Returns
+    them.
+    """
+    positions, expected = _looked_at(problem, plan, slopes)
+    rng = np.random.default_rng([plan.seed, positions.size, 2])
+    theta = problem.theta[positions]
+    lengths = STEP * np.maximum(1.0, np.abs(theta)) * rng.uniform(0.5, 1.5, positions.size)
+    lengths *= rng.choice([-1.0, 1.0], positions.size)
+    before, steady = None, False
+    for number in range(STEPS):
+        share = SHRINK**-number
+        off, known = _compared(problem, positions, share * lengths, expected)
+        if abs(off) > known:
+            known += NOISE_MARGIN * max(noise(), declared_noise(problem))
+        off, known = off / share, known / share
+        same = before is not None and abs(off - before) <= STEADY * abs(before) + known * steady
+        if same and steady:
+            raise DisagreementError(
+                "The cost itself finds other slopes than those that were sent backwards, in a few coordinates of "
+                f"{some_names([part.block.name for part in plan.parts])}: slopes were computed one by one."
+            )
+        if abs(off) <= known:
+            return 2 * (number + 1)
+        before, steady = off if np.isfinite(off) else None, same
+    return 2 * STEPS
+
+
+def _looked_at(
+    problem: Problem, plan: Plan, slopes: Sequence[NDArray[np.float64]]
+) -> tuple[Coordinates, Vector]:
+    """Return the positions of the coordinates in θ, and their slopes."""
+    rng = np.random.default_rng([plan.seed, 1])
+    positions, expected = [], []
+    for part in plan.parts:
+        found = slopes[problem.layout.number(part.block)]
+        rows = np.arange(part.size)
+        if part.size > WORST + RANDOM:
+            some = rng.integers(part.size, size=RANDOM)
+            rows = np.unique(np.concatenate([_worst(problem, part, found), some]))
+        positions.append(part.block.start + part.at(rows))
+        expected.append(part.take(found, rows))
+    return np.concatenate(positions), np.concatenate(expected)
+
+
+def _worst(problem: Problem, part: Part, slopes: NDArray[np.float64]) -> Coordinates:
+    """Return the rows of a part in which the claim is off by most; none if there is no claim."""
+    if not problem.claims:
+        return np.empty(0, np.intp)
+    claimed = problem.claims[problem.layout.number(part.block)]
+    rows, errors = np.empty(0, np.intp), np.empty(0)
+    for piece in pieces(part.size):
+        error = np.abs(np.asarray(part.take(claimed, piece), dtype=np.float64) - part.take(slopes, piece))
+        some = np.argpartition(error, -WORST)[-WORST:] if error.size > WORST else np.arange(error.size)
+        rows, errors = np.concatenate([rows, some + piece.start]), np.concatenate([errors, error[some]])
+        order = np.argsort(-errors, kind="stable")[:WORST]
+        rows, errors = rows[order], errors[order]
+    return rows
+
+
+def _compared(
+    problem: Problem, positions: Coordinates, lengths: Vector, slopes: Vector
+) -> tuple[float, float]:
+    """Return by how much J differs from what the slopes say, NaN if it is undefined, and what is no difference."""
+    ends, values = [], []
+    for sign in (1.0, -1.0):
+        theta = problem.theta.copy()
+        theta[positions] += sign * lengths
+        ends.append(theta[positions])
+        values.append(evaluated_away(problem, theta))
+    moved = ends[0] - ends[1]
+    expected, size = float(moved @ slopes), float(np.abs(moved) @ np.abs(slopes))
+    largest = max(abs(problem.value), *map(abs, values))
+    known = NOISE_MARGIN * float(np.finfo(float).eps) * largest + SAME * size
+    return values[0] - values[1] - expected, known

@@ -1,0 +1,52 @@
+"""Slopes of any size are certified, relative to that size."""
+
+import numpy as np
+import pytest
+
+from fastcheck import check
+from fastcheck.engines.graph import products
+from fastcheck.engines.graph.certificate import NotCertifiedError
+
+RNG = np.random.default_rng(0)
+X, THETA = RNG.standard_normal((5, 7)), {"W": RNG.standard_normal((4, 5)), "b": RNG.standard_normal((4, 1))}
+
+
+@pytest.mark.parametrize("scale", [1e-200, 1e-160, 1.0, 1e160, 1e200])
+def test_slopes_of_any_size_are_certified_and_wrong_ones_are_not(monkeypatch, scale):
+    def cost(p):
+        return scale * np.sum(np.tanh(p["W"] @ X + p["b"]))
+
+    slope = scale * (1 - np.tanh(THETA["W"] @ X + THETA["b"]) ** 2)
+    claim = {"W": slope @ X.T, "b": slope.sum(axis=1, keepdims=True)}
+    report = check(cost, THETA, claim, method="graph")
+    assert report.passed
+    assert 1e-15 < float(report.certified.split()[3]) < 1e-11
+
+    def wrong(self, slope):
+        return [None if share is None else 1.01 * share for share in right(self, slope)]
+
+    right = products.Matmul.backward
+    monkeypatch.setattr(products.Matmul, "backward", wrong)
+    with pytest.raises(NotCertifiedError, match="did not confirm the slopes"):
+        check(cost, THETA, claim, method="graph")
+
+
+@pytest.mark.parametrize(("alpha", "directions"), [(1e-9, 2), (1e-15, 3), (1e-2, 2), (1e-2, 40)])
+def test_what_is_left_open_by_few_directions_is_certified_as_such(monkeypatch, alpha, directions):
+    """Of the same residuals two directions leave a larger error possible than four, and a small α a larger one."""
+
+    def cost(p):
+        return np.sum(np.tanh(p["W"] @ X + p["b"]))
+
+    slope = 1 - np.tanh(THETA["W"] @ X + THETA["b"]) ** 2
+    claim = {"W": slope @ X.T, "b": slope.sum(axis=1, keepdims=True)}
+    options = {"method": "graph", "alpha": alpha, "directions": directions}
+    assert check(cost, THETA, claim, **options).passed
+    right = products.Matmul.backward
+    monkeypatch.setattr(
+        products.Matmul,
+        "backward",
+        lambda self, slope: [None if s is None else (1 + 1e-9) * s for s in right(self, slope)],
+    )
+    with pytest.raises(NotCertifiedError, match="did not confirm the slopes"):
+        check(cost, THETA, claim, **options)
