@@ -28,6 +28,7 @@ if TYPE_CHECKING:
         InvalidProblemError,
     )
     from fastcheck.locating import locate
+    from fastcheck.object_problems import from_object
     from fastcheck.randomness import frozen_randomness
     from fastcheck.report.result import BlockReport, Coordinate, Located, Report, Screened
     from fastcheck.report.stages import Stage, StagesReport
@@ -60,6 +61,7 @@ __all__ = [
     "check_object",
     "check_stages",
     "course",
+    "from_object",
     "frozen_randomness",
     "locate",
     "numerical_gradient",
@@ -88,6 +90,7 @@ _HOMES = {
     "check_mlp": "fastcheck.checks",
     "check_object": "fastcheck.checks",
     "check_stages": "fastcheck.stages",
+    "from_object": "fastcheck.object_problems",
     "frozen_randomness": "fastcheck.randomness",
     "locate": "fastcheck.locating",
     "numerical_gradient": "fastcheck.checks",

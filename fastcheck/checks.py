@@ -19,7 +19,7 @@ from fastcheck.execution import MAX_MEMORY, Backend, Execution, one_blas_thread
 from fastcheck.generators import generators_kept
 from fastcheck.judging import evenness_note, judged_block, kink_notes, step_notes
 from fastcheck.norms import Comparison
-from fastcheck.objects import ObjectCost
+from fastcheck.object_problems import posed_object
 from fastcheck.plan import ALPHA, DIRECTIONS, Plan, make_plan, validate_alpha, validate_directions
 from fastcheck.problem import Problem, pose, structure_copy
 from fastcheck.randomness import repeating
@@ -437,7 +437,12 @@ def check_layer(
 
 
 def check_object(
-    network: Any, cost: Callable[[], Any], parameters: Any, gradients: Any, **options: Any
+    network: Any,
+    cost: Callable[..., Any],
+    *data: Any,
+    parameters: Any = None,
+    gradients: Any = None,
+    **options: Any,
 ) -> Report:
     """Check a network that is an object and holds its parameters in attributes.
 
@@ -447,23 +452,39 @@ def check_object(
         The object. Its attributes, and lists, dicts and objects in them, hold the parameters, each in one
         place or in several (tied weights). Views of them that it holds besides follow.
     cost
-        A function without arguments, such as ``network.loss`` or ``lambda: network.loss(X, Y)``.
+        A function such as ``network.loss`` that is called as ``cost(*data)`` and returns the cost, or ``(cost,
+        gradients)``.
+    *data
+        Its arguments, of any type, such as X and y; it gets copies. (Parameters and gradients may be given here instead
+        if the cost has no arguments.)
     parameters
-        The very arrays that the object holds, in a dict, list or tuple.
+        The very arrays that the object holds, in a dict, list or tuple. None: they are found, with the gradients that
+        the network claims for them. See Notes.
     gradients
-        The claim, as for `check`, or a function without arguments that returns it after a call of the cost.
+        The claim, as for `check`, or a function without arguments that returns it after a call of the cost. None: what
+        the cost returns besides, or what the network holds after its backward pass.
     **options
         The keyword arguments of `check`.
 
     Returns
     -------
     Report
-        Costs what `check` costs. The object is as before, also after an exception.
+        Costs what `check` costs, and three forward passes and a backward pass where parameters are found. The object is
+        as before, also after an exception.
 
     Raises
     ------
     InvalidProblemError, EvaluationError
-        As `check`; also if the object does not hold one of the arrays, or holds a view of it as another dtype.
+        As `check`; also if the object does not hold one of the arrays, or holds a view of it as another dtype, or if
+        parameters and gradients are not found.
+
+    Notes
+    -----
+    Found are ``params`` and ``grads``, ``parameters`` and ``gradients`` (attributes or methods); ``W`` and ``dW``,
+    ``grad_W`` or ``W_grad`` side by side, also lists of them; ``value`` and ``grad`` of objects; in the network and in
+    all that its attributes, lists and dicts hold. Where ``cost`` does no backward pass, ``network.backward()``,
+    ``network.gradient(*data)`` and the like do. What lies beside parameters and has no gradient is named in
+    ``report.left_out``.
 
     Examples
     --------
@@ -471,17 +492,22 @@ def check_object(
     >>> class Line:
     ...     def __init__(self):
     ...         self.w = np.array([2.0, -1.0])
-    ...     def loss(self):
-    ...         return np.sum(self.w**2)
-    >>> line = Line()
-    >>> fastcheck.check_object(line, line.loss, {"w": line.w}, {"w": 2 * line.w}).passed
+    ...     def loss(self, X, y):
+    ...         error = X.dot(self.w) - y
+    ...         return np.sum(error**2), {"w": 2 * error.dot(X)}
+    >>> line, X, y = Line(), np.eye(2), np.ones(2)
+    >>> fastcheck.check_object(line, line.loss, X, y).passed
     True
+    >>> fastcheck.check_object(line, lambda: line.loss(X, y), {"w": line.w}, {"w": line.w}).passed
+    False
     """
-    adapted = ObjectCost(network, cost, parameters)
-    if not callable(gradients):
-        return check(adapted, parameters, gradients, **options)
-    report = check(adapted, parameters, functools.partial(adapted.gradients, gradients), **options)
-    return dataclasses.replace(report, forward_passes=report.forward_passes + 1)
+    posed = posed_object(network, cost, data, parameters, gradients)
+    report = check(posed.cost, posed.parameters, posed.gradients, **options)
+    return dataclasses.replace(
+        report,
+        forward_passes=report.forward_passes + posed.forward_passes,
+        left_out=(*report.left_out, *posed.without),
+    )
 
 
 def numerical_gradient(

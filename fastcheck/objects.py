@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import collections
 import contextlib
+import copy
 import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
@@ -23,12 +24,12 @@ from numpy.typing import NDArray
 
 from fastcheck.errors import InvalidProblemError
 from fastcheck.parameters import map_structure, path_name
-from fastcheck.problem import expect_arguments, map_copy, same_values
+from fastcheck.problem import expect_arguments, map_copy
 from fastcheck.randomness import restart
 
 
 class ObjectCost:
-    """A cost without arguments that reads its parameters from an object's attributes, lists, tuples and dicts.
+    """A cost, called with ``data``, that reads its parameters from an object's attributes, lists, tuples and dicts.
 
     For each evaluation the arrays are put into every place where the object holds them, and in the place of each other
     array that shares their memory, such as a transposed one, what it would hold then. Afterwards everything reachable
@@ -38,13 +39,15 @@ class ObjectCost:
 
     threads = False
 
-    def __init__(self, network: Any, cost: Callable[[], Any], parameters: Any) -> None:
+    def __init__(
+        self, network: Any, cost: Callable[..., Any], parameters: Any, data: Sequence[Any] = ()
+    ) -> None:
         if not callable(cost):
             raise InvalidProblemError(
                 f"cost: expected a function without arguments, got {type(cost).__name__}."
             )
-        expect_arguments("cost", cost)
-        self.network, self.cost = network, cost
+        expect_arguments("cost", cost, *(f"data{k}" for k in range(len(data))))
+        self.network, self.cost, self.data = network, cost, tuple(data)
         self.arrays: list[tuple[str, Any]] = []
         map_structure(lambda path, leaf: self.arrays.append((path_name(path), leaf)), parameters)
         held = {id(array): array for holder in _holders(network) for array in _arrays(holder)}
@@ -64,13 +67,19 @@ class ObjectCost:
     def __call__(self, parameters: Any) -> Any:
         """Return the cost with other arrays in the places of the parameters."""
         with self._holding(parameters):
-            return self.cost()
+            return self.cost(*self.data)
+
+    def with_data(self, convert: Callable[[Any], Any]) -> ObjectCost:
+        """Return the same cost with its data converted."""
+        other = copy.copy(self)
+        other.data = tuple(map(convert, self.data))
+        return other
 
     def gradients(self, gradients: Callable[[], Any], parameters: Any) -> Any:
         """Return what ``gradients()`` claims after a call of the cost."""
         expect_arguments("gradients", gradients)
         with self._holding(parameters):
-            self.cost()
+            self.cost(*self.data)
             restart()
             return map_copy(gradients())
 
@@ -175,7 +184,7 @@ def unchanged(network: Any) -> Iterator[list[Any]]:
         for holder, contents in before:
             _restore(holder, contents)
         for array, original in originals:
-            if array.flags.writeable and not same_values(array, original):
+            if array.flags.writeable and (array.dtype.hasobject or np.any(array != original)):
                 array[...] = original
 
 
@@ -197,6 +206,18 @@ def _holders(network: Any) -> list[Any]:
         elif _has_attributes(value):
             queue.append(vars(value))
     return found
+
+
+def arrays_held(network: Any) -> list[Any]:
+    """Return every array that an object, or what it holds, holds, each once."""
+    return list({id(array): array for holder in _holders(network) for array in _arrays(holder)}.values())
+
+
+def attributes_of(value: Any) -> dict[str, Any]:
+    """Return the attributes of an object of the user's; none of other things."""
+    if isinstance(value, (str, bytes, np.ndarray, type)) or inspect.ismodule(value):
+        return {}
+    return vars(value) if _has_attributes(value) else {}
 
 
 def _has_attributes(value: Any) -> bool:

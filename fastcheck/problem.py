@@ -258,6 +258,7 @@ def expect_arguments(name: str, function: Callable[..., Any], *arguments: str) -
 
 def read_cost(result: Any) -> float:
     """Return what a cost function returned as a float, or raise `EvaluationError`; tensors of other libraries serve."""
+    result = cost_in(result)
     if hasattr(result, "__array__") and not isinstance(result, (np.ndarray, np.generic)):
         result = to_numpy(result, "cost")
     if isinstance(result, (float, np.floating)) or _is_number(result):
@@ -272,6 +273,30 @@ def read_cost(result: Any) -> float:
     complex_number = isinstance(result, (complex, np.complexfloating))
     error = UndefinedCostError if complex_number else EvaluationError
     raise error(f"cost: expected one real number, got {got}. {advice}")
+
+
+NAMES_OF_COST = ("loss", "cost", "J")
+"""Keys under which a dict that a cost function returns holds the cost."""
+
+
+def cost_in(result: Any) -> Any:
+    """Return J of what a cost function returned: (J, gradients), (J, cache) and the like, or J itself.
+
+    In a tuple or list J comes first, and nothing else is a number, in a dict it is called ``loss``, ``cost`` or ``J``.
+    """
+    if isinstance(result, (tuple, list)) and len(result) > 1:
+        return result[0] if is_alone(result[0]) and not any(map(is_alone, result[1:])) else result
+    if isinstance(result, Mapping):
+        named = [result[name] for name in NAMES_OF_COST if is_alone(result.get(name))]
+        return named[0] if len(named) == 1 else result
+    return result
+
+
+def is_alone(x: Any) -> bool:
+    """Whether x is a number, or an array without axes."""
+    if isinstance(x, (int, float, complex)):
+        return not isinstance(x, bool)
+    return getattr(x, "shape", None) == ()
 
 
 def structure_copy(value: Any) -> Any:
@@ -338,7 +363,8 @@ def _describe_result(result: Any) -> tuple[str, str]:
     if result is None:
         return "None", "Does the function end in a return statement?"
     if isinstance(result, tuple):
-        return f"a tuple of {len(result)}", "Return the cost alone, or use check_backprop for (cost, cache)."
+        advice = "Return the cost alone or first: (cost, gradients), without other numbers."
+        return f"a tuple of {len(result)}", advice
     if isinstance(result, (complex, np.complexfloating)):
         return f"the complex number {result}", "Look for a square root or power of a negative number."
     if isinstance(result, np.ndarray):

@@ -9,17 +9,18 @@ import itertools
 import operator
 import time
 import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Literal
 
 import numpy as np
 
-from fastcheck.checks import MANY, check_object
+from fastcheck.checks import MANY
 from fastcheck.checks import check as check_gradient
 from fastcheck.engines import DisagreementError
 from fastcheck.engines.difference.state import TracingError
 from fastcheck.errors import GradientMismatchError, InvalidProblemError
 from fastcheck.generators import generators_kept
+from fastcheck.object_problems import from_object
 from fastcheck.parameters import Layout, read_parameters
 from fastcheck.report.result import Report
 from fastcheck.report.stages import Stage, StagesReport, steps_named
@@ -221,7 +222,13 @@ class GradientGuard:
             )
 
     def __call__(
-        self, step: int, parameters: Any, gradients: Any, cost: Callable[..., Any], network: Any = None
+        self,
+        step: int,
+        parameters: Any = None,
+        gradients: Any = None,
+        cost: Any = None,
+        network: Any = None,
+        data: Sequence[Any] = (),
     ) -> None:
         """Check, if this is one of the chosen steps, and the first call for it.
 
@@ -232,7 +239,10 @@ class GradientGuard:
         parameters, gradients, cost
             As for `check`: θ, the claim, and the function whose gradient it is.
         network
-            For a network that is an object: the object. The other arguments are then as for `check_object`.
+            For a network that is an object: the object. The other arguments are then as for `check_object`, which finds
+            parameters and gradients that are not given: ``guard(step, cost=net.loss, network=net, data=(X, y))``.
+        data
+            What the cost of a network is called with.
 
         Raises
         ------
@@ -244,7 +254,7 @@ class GradientGuard:
         if step % self._every if self._every is not None else step not in self._at:
             return
         if step != self._last:
-            self._check(int(step), parameters, gradients, cost, network)
+            self._check(int(step), parameters, gradients, cost, network, data)
 
     def __str__(self) -> str:
         return str(self.report)
@@ -255,16 +265,19 @@ class GradientGuard:
         return StagesReport(stages=tuple(self._stages))
 
     def _check(
-        self, step: int, parameters: Any, gradients: Any, cost: Callable[..., Any], network: Any
+        self, step: int, parameters: Any, gradients: Any, cost: Any, network: Any, data: Sequence[Any]
     ) -> None:
         options = dict(self._options)
         options["seed"] = options.get("seed", 0) + step
         start = time.perf_counter()
-        checked = check_gradient if network is None else functools.partial(check_object, network)
+        if network is not None:
+            cost, parameters, gradients = from_object(
+                network, cost, *data, parameters=parameters, gradients=gradients
+            )
         if {"coordinates", "time_budget", "max_forward_passes"} & options.keys():
-            report = checked(cost, parameters, gradients, **options)
+            report = check_gradient(cost, parameters, gradients, **options)
         else:
-            asked = functools.partial(checked, cost, parameters, gradients)
+            asked = functools.partial(check_gradient, cost, parameters, gradients)
             report = _as_many_as_possible(asked, parameters, options)
         self._stages.append(Stage(step=step, report=report, seconds=time.perf_counter() - start))
         self._last = step

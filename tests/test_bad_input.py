@@ -347,7 +347,7 @@ BAD = [
         for name, value, phrases in [
             ("cost is an array", np.ones((1, 3)), ("got an array of shape (1, 3)", "Sum or average")),
             ("cost is an array of one", np.ones((1, 1)), ("got an array of shape (1, 1)", "cost.item()")),
-            ("cost is a tuple", (0.5, {}), ("got a tuple of 2", "check_backprop")),
+            ("cost is a tuple of numbers", (0.5, 0.25), ("got a tuple of 2", "(cost, gradients)")),
             ("cost is None", None, ("got None", "return statement")),
             ("cost is complex", 1 + 0j, ("got the complex number (1+0j)", "square root")),
             ("cost is a NumPy complex", np.complex128(1), ("got the complex number",)),

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from fastcheck.engines import DisagreementError, Estimate, Estimates, T
 from fastcheck.engines.difference.engine import DifferenceEngine
 from fastcheck.engines.difference.session import session_of
-from fastcheck.engines.difference.state import TracingError, UnknownFunctionError
+from fastcheck.engines.difference.state import TracingError
 from fastcheck.engines.directions import reason_for
 from fastcheck.engines.graph.engine import GraphEngine
 from fastcheck.engines.mlp.engine import NOT_USED, KinksError, estimate, known_network
@@ -66,9 +66,10 @@ class AutomaticEngine:
                         break
         except (TracingError, DisagreementError) as error:
             spent = tally.passes
+            memory = isinstance(error, TracingError) and error.what == "memory"
             notes.append(
-                reason_for(stopped[0] if stopped and isinstance(error, UnknownFunctionError) else error)
-            )
+                reason_for(error if memory or not stopped else stopped[0])
+            )  # the recorder follows more
             estimates = PlainEngine().estimate(problem, plan, execution, use)
         assert estimates is not None
         return dataclasses.replace(

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastcheck.engines import DisagreementError
+from fastcheck.engines.difference.advice import advice_on
 from fastcheck.engines.difference.directions import DifferenceDirections, followed
 from fastcheck.engines.difference.state import TracingError
 from fastcheck.engines.directional import Directional, Halfway, PlainDirections, Settled
@@ -184,7 +185,10 @@ def reason_for(error: TracingError | DisagreementError) -> str:
     if error.what == "memory":
         return f"evaluated plainly: {error.why}"
     place = f"line {error.lineno} of {Path(error.filename).name}: {error.source}"
-    return f"evaluated plainly. {error.follower} stopped at {place} ({error.what}: {error.why})"
+    reason, advice = f"{error.what}: {error.why}", advice_on(error)
+    if advice:
+        reason = f"{reason.rstrip('.')}. {advice}"
+    return f"evaluated plainly. {error.follower} stopped at {place} ({reason})"
 
 
 class _Switching:

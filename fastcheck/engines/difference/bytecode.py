@@ -75,27 +75,37 @@ def loads(code: types.CodeType) -> Iterator[tuple[str, str]]:
             yield from loads(constant)
 
 
-def edited(code: types.CodeType, helper_for: Callable[[str, str], Any]) -> types.CodeType:
+def edited(code: types.CodeType, helper_for: Callable[[str, str, bool], Any]) -> types.CodeType:
     """Return the code with helpers in it, also in the code of functions inside it.
 
-    ``helper_for(operation, name)`` returns what the value is given to in brackets, or None. Operations are
-    ``"attribute"``, where the value is that of which the attribute is asked, ``"global"``, ``"cell"`` and ``"import"``.
-    The same object is returned if there is nothing to do. Raises `UnknownCodeError` for code of an unknown kind.
+    ``helper_for(operation, name, called)`` returns what the value is given to in brackets, or None. Operations are
+    ``"attribute"``, where the value is that of which the attribute is asked, ``"global"``, ``"cell"`` and ``"import"``;
+    ``called`` tells of attributes and globals that they are called at once. ``"result"`` is what calls, brackets, loops
+    and loads of all but local variables give, ``"parts"`` what is unpacked; these two have no name. The same object
+    is returned if there is nothing to do. Raises `UnknownCodeError` for code of an unknown kind.
     """
     constants = [edited(c, helper_for) if isinstance(c, types.CodeType) else c for c in code.co_consts]
     listing = _listing(code)
     if _assembled(code, listing) != _essence(code):
         raise UnknownCodeError(code.co_name)
+    called = _called(listing.instructions)
     instructions: list[Instruction] = []
     first: dict[int, Instruction] = {}
     for one in listing.instructions:
         kind, name = _loaded(code, one)
-        helper = helper_for(kind, name) if kind else None
+        is_called = id(one) in called
+        helper = helper_for(kind, name, is_called) if kind else None
         new = [one] if helper is None else _through(one, kind, _number(constants, helper))
         if helper is not None:
             first[id(one)] = new[0]
+        gives = (
+            one.name in _GIVING or (kind not in ("", "parts") and not is_called) or _is_argument(code, one)
+        )
+        result = helper_for("result", "", False) if gives else None
+        if result is not None:
+            new = [*new, *_brackets_around(_number(constants, result), one.place)]
         instructions += new
-    if first:
+    if len(instructions) > len(listing.instructions):
         return _replaced(code, Listing(instructions, listing.end, listing.handlers), first, constants)
     if any(a is not b for a, b in zip(constants, code.co_consts, strict=True)):
         return code.replace(co_consts=tuple(constants))
@@ -109,12 +119,47 @@ def _loaded(code: types.CodeType, one: Instruction) -> tuple[str, str]:
             return "attribute", _name(code, one.name, one.argument)
         case "LOAD_GLOBAL" | "LOAD_NAME" | "LOAD_FROM_DICT_OR_GLOBALS":
             return "global", _name(code, one.name, one.argument)
+        case "UNPACK_SEQUENCE" | "UNPACK_EX":
+            return "parts", ""
         case "IMPORT_FROM":
             return "import", _name(code, one.name, one.argument)
         case "LOAD_DEREF" | "LOAD_CLASSDEREF" | "LOAD_FROM_DICT_OR_DEREF":
             cells = (*code.co_varnames, *(v for v in code.co_cellvars if v not in code.co_varnames))
             return "cell", (*cells, *code.co_freevars)[one.argument]
     return "", ""
+
+
+def _called(instructions: Sequence[Instruction]) -> set[int]:
+    """Return the ids of the loads of what is called: the last of ``f``, ``np.exp`` or ``np.linalg.norm``.
+
+    Such a load is a method's, or there is a place for self beside it: below it, or put there next.
+    """
+    found = set()
+    below = False
+    for before, one, behind in zip(
+        [None, *instructions], instructions, [*instructions[1:], None], strict=False
+    ):
+        with_place = one.name == "LOAD_GLOBAL" and one.argument & 1
+        if not (below and one.name == "LOAD_ATTR"):
+            below = bool(with_place) or (
+                before is not None and before.name == "PUSH_NULL" and not _NULL_ABOVE
+            )
+        goes_on = behind is not None and behind.name == "LOAD_ATTR" and not _is_method(behind)
+        put_next = behind is not None and behind.name == "PUSH_NULL" and _NULL_ABOVE
+        if _is_method(one) or ((below or with_place or put_next) and not goes_on):
+            found.add(id(one))
+        below = below and goes_on
+    return found
+
+
+def _is_argument(code: types.CodeType, one: Instruction) -> bool:
+    """Whether an instruction loads an argument of the function."""
+    count = code.co_argcount + code.co_kwonlyargcount + bool(code.co_flags & 4) + bool(code.co_flags & 8)
+    return one.name in ("LOAD_FAST", "LOAD_FAST_CHECK", "LOAD_FAST_BORROW") and one.argument < count
+
+
+def _is_method(one: Instruction) -> bool:
+    return one.name == "LOAD_METHOD" or (one.name == "LOAD_ATTR" and _METHOD_BIT and bool(one.argument & 1))
 
 
 def _name(code: types.CodeType, operation: str, argument: int) -> str:
@@ -140,13 +185,22 @@ def _through(one: Instruction, kind: str, number: int) -> list[Instruction]:
     def new(name: str, argument: int, caches: int = 0) -> Instruction:
         return Instruction(name, argument, caches, one.place)
 
-    around = [new("LOAD_CONST", number), new("SWAP", 2), new(*_BRACKETS)]
-    if kind == "attribute":
+    around = _brackets_around(number, one.place)
+    if kind in ("attribute", "parts"):
         return [*around, one]
     if one.name != "LOAD_GLOBAL" or not one.argument & 1:
         return [new(one.name, one.argument, one.caches), *around]
     to_be_called = [new("PUSH_NULL", 0)] + ([] if _NULL_ABOVE else [new("SWAP", 2)])
     return [new(one.name, one.argument & ~1, one.caches), *around, *to_be_called]
+
+
+def _brackets_around(number: int, place: Place) -> list[Instruction]:
+    """Return the instructions that give what lies on the stack to a helper, the constant of this number."""
+    return [
+        Instruction("LOAD_CONST", number, 0, place),
+        Instruction("SWAP", 2, 0, place),
+        Instruction(*_BRACKETS, place),
+    ]
 
 
 def _listing(code: types.CodeType) -> Listing:
@@ -210,7 +264,7 @@ def _replaced(
         co_exceptiontable=bytes(table),
         co_linetable=_line_table(code.co_firstlineno, listing.instructions),
         co_consts=tuple(constants),
-        co_stacksize=code.co_stacksize + (3 if first else 0),
+        co_stacksize=code.co_stacksize + 3 * (len(constants) > len(code.co_consts)),
     )
 
 
@@ -275,3 +329,6 @@ def _brackets() -> tuple[str, int, int]:
 
 
 _BRACKETS = _brackets()
+
+_GIVING = frozenset(("CALL", "CALL_FUNCTION_EX", "CALL_KW", "FOR_ITER", "BINARY_SLICE", _BRACKETS[0]))
+"""Instructions that leave one result on the stack which may be an array, besides loads."""

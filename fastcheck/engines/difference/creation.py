@@ -7,6 +7,7 @@ meets stand-ins of such functions (`instrumenting`), each of which acts only in 
 from __future__ import annotations
 
 import functools
+import importlib.util
 import math
 import sys
 from collections.abc import Callable
@@ -14,7 +15,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from fastcheck.engines.difference import reductions, structure
+from fastcheck.engines.difference import elementwise, reductions, structure
 from fastcheck.engines.difference.arrays import DifferenceArray
 from fastcheck.engines.difference.state import (
     Front,
@@ -26,7 +27,7 @@ from fastcheck.engines.difference.state import (
 )
 from fastcheck.engines.difference.views import PickLens
 
-FRESH = ["zeros", "ones", "empty", "full", "eye", "identity"]
+FRESH = ["zeros", "ones", "empty", "full", "eye", "identity", "linspace", "arange", "tri"]
 """Functions whose float64 results become difference arrays."""
 
 CONVERTING = ["array", "asarray", "asanyarray", "ascontiguousarray", "asfortranarray", "require"]
@@ -44,7 +45,6 @@ MATH = [
     "atan2:arctan2",
     "atanh:arctanh",
     "cbrt:cbrt",
-    "ceil:ceil",
     "cos:cos",
     "cosh:cosh",
     "degrees:degrees",
@@ -52,7 +52,6 @@ MATH = [
     "exp2:exp2",
     "expm1:expm1",
     "fabs:fabs",
-    "floor:floor",
     "isfinite:isfinite",
     "isinf:isinf",
     "isnan:isnan",
@@ -66,7 +65,6 @@ MATH = [
     "sqrt:sqrt",
     "tan:tan",
     "tanh:tanh",
-    "trunc:trunc",
 ]
 """Functions of the math module and the ufuncs that take over for perturbed numbers."""
 
@@ -102,7 +100,8 @@ def fresh(original: Callable[..., Any]) -> Callable[..., Any]:
         if original is np_full and any(map(front.holds, (*arguments[1:], *keywords.values()))):
             return full(front, *arguments, **keywords)
         result = original(*arguments, **keywords)
-        return front.adopted(result) if result.dtype == np.float64 else result
+        made = type(result) is np.ndarray and result.dtype == np.float64
+        return front.adopted(result) if made else result
 
     return stand_in
 
@@ -197,6 +196,37 @@ def logarithm(x: Any, base: Any = None) -> Any:
     return np.log(x) if base is None else np.log(x) / np.log(base)
 
 
+def copysign(x: Any, y: Any) -> Any:
+    """Return math.copysign of perturbed numbers."""
+    return np.absolute(x) * np.where(np.signbit(y), -1.0, 1.0)
+
+
+def remainder_by(rounded: np.ufunc) -> Callable[[Any, Any], Any]:
+    """Return math.fmod or math.remainder of perturbed numbers, by how the quotient is rounded."""
+    return lambda x, y: x - rounded(np.divide(x, y)) * y
+
+
+def distance(p: Any, q: Any) -> Any:
+    """Return math.dist of perturbed points."""
+    front = current_front()
+    assert front is not None
+    return np.sqrt(np.sum((front.array(p) - front.array(q)) ** 2))
+
+
+def special(name: str) -> Callable[[Any], Any]:
+    """Return a function of scipy.special."""
+
+    def rule(x: Any) -> Any:
+        import scipy.special
+
+        front = current_front()
+        assert front is not None
+        front.learn_scipy()
+        return getattr(scipy.special, name)(x)
+
+    return rule
+
+
 class Joining:
     """The stand-in of np.c_ and np.r_, which are no functions: brackets around arrays join them."""
 
@@ -246,6 +276,11 @@ class DifferenceFront:
     }
 
     isclose = staticmethod(reductions.isclose_numbers)
+
+    @staticmethod
+    def learn_scipy() -> None:
+        """Learn the functions of SciPy."""
+        elementwise.register_scipy()
 
     @staticmethod
     def holds(x: Any) -> bool:
@@ -331,6 +366,13 @@ def known_stand_ins(modules: tuple[str, ...]) -> dict[int, tuple[Any, Any]]:
     table[math.log] = arithmetic(math.log, logarithm)
     table[math.isclose] = arithmetic(math.isclose, of_front("isclose"))
     table[math.fsum] = arithmetic(math.fsum, np.sum)
+    table[math.copysign] = arithmetic(math.copysign, copysign)
+    table[math.fmod] = arithmetic(math.fmod, remainder_by(np.trunc))
+    table[math.remainder] = arithmetic(math.remainder, remainder_by(np.rint))
+    table[math.dist] = arithmetic(math.dist, distance)
+    for name, function in (("erf", "erf"), ("erfc", "erfc"), ("gamma", "gamma"), ("lgamma", "gammaln")):
+        if importlib.util.find_spec("scipy") is not None:
+            table[getattr(math, name)] = arithmetic(getattr(math, name), special(function))
     as_strided = np.lib.stride_tricks.as_strided
     table[as_strided] = arithmetic(as_strided, of_front("as_strided"))
     table[np.c_], table[np.r_] = Joining(np.c_, columns=True), Joining(np.r_, columns=False)
@@ -368,6 +410,17 @@ def attribute_names() -> frozenset[str]:
     """Return the names that functions with a stand-in have in their modules."""
     names = (*FRESH, *CONVERTING, *GATHERING.split(), *(entry.partition(":")[0] for entry in MATH))
     libraries = " ".join(LIBRARIES.values()).split()
-    return frozenset(
-        (*names, *libraries, "vectorize", "log", "fsum", "isclose", "as_strided", "c_", "r_", "dot")
+    more = (
+        "log",
+        "fsum",
+        "isclose",
+        "copysign",
+        "fmod",
+        "remainder",
+        "dist",
+        "erf",
+        "erfc",
+        "gamma",
+        "lgamma",
     )
+    return frozenset((*names, *libraries, *more, "vectorize", "as_strided", "c_", "r_", "dot"))

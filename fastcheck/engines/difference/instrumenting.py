@@ -19,6 +19,14 @@ from typing import Any
 import numpy as np
 
 from fastcheck.engines.difference.bytecode import UnknownCodeError, edited, loads
+from fastcheck.engines.difference.calls import (
+    called,
+    called_names,
+    called_stand_ins,
+    numpy_functions,
+    numpy_names,
+    of_lists,
+)
 from fastcheck.engines.difference.creation import (
     asking_dot,
     attribute_names,
@@ -26,7 +34,7 @@ from fastcheck.engines.difference.creation import (
     stand_in_of,
     stand_ins,
 )
-from fastcheck.engines.difference.state import is_running
+from fastcheck.engines.difference.state import current_trace, is_running
 from fastcheck.undoing import interruptible_lock
 
 
@@ -46,6 +54,21 @@ class Known:
 
 
 KNOWN = Known()
+
+
+class Called:
+    """``called[float]`` is the stand-in of what is called, or that itself."""
+
+    __slots__ = ()
+
+    def __getitem__(self, value: Any) -> Any:
+        return called(value) if is_running() else value
+
+    def __reduce__(self) -> str:
+        return "CALLED"
+
+
+CALLED = Called()
 
 
 class Receiver:
@@ -77,13 +100,89 @@ class Dot(Receiver):
         return super().__getitem__(value)
 
 
+class CalledOf(Receiver):
+    """``called_of[np].float64(x)`` is the stand-in, as it is called."""
+
+    __slots__ = ()
+
+    def __getitem__(self, value: Any) -> Any:
+        if not is_running() or not issubclass(type(value), types.ModuleType):
+            return value
+        asked = vars(value).get(self.name)
+        found = called(asked)
+        return value if found is asked else types.SimpleNamespace(**{self.name: found})
+
+
+class Lifting:
+    """``lifting[x]`` is a plain array of the cost as one of the trace, in a thorough one."""
+
+    __slots__ = ()
+
+    def __getitem__(self, value: Any) -> Any:
+        kind = type(value)
+        if kind is not np.ndarray and kind is not tuple:
+            return value
+        trace = current_trace()
+        if trace is None or not trace.thorough:
+            return value
+        if kind is tuple:
+            return tuple(map(self.__getitem__, value)) if np.ndarray in map(type, value) else value
+        return trace.front.lifted(value) if value.dtype == np.float64 else value
+
+    def __reduce__(self) -> str:
+        return "LIFTING"
+
+
+LIFTING = Lifting()
+
+
+class Unpacking(Lifting):
+    """``unpacking[x]`` is a list, too, with its plain arrays as arrays of the trace."""
+
+    __slots__ = ()
+
+    def __getitem__(self, value: Any) -> Any:
+        return super().__getitem__(tuple(value) if type(value) is list and is_running() else value)
+
+    def __reduce__(self) -> str:
+        return "UNPACKING"
+
+
+UNPACKING = Unpacking()
+
+
+class ListsOf(Receiver):
+    """``lists_of[np].mean([a, b])`` makes an array of the list in a thorough trace: NumPy does not ask its entries."""
+
+    __slots__ = ()
+
+    def __getitem__(self, value: Any) -> Any:
+        trace = current_trace()
+        if trace is None or not issubclass(type(value), types.ModuleType):
+            return value
+        function = vars(value).get(self.name)
+        found = called(function)
+        if trace.thorough and found is function and function in numpy_functions():
+            found = of_lists(function)
+        return value if found is function else types.SimpleNamespace(**{self.name: found})
+
+    def __reduce__(self) -> Any:
+        return lists_of, (self.name,)
+
+
+@functools.cache
+def lists_of(name: str) -> ListsOf:
+    """Return the helper for functions of this name."""
+    return ListsOf(name)
+
+
 ARRAYS = (np.ndarray, np.memmap)
 
 
 @functools.cache
 def receiver(name: str) -> Receiver:
     """Return the helper for attributes of this name."""
-    return Dot(name) if name == "dot" else Receiver(name)
+    return Dot(name) if name == "dot" else CalledOf(name) if name in called_names() else Receiver(name)
 
 
 # Code
@@ -102,7 +201,8 @@ class Facts:
     @property
     def asked(self) -> bool:
         """Whether the code asks for an attribute, or imports a name, that may have a stand-in."""
-        return not (self.attributes | self.imports).isdisjoint(attribute_names())
+        names = self.attributes | self.imports
+        return not (names.isdisjoint(attribute_names()) and names.isdisjoint(called_names()))
 
 
 @dataclass(slots=True)
@@ -112,7 +212,7 @@ class _Remembered:
     code: weakref.ref[types.CodeType]
     facts: Facts
     asked: bool
-    versions: dict[frozenset[str], types.CodeType | None] = field(default_factory=dict)
+    versions: dict[tuple[frozenset[str], bool], types.CodeType | None] = field(default_factory=dict)
 
 
 _remembered: dict[int, _Remembered] = {}
@@ -151,34 +251,51 @@ def _forget(key: int, remembered: dict[int, _Remembered], _: Any) -> None:
     remembered.pop(key, None)
 
 
-def instrumented_code(function: types.FunctionType) -> types.CodeType:
-    """Return the code with helpers where this function may meet something that has a stand-in: often its own code."""
-    code = function.__code__
+def instrumented_code(
+    function: types.FunctionType, code: types.CodeType, thorough: bool = False
+) -> types.CodeType:
+    """Return a function's own code with helpers where it may meet something that has a stand-in: often nowhere.
+
+    In ``thorough`` code all that it loads, and what its calls return, goes through `LIFTING`.
+    """
     known, table = _known(code), stand_ins()
-    names = {name for name in known.facts.globals if has_stand_in(_global(function, name), table)}
+    names = {name for name in known.facts.globals if _is_known(_global(function, name), table)}
     for name, cell in zip(code.co_freevars, function.__closure__ or (), strict=True):
         try:
-            if has_stand_in(cell.cell_contents, table):
+            if _is_known(cell.cell_contents, table):
                 names.add(name)
         except ValueError:  # an empty cell
             continue
-    if not names and not known.asked:
+    if not (names or known.asked or thorough):
         return code
     key = frozenset(names)
-    if key not in known.versions:
-
-        def helper(kind: str, name: str) -> Any:
-            if kind in ("attribute", "import"):
-                wanted = name in attribute_names()
-                return None if not wanted else receiver(name) if kind == "attribute" else KNOWN
-            return KNOWN if name in key else None
-
+    if (key, thorough) not in known.versions:
+        helper = functools.partial(_helper, key, thorough)
         try:
             new = edited(code, helper)
         except UnknownCodeError:
             new = code
-        known.versions[key] = None if new is code else new
-    return known.versions[key] or code
+        known.versions[key, thorough] = None if new is code else new
+    return known.versions[key, thorough] or code
+
+
+def _helper(names: frozenset[str], thorough: bool, kind: str, name: str, is_called: bool) -> Any:
+    """Return what a value goes through; ``names`` are those of globals and cells that may hold something known."""
+    if kind in ("result", "parts"):
+        return None if not thorough else LIFTING if kind == "result" else UNPACKING
+    if kind == "attribute":
+        if thorough and is_called and name in numpy_names() and name != "dot":
+            return lists_of(name)
+        return receiver(name) if name in attribute_names() or (is_called and name in called_names()) else None
+    if kind == "import":
+        return KNOWN if name in attribute_names() else None
+    if name not in names:
+        return None
+    return CALLED if is_called else KNOWN
+
+
+def _is_known(value: Any, table: dict[int, Any]) -> bool:
+    return has_stand_in(value, table) or id(value) in called_stand_ins()
 
 
 def _global(function: types.FunctionType, name: str) -> Any:
@@ -194,25 +311,36 @@ class _Swapped:
 
     function: types.FunctionType
     before: types.CodeType
-    now: types.CodeType
+    ours: list[types.CodeType]
     users: set[int]
+
+    def version(self, thorough: bool) -> types.CodeType:
+        """Return the instrumented code."""
+        return instrumented_code(self.function, self.before, thorough)
 
 
 _lock = interruptible_lock()
 _swapped: dict[int, _Swapped] = {}
 
 
-def swap(functions: Iterable[types.FunctionType], user: int) -> None:
-    """Give functions their instrumented code, until all of their users, who are numbers, have given it back."""
+def swap(functions: Iterable[types.FunctionType], user: int, thorough: bool = False) -> None:
+    """Give functions their instrumented code, until all of their users, who are numbers, have given it back.
+
+    Thorough code does for others what theirs does.
+    """
     with _lock:
         for function in functions:
             known = _swapped.get(id(function))
-            if known is not None:
+            if known is None:
+                known = _Swapped(function, function.__code__, [], set())
+            elif not thorough:
                 known.users.add(user)
                 continue
-            before, now = function.__code__, instrumented_code(function)
-            if now is not before:  # first noted, then done: Ctrl-C may come between
-                _swapped[id(function)] = _Swapped(function, before, now, {user})
+            now = known.version(thorough)
+            if now is not known.before:  # first noted, then done: Ctrl-C may come between
+                known.users.add(user)
+                known.ours.append(now)
+                _swapped[id(function)] = known
                 function.__code__ = now
 
 
@@ -222,7 +350,7 @@ def swap_back(user: int) -> None:
         for key, known in list(_swapped.items()):
             known.users.discard(user)
             if not known.users:
-                if known.function.__code__ is known.now:
+                if any(known.function.__code__ is code for code in known.ours):
                     known.function.__code__ = known.before
                 del _swapped[key]
 

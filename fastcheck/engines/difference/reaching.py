@@ -14,6 +14,7 @@ import gc
 import itertools
 import sys
 import types
+import weakref
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,6 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastcheck.engines.difference.instrumenting import Facts, facts_of
+from fastcheck.engines.difference.state import installed_folders
 
 MOST_THINGS = 10_000
 """Things that are looked at: one takes a few microseconds."""
@@ -41,6 +43,9 @@ LIBRARIES = (
 )
 """Packages whose functions and classes are never the user's, though the cost may hold them."""
 
+ADAPTERS = ("fastcheck.adapters", "fastcheck.objects", "fastcheck.randomness")
+"""Modules of costs that put arrays into their places, and must meet the very arrays: what they hold is the user's."""
+
 MACHINERY = (
     "threading",
     "logging",
@@ -53,6 +58,8 @@ MACHINERY = (
     "joblib",
 )
 """Packages with state of their own, which changes whatever the cost does."""
+
+STRANGE = (*LIBRARIES, *MACHINERY)
 
 _ENDS = frozenset(
     (
@@ -176,7 +183,9 @@ class _Walk:
         self.add([vars(function)])
         facts = self.facts[id(function.__code__)] = facts_of(function.__code__)
         values = [namespace[name] for name in facts.globals if name in namespace]
-        if not users:  # of installed packages, only what is defined beside the function
+        if not users and is_standard(namespace.get("__name__")):  # nothing there is the user's
+            values = []
+        elif not users:  # of installed packages, only what is defined beside the function
             mine = function.__module__
             values = [f for f in values if isinstance(f, (types.FunctionType, type)) and f.__module__ == mine]
         self.add(values)
@@ -186,7 +195,7 @@ class _Walk:
         self.found.names.extend((namespace, name) for name in facts.sets_globals)
 
     def class_(self, cls: type) -> None:
-        if is_of(cls.__module__, (*LIBRARIES, *MACHINERY)) or is_standard(cls.__module__):
+        if is_of(cls.__module__, STRANGE) or is_standard(cls.__module__):
             self.found.strangers.append(cls)
         else:
             self.found.classes.append(cls)
@@ -204,10 +213,11 @@ class _Walk:
             self.items(
                 tuple.__getitem__(thing, slice(None)) if issubclass(kind, tuple) else frozenset.copy(thing)
             )
-        if is_of(kind.__module__, (*LIBRARIES, *MACHINERY)):
+        if is_of(kind.__module__, STRANGE):
             self.found.strangers.append(thing)
             return
-        self.add([kind])
+        if kind.__module__ not in ADAPTERS:
+            self.add([kind])
         attributes = getattr(thing, "__dict__", None)
         if type(attributes) is dict:
             self.add([attributes])
@@ -258,10 +268,20 @@ def cached_results(cached: Any) -> list[Any]:
     return found
 
 
-def slots_of(kind: type) -> list[str]:
-    """Return the names of the slots of a class."""
+_slots: weakref.WeakKeyDictionary[type, tuple[str, ...]] = weakref.WeakKeyDictionary()
+
+
+def slots_of(kind: type) -> tuple[str, ...]:
+    """Return the names of the slots of a class, which it keeps for ever."""
+    known = _slots.get(kind)
+    if known is None:
+        known = _slots[kind] = _slots_of(kind)
+    return known
+
+
+def _slots_of(kind: type) -> tuple[str, ...]:
     classes = [vars(cls) for cls in kind.__mro__ if "__slots__" in vars(cls)]
-    return [name for cls in classes for name, x in cls.items() if type(x) is types.MemberDescriptorType]
+    return tuple(name for cls in classes for name, x in cls.items() if type(x) is types.MemberDescriptorType)
 
 
 def slot_values(thing: Any) -> Mapping[str, Any]:
@@ -284,10 +304,13 @@ def is_empty(cell: types.CellType) -> bool:
 
 def is_of(module: Any, packages: tuple[str, ...]) -> bool:
     """Whether a module, by its name, is one of these packages or inside one."""
-    return (
-        isinstance(module, str)
-        and module.startswith(packages)
-        and (module in packages or any(module.startswith(f"{package}.") for package in packages))
+    return type(module) is str and _is_of(module, packages)
+
+
+@functools.lru_cache(maxsize=4096)
+def _is_of(module: str, packages: tuple[str, ...]) -> bool:
+    return module.startswith(packages) and (
+        module in packages or any(module.startswith(f"{package}.") for package in packages)
     )
 
 
@@ -316,12 +339,4 @@ def _is_users(name: Any, file: Any) -> bool:
 @functools.cache
 def _installed_folders() -> tuple[str, ...]:
     """Return the folders of the standard library, of installed packages and of fastcheck."""
-    import sysconfig
-
-    paths = sysconfig.get_paths()
-    room = str(Path(__file__).parents[2])
-    return (
-        *(paths[key] for key in ("stdlib", "platstdlib", "purelib", "platlib")),
-        sys.base_prefix + "/lib",
-        room,
-    )
+    return (*installed_folders(), str(Path(__file__).parents[2]))

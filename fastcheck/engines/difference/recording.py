@@ -18,6 +18,7 @@ from fastcheck.engines.difference.contraction import Labels
 from fastcheck.engines.difference.forms import Array
 from fastcheck.engines.difference.session import session_of
 from fastcheck.engines.difference.state import Trace
+from fastcheck.problem import cost_in
 
 MANY = 256
 """Arrays of each kind that are kept: a loop over samples makes thousands, none of which says anything."""
@@ -137,7 +138,7 @@ def record(
     """
     recorder = Recorder(leaves)
     with session_of(cost, restoring=False), Trace(1, recorder=recorder), np.errstate(all="ignore"):
-        result = cost(build([DifferenceArray(leaf, owned=False) for leaf in leaves]))
+        result = cost_in(cost(build([DifferenceArray(leaf, owned=False) for leaf in leaves])))
     return float(np.reshape(_values(result), ())), recorder
 
 

@@ -9,6 +9,7 @@ import collections
 import contextlib
 import operator
 import types
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,12 +29,16 @@ from fastcheck.engines.difference.reaching import (
 MISSING = object()
 """Stands for what was not there."""
 
+MOST_BYTES = 2**26
+"""Bytes of arrays whose entries are put back: of more, only those of the first are."""
+
 
 @dataclass(frozen=True, slots=True)
 class Kept:
     """What the cost can reach held when this was made."""
 
     arrays: list[NDArray[Any]]
+    entries: list[tuple[NDArray[Any], NDArray[Any]]]
     contents: list[tuple[Any, Any]]
     slots: list[tuple[Any, dict[str, Any]]]
     classes: list[tuple[type, dict[str, Any]]]
@@ -46,6 +51,7 @@ class Kept:
         """Take note of everything that was found."""
         return cls(
             arrays=found.arrays,
+            entries=list(entries_of(found.arrays)),
             contents=[(holder, contents(holder)) for holder in found.holders],
             slots=[(thing, dict(slot_values(thing))) for thing in found.slotted],
             classes=[(one, attributes_of(one)) for one in found.classes],
@@ -91,6 +97,12 @@ class Kept:
             if holds_perturbed(cache):
                 cache.cache_clear()  # what it held before can be computed again
 
+    def restore_entries(self) -> None:
+        """Put the entries of arrays back."""
+        for array, before in self.entries:
+            if not same_entries(array, before) and array.flags.writeable:
+                array[...] = before
+
 
 class Restored:
     """A cost after each run of which everything that it stored is put back."""
@@ -104,6 +116,22 @@ class Restored:
             return self.cost(parameters)
         finally:
             self.kept.restore()
+
+
+def entries_of(arrays: Iterable[NDArray[Any]]) -> Iterator[tuple[NDArray[Any], NDArray[Any]]]:
+    """Yield the arrays that the cost could write into, each with a copy."""
+    left = MOST_BYTES
+    for array in arrays:
+        if array.flags.writeable and not array.dtype.hasobject and array.nbytes <= left:
+            left -= array.nbytes
+            yield array, np.array(array)
+
+
+def same_entries(array: NDArray[Any], before: NDArray[Any]) -> bool:
+    """Whether an array holds the bits that it held."""
+    if array.shape != before.shape:
+        return True
+    return np.array_equal(array, before) or array.tobytes() == before.tobytes()
 
 
 def attributes_of(cls: type) -> dict[str, Any]:

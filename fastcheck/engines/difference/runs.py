@@ -19,7 +19,14 @@ from fastcheck.engines.difference.enclosure import Enclosure
 from fastcheck.engines.difference.forms import Form
 from fastcheck.engines.difference.restoring import Kept, Restored
 from fastcheck.engines.difference.shaking import Shaking
-from fastcheck.engines.difference.state import INTERNAL, LARGEST, BatchTooLargeError, Memory, TracingError
+from fastcheck.engines.difference.state import (
+    INTERNAL,
+    LARGEST,
+    BatchTooLargeError,
+    Memory,
+    TracingError,
+    is_installed,
+)
 from fastcheck.engines.difference.sweep import Experience, Swept, sweep
 from fastcheck.engines.difference.trace import Traced, one_hot, run
 from fastcheck.engines.kinks import KinkPlace, Kinks
@@ -405,6 +412,7 @@ def _stopped_by(error: Exception) -> TracingError:
     """Return the error that says which line of the user's code failed on perturbed arrays."""
     frames = traceback.extract_tb(error.__traceback__)
     users = [frame for frame in frames if not frame.filename.startswith(INTERNAL)] or list(frames)
+    users = [frame for frame in users if not is_installed(frame.filename)] or users
     tracing = TracingError.__new__(TracingError)
     tracing.what, tracing.why = type(error).__name__, f"{error}"
     tracing.filename, tracing.lineno = users[-1].filename, users[-1].lineno or 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import sys
 import threading
+import types
 from collections.abc import Iterator
 from typing import Any
 
@@ -25,6 +26,7 @@ class Session(Undone):
     """
 
     kept: Kept
+    functions: list[types.FunctionType]
 
     def __init__(self, cost: Any, *, restoring: bool = True) -> None:
         self.cost, self.restoring = cost, restoring
@@ -35,9 +37,13 @@ class Session(Undone):
         if "scipy.special" in sys.modules:
             elementwise.register_scipy()
         found = reached(self.cost)
-        self.kept = Kept.of(found)
+        self.kept, self.functions = Kept.of(found), found.functions
         _open.sessions.append(self)
-        swap(found.functions, id(self))
+        swap(self.functions, id(self))
+
+    def look_closer(self) -> None:
+        """Let thorough traces follow the plain arrays of the cost from now on."""
+        swap(self.functions, id(self), thorough=True)
 
     def undo(self) -> None:
         """Put everything back."""
@@ -46,6 +52,7 @@ class Session(Undone):
         if self in _open.sessions:
             if self.restoring:
                 self.kept.restore()
+                self.kept.restore_entries()
             _open.sessions.remove(self)
 
 

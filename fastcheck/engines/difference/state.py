@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import importlib.util
 import linecache
 import os
 import sys
+import sysconfig
 import threading
 import types
 from pathlib import Path
@@ -97,6 +99,11 @@ class Front(Protocol):
     library: ClassVar[dict[str, Any]]
 
     @staticmethod
+    def learn_scipy() -> None:
+        """Learn the functions of SciPy, which has been imported."""
+        ...
+
+    @staticmethod
     def holds(x: Any) -> bool:
         """Whether x is an array of this kind of trace, or a list or tuple that holds one."""
         ...
@@ -134,6 +141,8 @@ class Running:
     front: ClassVar[type[Front]]
     """Set where it is written."""
 
+    thorough = False
+    """Whether plain arrays that the cost loads become arrays of the run."""
     name: ClassVar[str] = "Difference propagation"
     """What the run is part of, in notes."""
 
@@ -296,10 +305,10 @@ _traces: set[Running] = set()
 
 def running() -> Trace:
     """Return the thread's running trace."""
-    if not _running.stack:
+    trace = current_trace()
+    if not isinstance(trace, Trace):
         why = "it was kept from an earlier evaluation of the cost, or given to another thread."
         raise TracingError("a perturbed array", why)
-    trace: Trace = _running.stack[-1]
     return trace
 
 
@@ -354,11 +363,31 @@ if hasattr(os, "register_at_fork"):
 
 
 def users_frame() -> tuple[types.FrameType, types.FrameType]:
-    """Return the innermost frame outside NumPy, SciPy and this package, and the frame that it called."""
+    """Return the innermost frame of the user's code, and the frame that it called.
+
+    That is outside NumPy, SciPy and this package, and outside of other installed packages, if the cost is.
+    """
     frame = inner = sys._getframe(1)
     while frame.f_back is not None and frame.f_code.co_filename.startswith(INTERNAL):
         inner, frame = frame, frame.f_back
-    return frame, inner
+    outer, called = frame, inner
+    while outer.f_back is not None and is_installed(outer.f_code.co_filename):
+        called, outer = outer, outer.f_back
+        if outer.f_code.co_filename.startswith(INTERNAL[0]):  # all of the cost is installed
+            return frame, inner
+    return outer, called
+
+
+def is_installed(filename: str) -> bool:
+    """Whether a file is one of the standard library, or of an installed package."""
+    return filename.startswith(installed_folders())
+
+
+@functools.cache
+def installed_folders() -> tuple[str, ...]:
+    """Return the folders of the standard library and of installed packages."""
+    paths = sysconfig.get_paths()
+    return (*(paths[key] for key in ("stdlib", "platstdlib", "purelib", "platlib")), sys.base_prefix + "/lib")
 
 
 def blame() -> tuple[str, int, str]:

@@ -15,6 +15,7 @@ from fastcheck.engines.difference.kinks import Settling
 from fastcheck.engines.difference.session import session_of
 from fastcheck.engines.difference.shaking import Shaking
 from fastcheck.engines.difference.state import LARGEST, Memory, Trace, TracingError
+from fastcheck.problem import cost_in
 
 Cost = Callable[[Any], Any]
 Build = Callable[[list[Any]], Any]
@@ -156,7 +157,7 @@ def run(
         result = cost(build(list(arrays)))
         if state.stopped is not None:
             raise state.stopped
-        value, form = outcome(result, state)
+        value, form = outcome(cost_in(result), state)
         difference = np.zeros(members)
         if form is not None:
             difference[:] = form.dense().reshape(-1)

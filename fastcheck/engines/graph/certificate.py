@@ -6,6 +6,7 @@ checked with random vectors, without being formed again. Here the product is the
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -233,6 +234,7 @@ def _length(problem: Problem, direction: Sequence[Vector]) -> float:
     return 1.0 / max(max(moves, default=0.0), float(np.finfo(float).tiny))
 
 
+@functools.cache
 def chi_square_quantile(alpha: float, degrees: int) -> float:
     """Return the α-quantile of the χ² distribution, for small α: the regularised gamma function's series, inverted.
 

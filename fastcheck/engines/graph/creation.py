@@ -6,17 +6,44 @@ import math
 from typing import Any, ClassVar
 
 import numpy as np
+from numpy.lib.stride_tricks import as_strided
 
-from fastcheck.engines.graph import complexes, layout, libraries
+from fastcheck.engines.graph import complexes, layout, libraries, ufuncs
 from fastcheck.engines.graph.movement import Pick
+from fastcheck.engines.graph.nodes import Array
 from fastcheck.engines.graph.recorded import Recorded, fixed, is_recorded, values_of
 from fastcheck.engines.graph.tape import Tape, current_tape
+
+
+def lifted(x: Array, tape: Tape) -> Any:
+    """Return a recorded copy of a plain array, the same one each time; of a view, a view of the copy of its base."""
+    known = tape.lifted.get(id(x))
+    if known is not None:
+        return known[1]
+    base = x
+    while isinstance(base.base, np.ndarray):
+        base = base.base
+    if base is x or base.dtype != x.dtype or not base.flags.forc:
+        found = Recorded(np.array(x, order="K"))
+    else:
+        whole = lifted(base, tape)
+        start = x.__array_interface__["data"][0] - base.__array_interface__["data"][0]
+        flat = whole.array.ravel(order="K")
+        view = as_strided(flat[start // x.itemsize :], x.shape, x.strides)
+        found = whole.seen_as(view, lambda node: node)
+    tape.lifted[id(x)] = (x, found)
+    return found
 
 
 class GraphFront:
     """What stand-ins do while a cost is recorded."""
 
     library: ClassVar[dict[str, Any]] = libraries.LIBRARY
+
+    @staticmethod
+    def learn_scipy() -> None:
+        """Learn the functions of SciPy."""
+        ufuncs.register_scipy()
 
     @staticmethod
     def holds(x: Any) -> bool:
@@ -31,8 +58,8 @@ class GraphFront:
 
     @staticmethod
     def lifted(x: Any) -> Any:
-        """Return data of the cost as a recorded array."""
-        return Recorded(np.array(x))
+        """Return data of the cost as a recorded array: a copy, one for all that share its memory."""
+        return lifted(x, current_tape())
 
     @staticmethod
     def adopted(x: Any) -> Any:

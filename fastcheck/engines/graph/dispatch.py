@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from fastcheck.engines.difference.state import TracingError
 from fastcheck.engines.graph import (
     complex_functions,
     complexes,
@@ -34,6 +35,7 @@ from fastcheck.engines.graph.recorded import (
     stepped,
 )
 from fastcheck.engines.graph.tape import ONLY_DOUBLE, current_tape
+from fastcheck.engines.graph.unknown import computed_anyway
 
 __all__ = [
     "call_function",
@@ -52,7 +54,16 @@ __all__ = [
 
 
 def call_ufunc(ufunc: np.ufunc, method: str, inputs: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
-    """Record a ufunc, or one of its methods."""
+    """Record a ufunc, or one of its methods; compute it where that cannot be."""
+    try:
+        return _recorded_ufunc(ufunc, method, inputs, dict(keywords))
+    except TracingError as error:
+        if method == "at":  # NumPy's writes into arrays that are read-only, too
+            raise
+        return computed_anyway(error, getattr(ufunc, method), inputs, keywords)
+
+
+def _recorded_ufunc(ufunc: np.ufunc, method: str, inputs: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
     output, mask = keywords.pop("out", None), keywords.pop("where", True)
     expect_float(ufunc.__name__, keywords.pop("dtype", None))
     if method == "at":
@@ -104,7 +115,14 @@ def rule_of(ufunc: np.ufunc, *operands: Any) -> Any:
 
 
 def call_function(function: Any, arguments: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
-    """Record a NumPy function."""
+    """Record a NumPy function; compute it where that cannot be."""
+    try:
+        return _recorded_function(function, arguments, dict(keywords))
+    except TracingError as error:
+        return computed_anyway(error, function, arguments, keywords)
+
+
+def _recorded_function(function: Any, arguments: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
     if any(type(x) not in ORDINARY and complexes.is_complex(x) for x in arguments):
         return complex_functions.call_function(function, arguments, keywords)
     rule = FUNCTIONS.get(function)

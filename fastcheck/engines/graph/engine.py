@@ -64,18 +64,21 @@ class GraphEngine:
                 return _estimate(runner, plan, use, 0)
             except TracingError as first:
                 session.kept.restore()
+                session.look_closer()
                 try:
                     lifted = Runner(problem, execution, LiftedCost(cost), None, session.kept)
-                    return _estimate(lifted, plan, use, tally.passes)
+                    return _estimate(lifted, plan, use, tally.passes, thorough=True)
                 except TracingError:
                     raise first from None
 
 
-def _estimate(runner: Runner, plan: Plan, use: Callable[[Estimate], T], spent: int) -> Estimates[T]:
+def _estimate(
+    runner: Runner, plan: Plan, use: Callable[[Estimate], T], spent: int, thorough: bool = False
+) -> Estimates[T]:
     problem = runner.problem
-    recording = _recorded(runner, problem.theta)
+    recording = _recorded(runner, problem.theta, thorough)
     flow = recording.flow()
-    settled = _settled(runner, plan, recording, flow)
+    settled = _settled(runner, plan, recording, flow, thorough)
     flow = flow if settled is None else settled.flow
     here = _slopes(recording) if settled is None else settled.slopes
     noise, apart = None, _apart(here, problem.claims)
@@ -84,7 +87,7 @@ def _estimate(runner: Runner, plan: Plan, use: Callable[[Estimate], T], spent: i
     elif apart is not None:
         seen = apart
     else:
-        noise, beside = runner.noise, _slopes(_recorded(runner, jittered(problem.theta)))
+        noise, beside = runner.noise, _slopes(_recorded(runner, jittered(problem.theta), thorough))
         seen = [float(np.max(np.abs(x - y), initial=0.0)) for x, y in zip(here, beside, strict=True)]
     typical = _typical(here if settled is None else settled.largest())
     _expect_quiet(problem, typical, seen)
@@ -113,7 +116,7 @@ def _estimate(runner: Runner, plan: Plan, use: Callable[[Estimate], T], spent: i
     )
 
 
-def _settled(runner: Runner, plan: Plan, recording: Recording, flow: Flow) -> Settled | None:
+def _settled(runner: Runner, plan: Plan, recording: Recording, flow: Flow, thorough: bool) -> Settled | None:
     """Return the choice at kinks that is nearest to the claim; None if θ stands on none."""
     problem = runner.problem
     with np.errstate(all="ignore"), one_blas_thread():
@@ -125,10 +128,10 @@ def _settled(runner: Runner, plan: Plan, recording: Recording, flow: Flow) -> Se
         return None
     if not problem.claims:
         raise NotCertifiedError("θ stands on a kink: slopes were computed one by one.")
-    named = tuple(kinks.ties)
-    beside = _recorded(runner, jittered(problem.theta), named)
+    named = frozenset(recording.tape.raw[number] for number in kinks.ties)
+    beside = _recorded(runner, jittered(problem.theta), thorough, named)
     if kinks.on(beside) is None:  # a norm that is zero at θ alone, or another way
-        beside = _recorded(runner, problem.theta, named)
+        beside = _recorded(runner, problem.theta, thorough, named)
     with np.errstate(all="ignore"), one_blas_thread():
         return settle(problem, plan, kinks, beside, lambda: runner.relative_noise, plan.seed)
 
@@ -173,14 +176,14 @@ def _apart(slopes: Sequence[Array], claims: Sequence[Array]) -> list[float] | No
     return apart if claims else None
 
 
-def _recorded(runner: Runner, theta: Vector, named: Container[int] = ()) -> Recording:
+def _recorded(runner: Runner, theta: Vector, thorough: bool = False, named: Container[int] = ()) -> Recording:
     """Return the recorded cost at θ, or beside it."""
     problem = runner.problem
     leaves = [theta[block.start : block.stop].reshape(block.shape) for block in problem.layout.blocks]
     runner.begin()
     with one_blas_thread():
         limit = runner.execution.max_memory // 2
-        recording = record(runner.cost, problem.layout.assemble, leaves, limit, named)
+        recording = record(runner.cost, problem.layout.assemble, leaves, limit, thorough, named)
     runner.put_back()
     if theta is problem.theta:
         runner.confirm(np.array([recording.value]))

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from fastcheck.engines.difference.methods import BINARY, COMPARISONS, UNARY
+from fastcheck.engines.difference.state import TracingError
 from fastcheck.engines.graph import composites, layout
 from fastcheck.engines.graph.dispatch import by_name, expect_float, rule_of, write_into
 from fastcheck.engines.graph.recorded import FUNCTIONS, UFUNCS, Recorded, fixed, outlived, stepped
 from fastcheck.engines.graph.tape import ONLY_DOUBLE, current_tape
+from fastcheck.engines.graph.unknown import computed_anyway
 
 METHODS = [
     "sum",
@@ -157,9 +160,17 @@ def living(name: str, record: Callable[..., Any]) -> Callable[..., Any]:
         if self._tape.over:
             plain = {key: outlived(x) for key, x in keywords.items()}
             return getattr(outlived(self), name)(*map(outlived, arguments), **plain)
-        return record(self, *arguments, **keywords)
+        try:
+            return record(self, *arguments, **keywords)
+        except TracingError as error:
+            return computed_anyway(error, functools.partial(method_of, name), (self, *arguments), keywords)
 
     return call
+
+
+def method_of(name: str, x: Any, *arguments: Any, **keywords: Any) -> Any:
+    """Return what a method of a plain array returns."""
+    return getattr(x, name)(*arguments, **keywords)
 
 
 def living_property(name: str, record: Callable[[Any], Any]) -> Callable[[Any], Any]:

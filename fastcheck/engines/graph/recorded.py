@@ -234,9 +234,7 @@ class Recorded:
             function = called_function()
             if function.startswith(ASSERTIONS):
                 return np.array(self.array, dtype=dtype)
-            raise self._tape.refusal(
-                function, f"it asks for the plain memory of a recorded array{hint_of(function)}."
-            )
+            self._tape.leak(function, f"it asks for the plain memory of a recorded array{hint_of(function)}.")
         self._decides(np.asarray)
         values = np.array(self.array, dtype=dtype)
         values.flags.writeable = False
@@ -315,13 +313,13 @@ class Recorded:
         return (self[i] for i in range(len(self)))
 
     def __repr__(self) -> str:
-        return repr(self.__array__())
+        return repr(self.array)
 
     def __str__(self) -> str:
-        return str(self.__array__())
+        return str(self.array)
 
     def __format__(self, spec: str) -> str:
-        return format(self.__array__()[()], spec)
+        return format(np.asarray(self.array)[()], spec)
 
     def __getattr__(self, name: str) -> Any:
         if name != "_tape" and self._tape.over:
@@ -329,7 +327,7 @@ class Recorded:
         if not name.startswith("_") and hasattr(np.ndarray, name):
             if not self.live:
                 return getattr(self.__array__(), name)
-            raise self._tape.refusal(f"ndarray.{name}", "it is not recorded.")
+            return unlisted(self, name)
         raise AttributeError(f"{type(self.array).__name__!r} object has no attribute {name!r}")
 
     def __hash__(self) -> int:
@@ -358,7 +356,7 @@ class Recorded:
     def __float__(self) -> float:
         number = float(self.array)
         if self.live and not self._tape.over:
-            self._tape.escapes.append((number, self))
+            self._tape.escape(number, self)
         elif not self.live:
             self._decides(float)
         return number
@@ -378,23 +376,36 @@ class Recorded:
             self._tape.add(Guard(function, function(operand.value), (operand,)))
 
     def __complex__(self) -> complex:
-        if self._tape.over:
-            return complex(self.array)
-        raise self._tape.refusal(
-            "complex", "recorded arrays are real: write real and imaginary parts into arrays of their own."
-        )
+        number = complex(self.array)
+        if self.live and not self._tape.over:
+            self._tape.escape(number, self)
+        return number
 
     def __bool__(self) -> bool:
         self._decides(bool)
         return bool(self.array)
 
     def __round__(self, digits: int | None = None) -> Any:
-        if self._tape.over:
+        if digits is None or self._tape.over:
+            self._decides(round)
             return round(self.array, digits)
-        raise self._tape.refusal("round", "it rounds a recorded number.")
+        return stepped(lambda x: np.float64(round(x, digits)), self)
 
     def __contains__(self, item: Any) -> bool:
         return bool((self == item).any())
+
+
+def unlisted(x: Recorded, name: str) -> Any:
+    """Return an attribute of arrays that is not recorded: a method is computed all the same."""
+    from fastcheck.engines.graph.unknown import computed_anyway
+
+    error = x._tape.refusal(f"ndarray.{name}", "it is not recorded.")
+    if not callable(getattr(np.ndarray, name)):
+        raise error
+    x._tape.forgive(error)
+    return lambda *arguments, **keywords: computed_anyway(
+        error, operator.methodcaller(name, *map(values_of, arguments), **keywords), [x], {}
+    )
 
 
 def opaque(x: Any) -> Array:

@@ -15,6 +15,7 @@ from fastcheck.engines.graph.forwards import Flow
 from fastcheck.engines.graph.nodes import Array, Leaf, Node
 from fastcheck.engines.graph.recorded import Recorded
 from fastcheck.engines.graph.tape import Tape
+from fastcheck.problem import cost_in
 
 __all__ = ["Recording", "creation", "methods", "record"]
 
@@ -43,15 +44,16 @@ def record(
     build: Callable[[list[Any]], Any],
     leaves: Sequence[Array],
     limit: int,
+    thorough: bool = False,
     named: Container[int] = (),
 ) -> Recording:
     """Run the cost once, on recorded arrays.
 
     ``cost`` is called with ``build(arrays)``, arrays standing for the leaves. Raises `TracingError` where it cannot be
-    recorded, or where what it computes takes more than ``limit`` bytes. The tape will tell the user's lines of nodes
-    whose numbers are ``named``.
+    recorded, or where what it computes takes more than ``limit`` bytes. ``thorough`` recording follows the cost's plain
+    arrays, too. The tape will tell the user's lines of nodes that are ``named`` by their raw numbers.
     """
-    tape = Tape(limit, named)
+    tape = Tape(limit, thorough, named)
     with tape, naming_the_line(), np.errstate(all="ignore"):
         nodes, arrays = [], []
         for values in leaves:
@@ -61,7 +63,8 @@ def record(
         result = cost(build(list(arrays)))
         if tape.stopped is not None:
             raise tape.stopped
-        value, node = _outcome(result, tape)
+        value, node = _outcome(cost_in(result), tape)
+        tape.keep_needed(node, more=cost_in(result) is not result)
     return Recording(value, tape, node, nodes)
 
 
@@ -71,9 +74,6 @@ def _outcome(result: Any, tape: Tape) -> tuple[float, Any]:
     for number, array in tape.escapes:
         if result is number:
             source = array
-        else:
-            why = "it turns a recorded number into a Python float that the cost then computes with."
-            raise tape.refusal("float", why)
     if type(source) is not Recorded:
         return float(source), None
     if source.size != 1:

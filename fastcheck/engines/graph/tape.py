@@ -11,6 +11,7 @@ import numpy as np
 from fastcheck.engines.difference.state import Running, TracingError, blame, current_trace
 from fastcheck.engines.graph.arithmetic import Combination, Elementwise, Multiply
 from fastcheck.engines.graph.movement import Open, Read, Section, Write
+from fastcheck.engines.graph.needed import recorded_until
 from fastcheck.engines.graph.nodes import Array, Leaf, Node, Slopes
 
 ENTRYWISE = (Elementwise, Multiply, Combination)
@@ -33,20 +34,39 @@ MOST_NODES = 500_000
 class Tape(Running):
     """What one run of the cost wrote down; ``limit`` is how many bytes its values may take.
 
-    ``lines`` are the user's lines in which nodes were added whose numbers are ``named``: file, number and text.
+    ``leaks`` are values that left it: how many nodes there were then, and what to say if J was computed later. If it
+    is ``thorough``, plain arrays of the cost are recorded from where they are loaded (``lifted``). ``raw`` are the
+    numbers of nodes as they were added, before what J does not depend on was forgotten; ``lines`` the user's lines of
+    those whose raw numbers are ``named``: file, number and text.
     """
 
-    __slots__ = ("buffers", "held", "limit", "lines", "named", "nodes", "thread")
+    __slots__ = (
+        "buffers",
+        "held",
+        "leaks",
+        "lifted",
+        "limit",
+        "lines",
+        "named",
+        "nodes",
+        "raw",
+        "thorough",
+        "thread",
+    )
 
     name = "Recording"
 
-    def __init__(self, limit: int, named: Container[int] = ()) -> None:
+    def __init__(self, limit: int, thorough: bool = False, named: Container[int] = ()) -> None:
         super().__init__()
+        self.thorough = thorough
+        self.lifted: dict[int, Any] = {}
+        self.leaks: list[tuple[int, TracingError]] = []
         self.nodes: list[Node] = []
         self.buffers: list[int] = []
         self.limit, self.held = limit, 0
         self.named = named
         self.lines: dict[int, tuple[str, int, str]] = {}
+        self.raw: list[int] = []
         self.thread = threading.get_ident()
 
     def add(self, node: Any) -> Any:
@@ -70,6 +90,41 @@ class Tape(Running):
     def refusal(self, what: str, why: str) -> TracingError:
         """Return the error that ends the recording, even if the user's code swallows it."""
         return TracingError(what, why, trace=self)
+
+    def forgive(self, error: TracingError) -> None:
+        """Go on after an error, of which account is taken otherwise."""
+        if self.stopped is error:
+            self.stopped = None
+
+    def leak(self, what: str, why: str) -> None:
+        """Note that values were handed out as plain memory, or raise unless the recording is thorough."""
+        error = self.refusal(what, why)
+        if not self.thorough:
+            raise error
+        self.forgive(error)
+        self.leaks.append((len(self.nodes), error))
+
+    def escape(self, number: Any, source: Any) -> None:
+        """Note that a recorded number was handed out as one of Python's."""
+        why = "it turns a recorded number into one of Python's that the cost then computes with."
+        error = TracingError(type(number).__name__, why, trace=self, final=False)
+        self.escapes.append((number, source))
+        self.leaks.append((len(self.nodes), error))
+
+    def keep_needed(self, result: Node | None, more: bool) -> None:
+        """Forget what J does not depend on; raise where it depends on what was not recorded.
+
+        ``more`` tells that the cost returned something besides J.
+        """
+        kept, last = recorded_until(self.nodes, result, more)
+        for count, error in self.leaks:
+            if result is None or count <= last:
+                raise error
+        self.raw = [node.number for node in kept]
+        self.lines = {number: self.lines[raw] for number, raw in enumerate(self.raw) if raw in self.lines}
+        for number, node in enumerate(kept):
+            node.number = number
+        self.nodes = kept
 
     def slopes(self, result: Node | None, leaves: Sequence[Leaf]) -> list[Array]:
         """Return what the result makes of every entry of the leaves: float64 arrays of their shapes."""
@@ -130,7 +185,7 @@ def _finite_shares(node: Node, slope: Array | None) -> Shares:
 def recording() -> Tape | None:
     """Return the tape that this thread records on, if it does."""
     trace = current_trace()
-    return trace if isinstance(trace, Tape) else None
+    return trace if type(trace) is Tape else None
 
 
 def current_tape() -> Tape:

@@ -23,7 +23,16 @@ from numpy import zeros as make
 from fastcheck import check, numerical_gradient
 from fastcheck.engines.difference import TracingError, sweep
 from fastcheck.engines.difference.bytecode import edited
-from fastcheck.engines.difference.instrumenting import instrumented_code
+from fastcheck.engines.difference.instrumenting import (
+    CALLED,
+    KNOWN,
+    LIFTING,
+    UNPACKING,
+    instrumented_code,
+    lists_of,
+    receiver,
+)
+from fastcheck.engines.difference.session import session_of
 
 W = np.random.default_rng(0).standard_normal(4)
 STEP = 1e-2
@@ -209,20 +218,24 @@ def test_edited_code_has_the_lines_and_does_the_same():
             return value
 
     for function in (with_many_jumps, in_a_generator, in_a_class_body, many_constants(), imported_inside):
-        code = edited(function.__code__, lambda kind, name: Same())
+        code = edited(function.__code__, lambda kind, name, called: Same())
         assert code is not function.__code__
         other = types.FunctionType(code, function.__globals__, "other")
         assert other(W) == function(W)
         assert {line for *_, line in code.co_lines()} == {line for *_, line in function.__code__.co_lines()}
-        assert edited(function.__code__, lambda kind, name: None) is function.__code__
+        assert edited(function.__code__, lambda kind, name, called: None) is function.__code__
     with pytest.raises(TypeError) as raised:
-        types.FunctionType(edited(by_module.__code__, lambda kind, name: Same()), globals())(None)
+        types.FunctionType(edited(by_module.__code__, lambda kind, name, called: Same()), globals())(None)
     assert raised.traceback[1].lineno == by_module.__code__.co_firstlineno
 
 
 def test_functions_that_meet_nothing_with_a_stand_in_keep_their_code():
-    assert instrumented_code(filled) is filled.__code__
-    assert instrumented_code(by_name) is instrumented_code(by_name) is not by_name.__code__
+    assert instrumented_code(filled, filled.__code__) is filled.__code__
+    assert (
+        instrumented_code(by_name, by_name.__code__)
+        is instrumented_code(by_name, by_name.__code__)
+        is not by_name.__code__
+    )
 
 
 # Others, while a trace runs
@@ -375,6 +388,21 @@ def test_functions_and_their_code_are_not_kept_alive():
     assert found.stdout.strip() == "[True, True]", found.stderr
 
 
+def test_helpers_are_pickled_by_name():
+    named = [receiver("zeros"), receiver("dot"), receiver("float64"), lists_of("mean")]
+    for helper in (KNOWN, CALLED, LIFTING, UNPACKING, *named):
+        assert pickle.loads(pickle.dumps(helper)) is helper
+
+
+def test_thorough_code_does_the_same_outside_of_a_trace():
+    with session_of(traced_cost) as opened:
+        opened.look_closer()
+        assert traced_cost.__code__ is not CODES[traced_cost]
+        assert traced_cost(W) == EXPECTED
+        assert type(by_module(W)) is type(EXPECTED)
+    assert traced_cost.__code__ is CODES[traced_cost]
+
+
 def test_copies_of_code_are_told_apart_by_their_file():
     source = "def cost(w):\n    return filled(np.zeros(2), w)"
     costs = []
@@ -382,7 +410,7 @@ def test_copies_of_code_are_told_apart_by_their_file():
         namespace = {"np": np, "filled": filled}
         exec(compile(source, name, "exec"), namespace)
         costs.append(namespace["cost"])
-    assert [instrumented_code(cost).co_filename for cost in costs] == ["first.py", "second.py"]
+    assert [instrumented_code(cost, cost.__code__).co_filename for cost in costs] == ["first.py", "second.py"]
 
 
 EXPECTED = traced_cost(W)

@@ -140,6 +140,5 @@ def in_columns(W):
 @pytest.mark.parametrize("w", [W, np.zeros((4, 5)), 1e-3 * W], ids=["ordinary", "zeros", "small"])
 def test_tiny_slopes_in_the_order_of_columns(way, w):
     report = way(in_columns, w, 1e-6 * V.reshape(4, 5, order="F"))
-    method = "graph" if way is check else "difference"
-    assert (report.verdict, report.method, report.notes) == ("pass", method, ())
+    assert (report.verdict, report.method, report.notes) == ("pass", "graph", ())
     assert way(in_columns, w, 1e-6 * V.reshape(4, 5)).verdict == "fail"

@@ -212,9 +212,9 @@ def in_single_precision_before_the_end(p):
 @pytest.mark.parametrize(
     ("cost", "what"),
     [
-        (in_half_precision, "conversion to float16"),
+        (in_half_precision, "astype(float16)"),
         (in_single_precision, "astype(float32)"),
-        (in_single_precision_before_the_end, "conversion to float32"),
+        (in_single_precision_before_the_end, "astype(float32)"),
     ],
 )
 def test_the_note_says_that_the_cost_converts_to_single_precision(cost, what):
@@ -222,7 +222,7 @@ def test_the_note_says_that_the_cost_converts_to_single_precision(cost, what):
     line = cost.__code__.co_firstlineno + 1
     assert report.method == "plain"
     assert f"stopped at line {line} of test_safety.py: return np." in report.notes[0]
-    assert f"({what}: perturbed arrays are float64; leave the conversion out" in report.notes[0]
+    assert f"({what}: recorded arrays are float64; leave the conversion out" in report.notes[0]
 
 
 @pytest.mark.parametrize(

@@ -175,6 +175,47 @@ def test_writes_into_arrays_that_lie_in_memory_in_an_order_of_their_own():
     assert compare(cost, {"b": rng.standard_normal((3, 3)), "c": rng.standard_normal((1, 4))})
 
 
+def thorough(cost, parameters):
+    """J and the slopes where all plain arrays that the cost loads are followed."""
+    layout, theta = read_parameters(parameters)
+    leaves = [theta[b.start : b.stop].reshape(b.shape) for b in layout.blocks]
+    with session_of(cost) as session, np.errstate(all="ignore"):
+        session.look_closer()
+        recording = record(LiftedCost(cost), layout.assemble, leaves, 10**9, thorough=True)
+        return recording.value, recording.slopes()
+
+
+def compare_with_thorough(cost, parameters):
+    """Assert that recording thoroughly gives the value of the cost, and the slopes of the usual recording."""
+    layout, theta = read_parameters(parameters)
+    leaves = [theta[b.start : b.stop].reshape(b.shape) for b in layout.blocks]
+    with session_of(cost), np.errstate(all="ignore"):
+        try:
+            expected = record(cost, layout.assemble, leaves, 10**9).slopes()
+        except TracingError:
+            expected = None
+    value, slopes = thorough(cost, parameters)
+    with np.errstate(all="ignore"):
+        itself = float(cost(layout.assemble([x.copy() for x in leaves])))
+    np.testing.assert_allclose(value, itself, rtol=1e-12, atol=1e-13)
+    for found, usual in zip(slopes, slopes if expected is None else expected, strict=True):
+        np.testing.assert_allclose(found, usual, rtol=1e-9, atol=1e-11)
+
+
+@pytest.mark.parametrize("style", STYLES, ids=lambda style: style.__name__)
+def test_plain_arrays_that_are_followed_change_nothing_in_networks(style):
+    compare_with_thorough(*style(Shapes(3)))
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_plain_arrays_that_are_followed_change_nothing_in_random_programs(seed):
+    rng = random.Random(seed)
+    program, _ = random_program(
+        rng, ALIASING if seed % 2 else STATEMENTS, 1 + seed % 8, random_parameters(rng)
+    )
+    compare_with_thorough(program.cost(), program.parameters)
+
+
 def test_a_loop_that_ends_by_what_it_computed():
     """J is used once more, by the comparison that ends the loop."""
 
