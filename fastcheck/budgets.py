@@ -184,6 +184,7 @@ class Gathered:
     judged: dict[str, JudgedBlock] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     kinks: tuple[KinkPlace, ...] = ()
+    said_of_kinks: Callable[[int], str] | None = None
     complete: bool = False
 
 
@@ -411,6 +412,7 @@ def _note(found: Gathered, estimates: Estimates[Any]) -> None:
         key = (place.function, place.filename, place.lineno, place.shape)
         places[key] = max(places.get(key, place), place, key=lambda one: one.count)
     found.kinks = tuple(places.values())
+    found.said_of_kinks = estimates.said_of_kinks
 
 
 def _is_number(value: Any) -> bool:

@@ -64,7 +64,14 @@ def check_gradually(
     """
     one_of_each = {block.name: 1 for block in problem.layout.blocks if block.size}
     asked = make_plan(
-        problem.layout, problem.theta, one_of_each, epsilon, seed, alpha=alpha, directions=directions
+        problem.layout,
+        problem.theta,
+        one_of_each,
+        epsilon,
+        seed,
+        alpha=alpha,
+        directions=directions,
+        tolerance=tolerance,
     )
     budget.spent += problem.forward_passes
     problem = dataclasses.replace(problem, evaluator=dataclasses.replace(problem.evaluator, meter=budget))
@@ -292,4 +299,4 @@ def _notes(found: Gathered, judged: dict[str, JudgedBlock], screened: dict[str, 
     # What directions say of a block is of no interest where all of its coordinates are known.
     partly = [one for name, one in screened.items() if name not in judged or not _complete(judged[name])]
     notes += [note for one in partly for note in one.notes]
-    return [*notes, *kink_notes(kinked, found.kinks)]
+    return [*notes, *kink_notes(kinked, found.kinks, found.said_of_kinks)]

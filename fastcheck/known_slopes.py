@@ -99,7 +99,14 @@ def compare_all(
         return None, 0
     execution = dataclasses.replace(execution, max_memory=options.max_memory)
     plan = make_plan(
-        problem.layout, problem.theta, "all", None, options.seed, alpha=options.alpha, directions=directions
+        problem.layout,
+        problem.theta,
+        "all",
+        None,
+        options.seed,
+        alpha=options.alpha,
+        directions=directions,
+        tolerance=options.tolerance,
     )
     plan = dataclasses.replace(plan, parts=tuple(part for part in plan.parts if part.size))
     attempt, tally = problem.counted()
@@ -120,7 +127,7 @@ def compare_all(
             *estimates.notes,
             *evenness_note(judged_blocks),
             *dict.fromkeys(note for one in judged_blocks for note in one.notes),
-            *kink_notes(kinked, estimates.kinks),
+            *kink_notes(kinked, estimates.kinks, estimates.said_of_kinks),
         ),
         certified=estimates.certified,
     )

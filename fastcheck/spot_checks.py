@@ -110,7 +110,7 @@ def checked(
     problem: Problem, part: Part, method: str, *, tolerance: float, epsilon: float | None, seed: int
 ) -> tuple[Judgement, Estimate, int]:
     """Check coordinates of a block as `check` does, and return what they are judged by, and the forward passes."""
-    plan = Plan(parts=(part,), epsilon=epsilon, seed=seed)
+    plan = Plan(parts=(part,), epsilon=epsilon, seed=seed, tolerance=tolerance)
     use = functools.partial(judged, problem, epsilon, tolerance)
     execution = Execution(progress=False)
     try:

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from networks_at_kinks import CONVENTIONS, RELU, Choices, Network
 
-from fastcheck import Verdict, check
+from fastcheck import Verdict, check, locate, screen
 
 RNG = np.random.default_rng(3)
 C = RNG.standard_normal(5)
@@ -208,6 +208,31 @@ def test_claims_that_no_choice_gives_fail(name):
     cost, parameters, _, wrong = CASES[name]
     for claim in wrong:
         assert judged(cost, parameters, arrays(claim)).verdict is Verdict.FAIL
+
+
+@pytest.mark.parametrize("ask", [screen, locate])
+@pytest.mark.parametrize("name", CASES)
+def test_screening_and_locating_judge_claims_at_kinks_likewise(name, ask):
+    cost, parameters, right, wrong = CASES[name]
+    for claims, verdict in ((right, Verdict.PASS), (wrong, Verdict.FAIL)):
+        for claim in claims:
+            assert ask(cost, parameters, arrays(claim)).verdict is verdict
+
+
+def test_a_check_within_a_budget_judges_claims_at_kinks_likewise():
+    for name in (
+        "a maximum of two equal parameters",
+        "the norm of a vector of zeros",
+        "pooling of flat patches",
+    ):
+        cost, parameters, right, wrong = CASES[name]
+        for claims, verdict in ((right, Verdict.PASS), (wrong, Verdict.FAIL)):
+            for claim in claims:
+                report = check(cost, parameters, arrays(claim), max_forward_passes=500)
+                assert report.verdict is verdict
+                assert any(
+                    "gives all of the claim" in note or "choices there give" in note for note in report.notes
+                )
 
 
 def test_the_report_says_that_no_choice_gives_the_claim_and_where_the_kinks_are():
