@@ -24,6 +24,7 @@ from fastcheck.engines.graph.nodes import Array
 from fastcheck.engines.graph.recording import Recording, record, register_libraries
 from fastcheck.engines.graph.settled import Settled, settle
 from fastcheck.engines.graph.ties import JumpError
+from fastcheck.engines.kinks import Kinks
 from fastcheck.engines.one_by_one import confirm_coordinates
 from fastcheck.engines.rounding import Shaken
 from fastcheck.engines.slopes import STEP, UNDERFLOW, block_bound, jittered
@@ -241,7 +242,7 @@ def _estimates(
     with runner.execution.tracking(plan.size) as advance:
         for part in plan.parts:
             number, found = runner.problem.layout.number(part.block), _of_part(runner, slopes, part)
-            lower, upper = _around(runner, settled, part, found)
+            lower, upper, bound, kinks = _judged_by(runner, settled, part, found, bounds[number])
             advance(part.size)
             results.append(
                 use(
@@ -250,7 +251,8 @@ def _estimates(
                         numerical=found,
                         lower=lower,
                         upper=upper,
-                        bound=bounds[number],
+                        bound=bound,
+                        kinks=kinks,
                         noise=noise,
                         plain=np.zeros(0, dtype=np.intp),
                         shaken=functools.partial(_shaken, runner, settled, part),
@@ -260,12 +262,24 @@ def _estimates(
     return tuple(results)
 
 
-def _around(runner: Runner, settled: Settled | None, part: Part, found: Vector) -> tuple[Vector, Vector]:
-    """Return the least and the largest slopes that count as right."""
+def _judged_by(
+    runner: Runner, settled: Settled | None, part: Part, found: Vector, bound: Bound
+) -> tuple[Vector, Vector, Bound, Kinks | None]:
+    """Return the least and the largest slopes that count as right, their bound, and which are at kinks.
+
+    Claims that may be those of a choice which was not found are undecided.
+    """
     if settled is None or settled.together:
-        return found, found
+        return found, found, bound, None
     low, high = (_of_part(runner, side, part) for side in (settled.lower, settled.upper))
-    return (low, high) if (low < high).any() else (found, found)
+    at_kinks, doubtful = low < high, _of_part(runner, settled.doubtful, part)
+    if not at_kinks.any():
+        return found, found, bound, None
+    if doubtful.any():
+        middle, half = (low + high) / 2, (high - low) / 2
+        bound = Bound(bound.relative, bound.absolute + np.where(doubtful, half, 0.0))
+        low, high = np.where(doubtful, middle, low), np.where(doubtful, middle, high)
+    return low, high, bound, Kinks(at_kinks.astype(np.intp), np.ones(part.size, dtype=bool))
 
 
 def _shaken(runner: Runner, settled: Settled | None, part: Part, places: Coordinates) -> Shaken | None:

@@ -24,7 +24,7 @@ from fastcheck.engines.graph.kinks import Interval, Kinks
 from fastcheck.engines.graph.nodes import Array
 from fastcheck.parameters import Vector
 
-MOST_OPERATIONS = 12
+MOST_OPERATIONS = 24
 """Operations at kinks, or lines of the user's code, up to which a mixture of conventions is sought for each."""
 
 MATCHED = 3
@@ -103,7 +103,11 @@ class Claim:
 
     def fits(self, slopes: Vector) -> bool:
         """Whether the claim is right, given these slopes."""
-        return bool((np.abs(self.values - slopes) <= self.allowed(slopes)).all())
+        return not self.off(slopes).any()
+
+    def off(self, slopes: Vector) -> NDArray[np.bool_]:
+        """Return where it is not."""
+        return np.asarray(np.abs(self.values - slopes) > self.allowed(slopes))
 
     def beyond(self, interval: Interval) -> NDArray[np.bool_]:
         """Return where the claim lies outside of all slopes."""
@@ -180,10 +184,12 @@ class Search:
         """Yield what weights give that are whole, or do not differ from entry to entry of an operation."""
         for weights in (self.kinks.usual, *self.usual):
             yield self.at(weights)
+        kinds, operations = self.kinks.kinds(), self.kinks.operations(MOST_OPERATIONS)
+        if 1 < len(kinds) < len(operations):
+            yield from self._mixtures(kinds)
         yield from self._by_entry()
-        groups = self.kinks.groups(MOST_OPERATIONS)
-        if len(groups) <= MOST_OPERATIONS:
-            yield from self._by_operation(groups)
+        if len(operations) <= MOST_OPERATIONS:
+            yield from self._mixtures(operations)
 
     def _by_entry(self) -> Iterator[Point]:
         """Yield what comes of the options that bring the slopes nearest to the claim, each entry having its own."""
@@ -197,8 +203,8 @@ class Search:
                 break
             point = better
 
-    def _by_operation(self, groups: Sequence[NDArray[np.bool_]]) -> Iterator[Point]:
-        """Yield what comes nearer and nearer with one mixture of conventions for each operation (Gauss, Newton).
+    def _mixtures(self, groups: Sequence[NDArray[np.bool_]]) -> Iterator[Point]:
+        """Yield what comes nearer and nearer with one mixture of conventions for each group (Gauss, Newton).
 
         And what the conventions give that are nearest to these mixtures.
         """

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -72,14 +72,20 @@ class Kinks:
         """The number of options."""
         return self.usual.size
 
-    def groups(self, most: int) -> list[NDArray[np.bool_]]:
+    def kinds(self) -> list[NDArray[np.bool_]]:
+        """Return the options of operations of one kind, for each: what most backward passes treat alike."""
+        return self._grouped({n: (type(t.node), bool((t.operand < 0).any())) for n, t in self.ties.items()})
+
+    def operations(self, most: int) -> list[NDArray[np.bool_]]:
         """Return the options of each operation, or of each line of the user's code if these are more than ``most``."""
+        if len(self.ties) <= most:
+            return self._grouped({number: number for number in self.ties})
+        return self._grouped({n: (type(t.node), self.lines.get(n, n)) for n, t in self.ties.items()})
+
+    def _grouped(self, keys: Mapping[int, Any]) -> list[NDArray[np.bool_]]:
         groups: dict[Any, NDArray[np.bool_]] = {}
-        by_line = len(self.ties) > most
-        for number, ties in self.ties.items():
-            key = (type(ties.node), self.lines.get(number, number)) if by_line else number
-            mask = groups.setdefault(key, np.zeros(self.size, dtype=bool))
-            mask[self._options[number]] = True
+        for number, key in keys.items():
+            groups.setdefault(key, np.zeros(self.size, dtype=bool))[self._options[number]] = True
         return list(groups.values())
 
     # Backwards

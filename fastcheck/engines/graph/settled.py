@@ -55,6 +55,7 @@ NAMES = {"Absolute": "absolute", "Choice": "where", "Multiply": "multiply", "Nor
 class Settled:
     """Slopes of a choice at all kinks, one array for each block, and the least and largest of any choice.
 
+    ``doubtful`` tells where the claim is not that of the nearest choice found, if it may be that of another.
     ``together``: no choice gives the claim, though one may give each coordinate of it. ``seen`` is the rounding noise
     of each block, ``flow`` sends changes forwards with this choice; ``places`` and ``entries`` tell where the kinks
     are, and how many.
@@ -63,6 +64,7 @@ class Settled:
     slopes: list[Array]
     lower: list[Array]
     upper: list[Array]
+    doubtful: list[NDArray[np.bool_]]
     together: bool
     seen: list[float]
     flow: Flow
@@ -79,12 +81,12 @@ class Settled:
         at = "1 coordinate is at a kink" if coordinates == 1 else f"{coordinates:,} coordinates are at kinks"
         if self.answer is Answer.WITNESS:
             return f"{at}, and one choice there gives all of the claim."
+        kinks = "the kink" if self.entries == 1 else f"the {self.entries:,} kinks"
         if self.together:
-            kinks = "the kink" if self.entries == 1 else f"the {self.entries:,} kinks"
             return f"no choice at {kinks} gives all of the claim: it is compared with the nearest that one gives."
-        between = f"{at}, where any claim between the slopes that choices there give is right"
-        known = self.answer is not Answer.UNDECIDED
-        return f"{between}." if known else f"{between}: whether one choice gives all of them is not known."
+        if self.answer is Answer.UNDECIDED:
+            return f"whether one choice at {kinks} gives all of the claim is not known."
+        return f"{at}, where any claim between the slopes that choices there give is right."
 
 
 def settle(
@@ -112,18 +114,21 @@ def settle(
     seen = _rounding(blocks, interval, here, there)
     noise = max(off / (root_mean_square(here[rows]) or 1.0) for rows, off in zip(blocks, seen, strict=True))
     expect_confirmed(kinks.with_weights(weights), _shaped(problem, here), noise, seed)
-    found, beyond = by_convention(kinks, _claim(problem, plan, interval, seen, 0.0), interval, seed), False
+    claim, beyond = _claim(problem, plan, interval, seen, 0.0), False
+    found = by_convention(kinks, claim, interval, seed)
     if found is None:
         claim = _claim(problem, plan, interval, seen, relative_noise())
         beyond = bool(claim.beyond(interval).any())
         found = _nearest(kinks) if beyond else judge_jointly(kinks, claim, interval, seed)
     low, high = _around(blocks, interval, found.slopes)
+    doubtful = (low < high) & (found.answer is Answer.UNDECIDED) & claim.off(found.slopes)
     worth = np.abs(interval.of_ties) + interval.radius_of_ties
     relevant = worth > FAINT * float(worth.max()) if (low < high).any() else np.zeros(worth.size, dtype=bool)
     return Settled(
         slopes=_shaped(problem, found.slopes),
         lower=_shaped(problem, low),
         upper=_shaped(problem, high),
+        doubtful=_shaped(problem, doubtful),
         together=found.answer is Answer.PROOF and not beyond,
         seen=seen,
         flow=kinks.with_weights(found.weights),
@@ -166,7 +171,7 @@ def _blocks(problem: Problem) -> list[slice]:
     return [slice(block.start, block.stop) for block in problem.layout.blocks]
 
 
-def _shaped(problem: Problem, values: Vector) -> list[Array]:
+def _shaped(problem: Problem, values: NDArray[Any]) -> list[Any]:
     return [
         values[rows].reshape(block.shape)
         for rows, block in zip(_blocks(problem), problem.layout.blocks, strict=True)
