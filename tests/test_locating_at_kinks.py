@@ -6,7 +6,7 @@ import pytest
 from fastcheck import Verdict, check, locate
 
 L1 = 0.3
-METHODS = ("auto", "plain")
+METHODS = ("difference", "plain")
 
 
 def sparse(zeros, shape=(60, 90)):
@@ -21,7 +21,7 @@ def sparse(zeros, shape=(60, 90)):
     return cost, W, C * np.cos(W) + L1 * np.sign(W)
 
 
-def located(cost, W, claim, method="auto"):
+def located(cost, W, claim, method="difference"):
     report = locate(cost, {"W": W}, {"W": claim}, method=method)
     assert report.verdict is Verdict.FAIL
     return report.blocks["W"]
@@ -36,7 +36,7 @@ def test_one_wrong_coordinate_away_from_kinks(zeros, method):
     block = located(cost, W, claim, method)
     assert [c.index for c in block.worst[: block.wrong]] == [(row, column)]
     assert block.located.sentence.startswith(f"W[{row}, {column}] is wrong by a factor of ")
-    searched = zeros <= {"auto": 256, "plain": 16}[method]
+    searched = zeros <= {"difference": 256, "plain": 16}[method]
     assert ("that are zero, at kinks, were not searched" in block.located.sentence) is not searched
     assert block.located.complete is searched
 
@@ -136,3 +136,16 @@ def test_forward_passes_are_counted():
 
     report = locate(counted, {"W": W}, {"W": claim}, method="plain")
     assert report.forward_passes == len(calls)
+
+
+@pytest.mark.parametrize("zeros", [20, 400, 4000])
+def test_where_all_slopes_are_known_zeros_are_searched_like_others(zeros):
+    cost, W, right = sparse(zeros)
+    for row, column in (np.argwhere(W)[100], np.argwhere(W == 0)[7]):
+        claim = right.copy()
+        claim[row, column] += 1.0
+        block = located(cost, W, claim, "auto")
+        assert [c.index for c in block.worst[: block.wrong]] == [(row, column)]
+        assert block.located.sentence.startswith(f"W[{row}, {column}] is wrong by a factor of ")
+        assert "not searched" not in block.located.sentence
+        assert block.located.complete

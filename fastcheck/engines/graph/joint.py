@@ -45,7 +45,7 @@ MOST_STEPS = 100
 SWEEPS = (200, 1500)
 """Sweeps of least squares after which the search ends undecided, in large and in small problems."""
 
-WORK = 1e7
+WORK = 2e7
 """Entries that these sweeps process, about, between large and small."""
 
 OVERHEAD = 5e3
@@ -155,7 +155,8 @@ class Search:
         assert best is not None
         start = best
         for number in range(STARTS):
-            self.limit = self.sweeps + self._most_sweeps() // STARTS
+            half = self._most_sweeps() // 2
+            self.limit = self.sweeps + (half // (STARTS - 1) if number else half)
             if number:
                 start = self.at(self.feasible.random(self.rng))
             answer, point = self._descend(start)
