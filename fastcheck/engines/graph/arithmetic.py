@@ -88,9 +88,11 @@ class Elementwise(Node):
 
         Where the function is flat, what vanishes faster than the move is none.
         """
-        many, sizes = len(tangent), [None if move is None else np.abs(move) for move in moves]
+        many, size = len(tangent), np.abs(tangent)
         found = self.difference(moves, many)
-        size = _sum_of(sizes, [None if s is None else np.abs(s) for s in self.secants], self.value)
+        if sum(move is not None for move in moves) > 1:  # terms may cancel
+            sizes = [None if move is None else np.abs(move) for move in moves]
+            size = _sum_of(sizes, [None if s is None else np.abs(s) for s in self.secants], self.value)
         worst = apart(found, tangent, size)
         if worst > SAME:
             finer = 4 * self.difference([None if move is None else move / 4 for move in moves], many)
