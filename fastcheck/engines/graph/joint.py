@@ -245,7 +245,7 @@ class Search:
             moves = self._moves(point)
             self.proved = self.proved or self._proves(point, moves)
             ends = (
-                slow == (1 if self.proved else MOST_SLOW) or self.sweeps > self.limit or self.feasible.heavy
+                slow >= (1 if self.proved else MOST_SLOW) or self.sweeps > self.limit or self.feasible.heavy
             )
             better = None if ends else self._step(point, moves)
             if better is None:
