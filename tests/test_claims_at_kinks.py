@@ -347,9 +347,13 @@ def test_weights_and_biases_that_choose_differently_fail(pooled):
     how=st.sampled_from(CONVENTIONS),
 )
 def test_right_subgradients_pass_and_scaled_ones_fail(seed, relu, layers, pooled, l1, how):
+    """Random choices behind other kinks may stay open: they are never called wrong."""
     network = Network(seed, relu, layers, pooled, l1)
     claim = network.gradients(Choices(how, np.random.default_rng(seed)))
-    assert judged(network.cost, network.parameters, claim).passed
+    verdict = judged(network.cost, network.parameters, claim).verdict
+    assert verdict is Verdict.PASS or (
+        layers > 1 and how.startswith("per") and verdict is Verdict.INCONCLUSIVE
+    )
     if any(np.abs(part).max() > 1e-9 for part in claim.values()):
         scaled = {name: 3.0 * part for name, part in claim.items()}
         assert judged(network.cost, network.parameters, scaled).verdict is Verdict.FAIL
