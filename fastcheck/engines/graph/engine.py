@@ -35,6 +35,9 @@ from fastcheck.parameters import Vector
 from fastcheck.plan import Coordinates, Part, Plan
 from fastcheck.problem import Problem
 
+COPIES = 24
+"""Numbers for each parameter that are kept at once where claims at kinks are judged together, about."""
+
 LIKE_ROUNDING = 1e-11
 """Claims that differ by less than this share of a typical slope in their block differ by rounding."""
 
@@ -127,7 +130,7 @@ def _settled(runner: Runner, plan: Plan, recording: Recording, flow: Flow, thoro
             raise NotCertifiedError("J jumps at θ: slopes were computed one by one.") from None
     if kinks is None:
         return None
-    if not problem.claims:
+    if not problem.claims or 8 * COPIES * problem.layout.size > runner.execution.max_memory:
         raise NotCertifiedError("θ stands on a kink: slopes were computed one by one.")
     named = frozenset(recording.tape.raw[number] for number in kinks.ties)
     beside = _recorded(runner, jittered(problem.theta), thorough, named)
