@@ -19,6 +19,7 @@ from fastcheck.engines.difference.state import TracingError
 from fastcheck.engines.difference.verification import chosen_directions, look_along
 from fastcheck.engines.graph.certificate import NotCertifiedError, certified
 from fastcheck.engines.graph.forwards import Flow
+from fastcheck.engines.graph.joint import Answer
 from fastcheck.engines.graph.kinks import kinks_of
 from fastcheck.engines.graph.nodes import Array
 from fastcheck.engines.graph.recording import Recording, record, register_libraries
@@ -272,7 +273,7 @@ def _judged_by(
 
     Claims that may be those of a choice which was not found are undecided.
     """
-    if settled is None or settled.together:
+    if settled is None or settled.answer is Answer.PROOF:
         return found, found, bound, None
     low, high = (_of_part(runner, side, part) for side in (settled.lower, settled.upper))
     at_kinks, doubtful = low < high, _of_part(runner, settled.doubtful, part)

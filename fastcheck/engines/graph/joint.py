@@ -12,6 +12,7 @@ That is exact but for the intervals: telescoping over the ties, from the last op
 
 from __future__ import annotations
 
+import dataclasses
 import enum
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -113,6 +114,16 @@ class Claim:
         """Return where the claim lies outside of all slopes."""
         nearest = np.clip(self.values, interval.centre - interval.radius, interval.centre + interval.radius)
         return np.asarray(np.abs(self.values - nearest) > self.allowed(nearest))
+
+    def without(self, some: NDArray[np.bool_]) -> Claim:
+        """Return the claim of all but some coordinates."""
+        if not some.any():
+            return self
+        return dataclasses.replace(
+            self,
+            scale=np.where(some, np.inf, self.scale),
+            allowed=lambda slopes: np.where(some, np.inf, self.allowed(slopes)),
+        )
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from fastcheck.engines.graph.certificate import NotCertifiedError, expect_confirmed
 from fastcheck.engines.graph.choices import Extremum
 from fastcheck.engines.graph.forwards import Flow
-from fastcheck.engines.graph.joint import Answer, Claim, Judged, by_convention, judge_jointly
+from fastcheck.engines.graph.joint import Answer, Claim, by_convention, judge_jointly
 from fastcheck.engines.graph.kinks import Interval, Kinks
 from fastcheck.engines.graph.movement import Selected
 from fastcheck.engines.graph.nodes import Array
@@ -56,16 +56,16 @@ class Settled:
     """Slopes of a choice at all kinks, one array for each block, and the least and largest of any choice.
 
     ``doubtful`` tells where the claim is not that of the nearest choice found, if it may be that of another.
-    ``together``: no choice gives the claim, though one may give each coordinate of it. ``seen`` is the rounding noise
-    of each block, ``flow`` sends changes forwards with this choice; ``places`` and ``entries`` tell where the kinks
-    are, and how many.
+    ``whole``: each coordinate of the claim may be given by some choice; those that may not be are wrong, whatever the
+    ``answer`` for the others is. ``seen`` is the rounding noise of each block, ``flow`` sends changes forwards with
+    this choice; ``places`` and ``entries`` tell where the kinks are, and how many.
     """
 
     slopes: list[Array]
     lower: list[Array]
     upper: list[Array]
     doubtful: list[NDArray[np.bool_]]
-    together: bool
+    whole: bool
     seen: list[float]
     flow: Flow
     places: tuple[KinkPlace, ...]
@@ -79,14 +79,13 @@ class Settled:
     def said(self, coordinates: int) -> str:
         """Return the sentence about the coordinates of a check that are at kinks."""
         at = "1 coordinate is at a kink" if coordinates == 1 else f"{coordinates:,} coordinates are at kinks"
+        what = "all of the claim" if self.whole else "all else that is claimed"
         if self.answer is Answer.WITNESS:
-            return f"{at}, and one choice there gives all of the claim."
+            return f"{at}, and one choice there gives {what}."
         kinks = "the kink" if self.entries == 1 else f"the {self.entries:,} kinks"
-        if self.together:
-            return f"no choice at {kinks} gives all of the claim: it is compared with the nearest that one gives."
         if self.answer is Answer.UNDECIDED:
-            return f"whether one choice at {kinks} gives all of the claim is not known."
-        return f"{at}, where any claim between the slopes that choices there give is right."
+            return f"whether one choice at {kinks} gives {what} is not known."
+        return f"no choice at {kinks} gives {what}: it is compared with the nearest that one gives."
 
 
 def settle(
@@ -114,12 +113,13 @@ def settle(
     seen = _rounding(blocks, interval, here, there)
     noise = max(off / (root_mean_square(here[rows]) or 1.0) for rows, off in zip(blocks, seen, strict=True))
     expect_confirmed(kinks.with_weights(weights), _shaped(problem, here), noise, seed)
-    claim, beyond = _claim(problem, plan, interval, seen, 0.0), False
+    claim, beyond = _claim(problem, plan, interval, seen, 0.0), np.zeros(problem.layout.size, dtype=bool)
     found = by_convention(kinks, claim, interval, seed)
     if found is None:
         claim = _claim(problem, plan, interval, seen, relative_noise())
-        beyond = bool(claim.beyond(interval).any())
-        found = _nearest(kinks) if beyond else judge_jointly(kinks, claim, interval, seed)
+        beyond = claim.beyond(interval)
+        claim = claim.without(beyond)
+        found = judge_jointly(kinks, claim, interval, seed)
     low, high = _around(blocks, interval, found.slopes)
     doubtful = (low < high) & (found.answer is Answer.UNDECIDED) & claim.off(found.slopes)
     worth = np.abs(interval.of_ties) + interval.radius_of_ties
@@ -129,7 +129,7 @@ def settle(
         lower=_shaped(problem, low),
         upper=_shaped(problem, high),
         doubtful=_shaped(problem, doubtful),
-        together=found.answer is Answer.PROOF and not beyond,
+        whole=not beyond.any(),
         seen=seen,
         flow=kinks.with_weights(found.weights),
         places=_places(kinks, relevant),
@@ -148,12 +148,6 @@ def _rounding(blocks: Sequence[slice], interval: Interval, here: Vector, there: 
         )
         for rows in blocks
     ]
-
-
-def _nearest(kinks: Kinks) -> Judged:
-    """Return the recorded choice, for a claim of which some coordinate has no choice at all."""
-    slopes = kinks.slopes(kinks.usual).slopes
-    return Judged(answer=Answer.PROOF, weights=kinks.usual, slopes=slopes, sweeps=1)
 
 
 def _around(blocks: Sequence[slice], interval: Interval, slopes: Vector) -> tuple[Vector, Vector]:
