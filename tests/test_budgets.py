@@ -542,7 +542,7 @@ def test_where_slopes_are_not_found_at_once_a_budget_is_spent_as_before():
     theta["W"][3] = 0
 
     def kinked(p):
-        return cost(p) + np.einsum("ij,ij->", p["W"], np.sign(p["W"]))
+        return cost(p) + sum(row @ np.sign(row) for row in p["W"])
 
     claim = numerical_gradient(cost, theta)
     claim["W"] += np.sign(theta["W"])
