@@ -144,13 +144,16 @@ class Search:
         self.kinks, self.claim, self.interval = kinks, claim, interval
         self.feasible = kinks.feasible
         self.usual = (self.feasible.first(), self.feasible.last(), self.feasible.split())
+        first, last, split = self.usual
+        others = [some for some in (last, split, first) if not np.array_equal(some, kinks.usual)]
+        self.conventions = [kinks.usual, *others]
         self.rng = np.random.default_rng(seed)
         self.sweeps, self.limit, self.proved = 0, 0, False
         self.unit = np.ones(kinks.size)
 
     def by_convention(self) -> Judged | None:
         """Return the weights of a usual backward pass, if some give the claim."""
-        for weights in (self.kinks.usual, *self.usual):
+        for weights in self.conventions:
             point = self.at(weights)
             if self.claim.fits(point.slopes):
                 return self._judged(Answer.WITNESS, point)
@@ -194,7 +197,7 @@ class Search:
 
     def _simple(self) -> Iterator[Point]:
         """Yield what weights give that are whole, or do not differ from entry to entry of an operation."""
-        for weights in (self.kinks.usual, *self.usual):
+        for weights in self.conventions:
             yield self.at(weights)
         kinds, operations = self.kinks.kinds(), self.kinks.operations(MOST_OPERATIONS)
         if 1 < len(kinds) < len(operations):

@@ -223,7 +223,7 @@ def kinks_of(recording: Recording, flow: Flow, seed: int) -> Kinks | None:
         return None
     kinks, rng = Kinks(recording, flow, found, edges), np.random.default_rng(seed)
     size = sum(leaf.value.size for leaf in recording.leaves)
-    moves = kinks.moves(rng.standard_normal((DIRECTIONS, size)), kinks.feasible.random(rng))
+    moves = kinks.moves(rng.random((DIRECTIONS, size)) - 0.5, kinks.feasible.random(rng))
     apart = _apart(kinks.feasible, moves)
     kept = [ties.kept(apart[rows]) for ties, rows in zip(found, kinks.rows, strict=True)]
     kept = [ties for ties in kept if ties.entries.size]

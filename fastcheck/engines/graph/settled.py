@@ -26,7 +26,7 @@ from fastcheck.engines.kinks import KinkPlace
 from fastcheck.engines.slopes import CANCELLED, block_bound
 from fastcheck.norms import root_mean_square
 from fastcheck.parameters import Vector
-from fastcheck.plan import Plan
+from fastcheck.plan import FEWEST_DIRECTIONS, Plan
 from fastcheck.problem import Problem
 
 SHARP = 1e-3
@@ -112,7 +112,7 @@ def settle(
     blocks = _blocks(problem)
     seen = _rounding(blocks, interval, here, there)
     noise = max(off / (root_mean_square(here[rows]) or 1.0) for rows, off in zip(blocks, seen, strict=True))
-    expect_confirmed(kinks.with_weights(weights), _shaped(problem, here), noise, seed)
+    expect_confirmed(kinks.with_weights(weights), _shaped(problem, here), noise, seed, FEWEST_DIRECTIONS)
     claim, beyond = _claim(problem, plan, interval, seen, 0.0), np.zeros(problem.layout.size, dtype=bool)
     found = by_convention(kinks, claim, interval, seed)
     if found is None:
