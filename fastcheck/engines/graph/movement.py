@@ -151,13 +151,21 @@ class Selected(Pick):
         x, here = np.asarray(plain(self.operands[0])), self.positions
         result, equal = np.empty((many, *np.shape(self.value))), self.has_equal()
         for k in range(many):
-            there = self.places(_ranked(x + move[k], move[k]) if equal else x + move[k])
+            end = x + move[k]
+            there = self.places(self._untied(end, move[k]) if equal else end)
             result[k] = np.where(
                 there == here,
                 np.take(move[k], here),
                 np.take(move[k], there) + (np.take(x, there) - np.take(x, here)),
             )
         return result
+
+    def _untied(self, end: Array, move: Array) -> Array:
+        """Return numbers of which those are selected that are ahead, and have moved most among equal ones."""
+        if self.sorts:
+            return _ranked(end, move)
+        best, rest = (np.max, -np.inf) if self.name == "max" else (np.min, np.inf)
+        return np.where(end == best(end, axis=self.axes, keepdims=True), move, rest)
 
     def kinked(self, moves: Moves) -> bool:
         """Whether entries of one value, of which one is selected, move apart."""
