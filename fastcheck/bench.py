@@ -77,6 +77,7 @@ METHODS: dict[str, dict[str, Any]] = {
     "plain, batched, 2 threads": {"method": "plain", "batched": True, "n_jobs": 2},
     "difference propagation": {"method": "difference"},
     "kernels": {"method": "mlp"},
+    "propose and certify": {"method": "graph"},
 }
 """The rows for each network: options of `check`, and whether the cost offers batches."""
 

@@ -382,11 +382,12 @@ class BlockScreening:
     def _claims_vanish(self) -> bool:
         """Whether the claim is zero but for rounding of what flows by."""
         most, problem = largest(self.claimed), self.problem
-        if vanishing(problem, 0.0) < most <= vanishing(problem, math.inf):
+        unit = float(np.finfo(problem.claims[problem.layout.number(self.block)].dtype).eps)
+        noise = 0.0
+        if vanishing(problem, 0.0, unit) < most <= vanishing(problem, math.inf, unit):
             noise, passes = noise_of_lines(problem, 1)
             self.spent += passes
-            return most <= vanishing(problem, noise)
-        return most <= vanishing(problem, 0.0)
+        return most <= vanishing(problem, noise, unit)
 
     def _truncation(self, before: Residuals, finer: Residuals) -> Finding | None:
         """Return that the block is right if it has no gradient: slopes are the truncation error, and shrink as it does.

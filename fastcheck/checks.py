@@ -17,7 +17,7 @@ from fastcheck.engines import Estimate, choose_engine
 from fastcheck.errors import InvalidProblemError
 from fastcheck.execution import MAX_MEMORY, Backend, Execution, one_blas_thread
 from fastcheck.generators import generators_kept
-from fastcheck.judging import evenness_note, judged_block, kink_notes, step_notes
+from fastcheck.judging import failure_notes, judged_block, kink_notes, step_notes
 from fastcheck.norms import Comparison
 from fastcheck.object_problems import posed_object
 from fastcheck.plan import ALPHA, DIRECTIONS, Plan, make_plan, validate_alpha, validate_directions
@@ -90,8 +90,8 @@ def check(
     method
         ``"reference"``, the textbook loop; ``"plain"``, the same costs in batches and in parallel;
         ``"difference"``, difference propagation; ``"graph"``, all slopes by a sweep back through the recorded cost,
-        certified by difference propagation; ``"mlp"``, the kernels for multilayer perceptrons; or ``"auto"``,
-        the fastest that applies.
+        certified by finite differences forwards and by the cost itself; ``"mlp"``, the kernels for multilayer
+        perceptrons; or ``"auto"``, the first that can do it of graph, mlp, difference and plain.
     n_jobs, backend
         Workers, as joblib counts them (−1: all cores), and their kind: ``"processes"`` or ``"threads"``, None
         for what suits the cost. The result is the same to the last bit. A check that a module makes while it is
@@ -126,8 +126,9 @@ def check(
     Returns
     -------
     Report
-        Evaluated plainly, it costs two forward passes for each coordinate and eleven more; blocks of which a claim does
-        not agree take more (docs/guide.md). By difference propagation some 50, and about two for each row of a matrix.
+        Some dozens of forward passes' time, if all slopes are found at once; by difference propagation some 50 forward
+        passes, and about two for each row of a matrix. Evaluated plainly, two for each coordinate and eleven more;
+        blocks of which a claim does not agree take more (docs/guide.md).
 
     Raises
     ------
@@ -236,7 +237,7 @@ def check(
         notes=(
             *execution.notes,
             *estimates.notes,
-            *evenness_note(judged),
+            *failure_notes(judged, estimates.kinks),
             *notes,
             *at_step,
             *kink_notes(kinked, estimates.kinks, estimates.said_of_kinks),

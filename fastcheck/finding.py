@@ -23,10 +23,10 @@ from typing import Any
 
 import numpy as np
 
-from fastcheck.errors import EvaluationError, InvalidProblemError
+from fastcheck.errors import EvaluationError, InvalidProblemError, UndefinedCostError
 from fastcheck.objects import arrays_held, attributes_of, unchanged
 from fastcheck.parameters import FLOAT_DTYPES, map_structure, path_name
-from fastcheck.problem import cost_in, expect_arguments, map_copy, same_values
+from fastcheck.problem import cost_in, expect_arguments, map_copy, read_cost, same_values
 from fastcheck.randomness import restart
 
 CONTAINERS = (
@@ -106,8 +106,11 @@ def found_in(network: Any, cost: Callable[..., Any], gradients: Any, data: Seque
                 "cost: it changes its data in place. Work on a copy: the next call would see other data. (Yours are "
                 "unchanged: the check works on a copy.)"
             )
-        claims = [(path, array, np.array(gradient)) for path, array, gradient in pairs]
-        steady = {id(array) for array, old in zip(before, values, strict=True) if same_values(array, old)}
+        claims = [(path, array, _as_computed(gradient, array.dtype)) for path, array, gradient in pairs]
+        held = {id(array) for array in arrays_held(network)}  # no running means, which the call has replaced
+        steady = {
+            id(a) for a, old in zip(before, values, strict=True) if id(a) in held and same_values(a, old)
+        }
     fixed = _not_computed(network, cost, data, [array for _, array, _ in claims])
     claims = [claim for claim in claims if id(claim[1]) in fixed]
     if not claims:
@@ -153,7 +156,9 @@ def _claimed(
         computed = any(id(gradient) not in old or gradient.any() for _, _, gradient in _pairs(network, None))
         return list(_pairs(network, before)) if computed else []
 
-    besides = _besides_cost(cost(*data))
+    result = cost(*data)
+    _expect_cost(result)
+    besides = _besides_cost(result)
     pairs = found(besides)
     for name in BACKWARD:
         method = getattr(network, name, None)
@@ -162,6 +167,25 @@ def _claimed(
                 restart()
                 pairs = pairs or found(_besides_cost((0.0, method(*arguments))))
     return pairs
+
+
+def _as_computed(gradient: Any, dtype: np.dtype[Any]) -> Any:
+    """Return a copy of a gradient in the precision that it was computed in: that of its parameter, if that is less."""
+    with np.errstate(over="ignore"):
+        less = np.array(gradient, dtype=min(gradient.dtype, dtype, key=lambda one: one.itemsize))
+    return less if np.isfinite(less).all() else np.array(gradient)
+
+
+def _expect_cost(result: Any) -> None:
+    """Raise `EvaluationError` if the cost returned no number, as one that returns scores where it gets no labels."""
+    try:
+        read_cost(result)
+    except UndefinedCostError:
+        pass  # parameters are found all the same, and the check tells of it
+    except EvaluationError as error:
+        raise EvaluationError(
+            f"{error} Or does it lack data, such as labels? check_object(network, network.loss, X, y)."
+        ) from None
 
 
 def _besides_cost(result: Any) -> list[Any]:

@@ -14,7 +14,7 @@ from fastcheck.block_screening import BlockScreening, Options, ScreenedBlock, me
 from fastcheck.budgets import Budget, Gathered, gather, least, preparing
 from fastcheck.engines.directions import METHODS, Directions, opened
 from fastcheck.execution import Execution
-from fastcheck.judging import JudgedBlock, evenness_note, judged_block, kink_notes
+from fastcheck.judging import JudgedBlock, failure_notes, judged_block, kink_notes
 from fastcheck.known_slopes import compare_all
 from fastcheck.norms import Comparison
 from fastcheck.parameters import Block
@@ -292,7 +292,7 @@ def _complete(judged: JudgedBlock) -> bool:
 def _notes(found: Gathered, judged: dict[str, JudgedBlock], screened: dict[str, ScreenedBlock]) -> list[Any]:
     kinked = sum(one.report.kinks for one in judged.values())
     notes = [
-        *evenness_note(list(judged.values())),
+        *failure_notes(list(judged.values()), found.kinks),
         *found.notes,
         *(note for one in judged.values() for note in one.notes),
     ]

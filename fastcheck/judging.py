@@ -13,6 +13,7 @@ from fastcheck.engines import Estimate
 from fastcheck.engines.kinks import KinkPlace
 from fastcheck.engines.slopes import SMALL
 from fastcheck.evenness import Even, even_errors, evenness_notes
+from fastcheck.mistakes import mistake_notes, mistake_of
 from fastcheck.norms import Comparison, pieces
 from fastcheck.power import measure_power
 from fastcheck.problem import Problem
@@ -28,7 +29,8 @@ KINKS_NAMED = 3
 class JudgedBlock(NamedTuple):
     """What is kept of a block once it is judged.
 
-    ``at_step`` compares the claim with ĝ at the step that was given, ``even`` tells of errors that are small and alike.
+    ``at_step`` compares the claim with ĝ at the step that was given, ``even`` tells of errors that are small and alike,
+    ``mistake`` what the claim is instead of the gradient.
     """
 
     name: str
@@ -36,6 +38,7 @@ class JudgedBlock(NamedTuple):
     comparison: Comparison
     at_step: Comparison | None
     even: Even | None
+    mistake: str | None
     forward_passes: int
     notes: tuple[str, ...]
 
@@ -69,7 +72,7 @@ def reported(
         report = dataclasses.replace(report, cause=found.cut)
     name = estimate.part.block.name
     at_step = None if epsilon is None else _compared_at_step(problem, first)
-    even, passes = None, found.forward_passes
+    even, mistake, passes = None, None, found.forward_passes
     if judgement.verdict is Verdict.FAIL:
 
         def accepted(tolerance: float) -> bool:
@@ -79,13 +82,24 @@ def reported(
             return again.judgement.verdict is Verdict.PASS
 
         even = even_errors(problem, estimate, judgement, accepted)
-    notes = (*found.notes, *symptoms(problem, estimate, judgement))
-    return JudgedBlock(name, report, judgement.comparison, at_step, even, passes, notes)
+    explained = symptoms(problem, estimate, judgement)
+    if judgement.verdict is Verdict.FAIL and not (even or explained or kinks):
+        mistake = mistake_of(problem, estimate, judgement)
+    return JudgedBlock(
+        name, report, judgement.comparison, at_step, even, mistake, passes, (*found.notes, *explained)
+    )
 
 
-def evenness_note(judged: Sequence[JudgedBlock]) -> tuple[str, ...]:
-    """Return the sentence about failing blocks of which all errors are small and alike, if all are such."""
-    return evenness_notes([(one.name, one.even) for one in judged if one.report.verdict is Verdict.FAIL])
+def failure_notes(judged: Sequence[JudgedBlock], kinks: Sequence[KinkPlace]) -> tuple[str, ...]:
+    """Return what failing blocks have in common: errors that are small and alike, claims of something else.
+
+    At kinks there is no one gradient that a claim could be a multiple of.
+    """
+    failing = [one for one in judged if one.report.verdict is Verdict.FAIL]
+    return (
+        *evenness_notes([(one.name, one.even) for one in failing]),
+        *mistake_notes((one.name, one.mistake) for one in failing if not kinks),
+    )
 
 
 def step_notes(

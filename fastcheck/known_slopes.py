@@ -23,7 +23,7 @@ from fastcheck.careful import Judged, judged
 from fastcheck.engines import Certified, DisagreementError, Estimate, choose_engine
 from fastcheck.engines.difference.state import TracingError
 from fastcheck.execution import Execution
-from fastcheck.judging import JudgedBlock, evenness_note, kink_notes, reported
+from fastcheck.judging import JudgedBlock, failure_notes, kink_notes, reported
 from fastcheck.norms import Comparison, norm, pieces
 from fastcheck.plan import FEWEST_DIRECTIONS, make_plan
 from fastcheck.problem import Problem
@@ -125,7 +125,7 @@ def compare_all(
         forward_passes=estimates.forward_passes + sum(one.forward_passes for one in judged_blocks),
         notes=(
             *estimates.notes,
-            *evenness_note(judged_blocks),
+            *failure_notes(judged_blocks, estimates.kinks),
             *dict.fromkeys(note for one in judged_blocks for note in one.notes),
             *kink_notes(kinked, estimates.kinks, estimates.said_of_kinks),
         ),
@@ -146,7 +146,8 @@ def _compared(
     if describe is not None and block.report.verdict is Verdict.FAIL:
         block = block._replace(
             report=dataclasses.replace(block.report, located=describe(problem, found)),
-            notes=found.notes,  # the description has the symptoms
+            mistake=None,  # the description has it, and the symptoms
+            notes=found.notes,
         )
     error = slopes = bound = 0.0
     for piece in pieces(first.part.size):

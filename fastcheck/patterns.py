@@ -16,21 +16,15 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from fastcheck.mistakes import factor_of
 from fastcheck.parameters import Block, Vector, coordinate_name
 from fastcheck.report.result import Located
 
 NAMED = 3
 """Coordinates, rows or columns that a sentence names."""
 
-SAME_FACTOR, LITTLE = 1e-6, 0.01
-"""Claims are one multiple of the slopes if none is further from that than this part of the largest, or than rounding
-explains, if that is little beside what is wrong."""
-
 VANISHED = 1e-9
 """Slopes below this share of the claims are zero, or what a finite step makes of zero: no factor is named."""
-
-FEWEST_DIGITS = 3
-"""Of a factor."""
 
 MOSTLY = 0.9
 """Part of a line, or of a sample of a block, that must be wrong for all to be called wrong."""
@@ -184,31 +178,9 @@ def what_is_wrong(values: Values, size: int) -> str:
         return f"is wrong in about {count / drawn:.0%} of its places ({count:,} of {drawn:,} drawn at random)"
     if values.claimed.any() and np.abs(values.slopes).max() <= VANISHED * np.abs(values.claimed).max():
         return "is not zero and should be"
-    factor = _factor(values.claimed, values.slopes, values.uncertain)
+    factor = factor_of(values.claimed, values.slopes, values.uncertain)
     if factor is None:
         return "is wrong" if size == 1 else "is wrong throughout"
     if factor == "0":
         return "is zero and should not be"
     return f"is wrong by a factor of {factor}".replace("-", "\N{MINUS SIGN}")
-
-
-def _factor(claimed: Vector, slopes: Vector, uncertain: Vector) -> str | None:
-    """Return the one number by which the claims differ from the slopes, with the digits that are known, or None.
-
-    ``uncertain`` is what rounding may be of each.
-    """
-    square = float(slopes @ slopes)
-    if not claimed.any():
-        return "0"
-    if square == 0:
-        return None
-    factor = float(claimed @ slopes) / square
-    largest, apart = float(np.max(np.abs(claimed))), float(np.max(np.abs(claimed - slopes)))
-    off = np.abs(claimed - factor * slopes)
-    rounding = np.minimum(uncertain, LITTLE * apart)
-    if (off > np.maximum(SAME_FACTOR * min(largest, apart), rounding)).any():
-        return None
-    known = max(float(off.max()), float(uncertain.max())) / largest
-    digits = math.floor(-math.log10(max(known, 1e-10)))
-    to_differ = 1 + math.ceil(-math.log10(min(1.0, apart / largest)))
-    return f"{factor:.{max(digits, to_differ, FEWEST_DIGITS)}g}"

@@ -120,7 +120,7 @@ class Rule:
             relative=max(tolerance, DTYPE_ULPS * float(np.finfo(dtype).eps)),
             typical=typical,
             least=(SHARP if dtype == np.float64 else 1.0) * typical,
-            vanishing=vanishing(problem, estimate.noise),
+            vanishing=vanishing(problem, estimate.noise, float(np.finfo(dtype).eps)),
             faint=faint(problem),
             unit=0.0 if dtype == np.float64 else float(np.finfo(dtype).smallest_subnormal),
         )
@@ -168,14 +168,14 @@ def faint(problem: Problem) -> float:
     return VANISHING * CANCELLED * scale if scale else math.inf
 
 
-def vanishing(problem: Problem, noise: float) -> float:
+def vanishing(problem: Problem, noise: float, unit: float = float(np.finfo(float).eps)) -> float:
     """Return the size up to which claims are zero where ĝ is zero: some rounding units of the network's largest.
 
-    Rounding units are those of J, of which the ``noise`` is known: of a batch normalisation the mean may be so large
-    that most digits are lost when it is subtracted.
+    Rounding units are those of the claim, or of J, of which the ``noise`` is known: of a batch normalisation the mean
+    may be so large that most digits are lost when it is subtracted.
     """
     share = noise / abs(problem.value) if problem.value else 0.0
-    return VANISHING * max(float(np.finfo(float).eps), min(share, CANCELLED)) * problem.flow
+    return VANISHING * max(unit, min(share, CANCELLED)) * problem.flow
 
 
 def claims(problem: Problem, part: Part, rows: slice | Coordinates) -> Vector:

@@ -86,6 +86,20 @@ def test_layer_with_one_input_and_no_cache():
     assert check_layer(layer.forward, layer.backward, data(3, 2)).passed
 
 
+@pytest.mark.parametrize("seed", [0, 3])
+def test_the_cotangent_is_not_what_the_user_drew_from_the_same_seed(seed):
+    x = np.random.default_rng(seed).standard_normal((6, 5))
+
+    def backward_of_inputs(dout, x):
+        return x * (x > 0)  # x in the place of dout
+
+    def forward(x):
+        return np.maximum(x, 0), x
+
+    assert not check_layer(forward, backward_of_inputs, x, seed=seed).passed
+    assert check_layer(forward, lambda dout, x: dout * (x > 0), x, seed=seed).passed
+
+
 @pytest.mark.parametrize("container", [tuple, list, lambda pair: dict(zip("ab", pair, strict=True))])
 def test_layer_with_several_outputs(container):
     def forward(x):

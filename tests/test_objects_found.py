@@ -111,6 +111,25 @@ def test_what_has_no_gradient_is_named():
     assert "not looked at: b2" in str(report)
 
 
+class RunningMean:
+    """A mean over calls is replaced by each of them: no parameter that lacks a gradient."""
+
+    def __init__(self):
+        self.w, self.running_mean = np.array([2.0, -1.0]), np.zeros(2)
+
+    def loss(self, X):
+        self.running_mean = 0.9 * self.running_mean + 0.1 * X.mean(axis=0)
+        self.dw = X.sum(axis=0)
+        return np.sum(X @ self.w)
+
+
+def test_what_a_call_replaces_is_no_parameter_without_a_gradient():
+    network = RunningMean()
+    report = check_object(network, network.loss, np.arange(6.0).reshape(3, 2))
+    assert report.left_out == ()
+    assert str(report).startswith("PASS  the gradient is right")
+
+
 def test_a_gradient_that_is_asked_for_and_not_found_is_named():
     network = Silent()
     with pytest.raises(fastcheck.InvalidProblemError, match="none was found for b2"):
@@ -255,6 +274,20 @@ def test_what_is_not_found_is_asked_for(call, phrases):
     with pytest.raises(fastcheck.InvalidProblemError) as caught:
         call(NoGradients())
     assert all(phrase in str(caught.value) for phrase in phrases), caught.value
+
+
+class ScoresWithoutLabels(CourseDict):
+    def loss(self, X, y=None):
+        return X @ self.params["W1"] if y is None else super().loss(X, y)
+
+
+def test_a_cost_that_returns_scores_as_it_got_no_labels_is_told_so():
+    network = ScoresWithoutLabels()
+    with pytest.raises(
+        fastcheck.EvaluationError, match=r"cost: expected one real number.*lack data.*loss, X, y\)"
+    ):
+        check_object(network, network.loss, network.data[0])
+    assert check_object(network, network.loss, *network.data).passed
 
 
 class ChangingItsData(CourseDict):

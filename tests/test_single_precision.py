@@ -9,7 +9,7 @@ import pytest
 from slow import first_of
 
 from benchmarks.bounds.measure import lowered
-from fastcheck import Verdict, check, locate, screen
+from fastcheck import Verdict, check, check_object, from_object, locate, screen
 from fastcheck.engines import Bound, choose_engine
 from fastcheck.execution import Execution
 from fastcheck.plan import make_plan
@@ -234,3 +234,46 @@ def test_float32_inside_names_the_line_and_a_tolerance_that_serves(cost, look):
     assert tolerance <= 0.1
     assert look(cost, W32, right, tolerance=tolerance).passed
     assert look(cost, W32, right * (1 + 30 * tolerance), tolerance=tolerance).verdict is Verdict.FAIL
+
+
+# --- batch normalisation ------------------------------------------------------------------------------------------
+
+
+class Normalised:
+    """A bias before a batch normalisation, in the dtype of its parameters but for a mask, which is float64 as drawn."""
+
+    def __init__(self, dtype, masked):
+        rng = np.random.default_rng(3)
+        self.X, self.T = rng.standard_normal((20, 6)), rng.standard_normal((20, 5))
+        self.mask = rng.integers(0, 2, (20, 5)) / 0.5 if masked else dtype(1)
+        self.params = {"W": rng.standard_normal((6, 5)).astype(dtype), "b": np.zeros(5, dtype)}
+
+    def loss(self, X, T):
+        W, b = self.params["W"], self.params["b"]
+        X, T = X.astype(W.dtype), T.astype(W.dtype)
+        z = X @ W + b
+        s = np.sqrt(z.var(axis=0) + W.dtype.type(1e-5))
+        h = (z - z.mean(axis=0)) / s
+        e = (h * self.mask).astype(W.dtype) - T
+        d = e * self.mask / len(X)
+        dz = (d - d.mean(axis=0) - h * (d * h).mean(axis=0)) / s
+        return np.sum(e**2) / 2 / len(X), {"W": X.T @ dz, "b": dz.sum(axis=0)}
+
+
+@pytest.mark.parametrize("masked", [False, True])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_what_rounding_leaves_of_a_bias_before_a_batch_normalisation_is_no_mistake(dtype, masked):
+    network = Normalised(dtype, masked)
+    posed = from_object(network, network.loss, network.X, network.T)
+    for method in ("auto", "difference"):
+        for look in (check, screen):
+            report = look(*posed, method=method)
+            assert report.verdict is Verdict.PASS, report
+    right = network.loss
+
+    def wrong(X, T):
+        J, gradients = right(X, T)
+        return J, {"W": gradients["W"] * dtype(1.001), "b": gradients["b"] + dtype(1e-3)}
+
+    report = check_object(network, wrong, network.X, network.T)
+    assert {block.verdict for block in report.blocks.values()} == {Verdict.FAIL}

@@ -123,13 +123,13 @@ def test_other_mistakes_are_not_taken_for_these():
     cost, _, _, right = normalised(0)
     report = check(cost, W, -right)  # at right angles to θ as it should be
     assert report.verdict == "fail"
-    assert said(report) == ""
+    assert said(report) == "theta: the claim is −1 times the gradient."
     square = data(4, 4)
     report = check(lambda w: np.sum(w**3), square, 3 * square**2 * (1 + np.triu(np.ones((4, 4)))))
     assert report.verdict == "fail"
     assert said(report) == ""
     report = check(lambda w: np.sum(np.tril(w) ** 2), square, 2 * np.tril(square) * 1.1)
-    assert said(report) == ""
+    assert said(report) == "theta: the claim is 1.1 times the gradient."
 
 
 def test_of_a_sample_no_such_cause_is_named():

@@ -64,7 +64,8 @@ def confirm_coordinates(
         if same and steady:
             raise DisagreementError(
                 "The cost itself finds other slopes than those that were sent backwards, in a few coordinates of "
-                f"{some_names([part.block.name for part in plan.parts])}: slopes were computed one by one."
+                f"{some_names([part.block.name for part in plan.parts])}. method='auto' computes slopes in other "
+                "ways then."
             )
         if abs(off) <= known:
             return 2 * (number + 1)

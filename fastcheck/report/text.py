@@ -20,6 +20,9 @@ WIDTH = 80
 CUT = "…"
 """What the console puts at the end of cells that are too long."""
 
+UNLIMITED = 10_000
+"""Width of a console on which no table is too wide."""
+
 SHOWN = 3
 """Worst coordinates shown of a failing block."""
 
@@ -118,7 +121,7 @@ def _proofs(report: Report) -> list[RenderableType]:
         return []
     confidence = next(iter(sampled.values())).confidence
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    table.add_column("block")
+    table.add_column("block", overflow="fold")
     table.add_column("not checked", justify="right")
     table.add_column(f"wrong of these, {100 * confidence:g} % sure", justify="right")
     table.add_column(f"chance to miss {100 * TOUCHED:g} % wrong", justify="right")
@@ -207,9 +210,16 @@ def _power(report: Report) -> list[str]:
 
 
 def _blocks(report: Report) -> Table:
+    """Return the table of the blocks; where their names are long, the last column does without them."""
+    table = _table_of_blocks(report, named=True)
+    wide = Console(width=UNLIMITED).measure(table).maximum > WIDTH
+    return _table_of_blocks(report, named=False) if wide else table
+
+
+def _table_of_blocks(report: Report, named: bool) -> Table:
     screened = any(block.screened for block in report.blocks.values())
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    table.add_column("block")
+    table.add_column("block", overflow="fold")
     table.add_column("shape")
     table.add_column("verdict")
     sampled = any(block.proof for block in report.blocks.values())
@@ -217,7 +227,7 @@ def _blocks(report: Report) -> Table:
     titles = titles[screened and sampled :] if screened else titles[:-1]
     for title in titles:
         table.add_column(title, justify="right")
-    table.add_column("largest error at")
+    table.add_column("largest error at", overflow="fold")
     for name, block in report.blocks.items():
         numbers = {
             "difference": "" if math.isnan(block.difference) else f"{block.difference:.2e}",
@@ -230,7 +240,7 @@ def _blocks(report: Report) -> Table:
             words("×".join(map(str, block.shape)) or "number"),
             Text(block.verdict, style=COLOURS[block.verdict]),
             *(numbers[title] for title in titles),
-            _largest_error(block),
+            _largest_error(block, named),
         )
     return table
 
@@ -242,17 +252,19 @@ def _bound(block: BlockReport) -> str:
     return f"{block.screened.relative_bound:.1e}"
 
 
-def _largest_error(block: BlockReport) -> Text:
+def _largest_error(block: BlockReport, named: bool) -> Text:
+    """Return the largest error and its place, with the name of the block or without."""
     if not block.worst:
         return Text("")
     worst = block.worst[0]
-    return words(f"{worst.name}: {worst.error:.1e}" if worst.error else "no error")
+    place = worst.name if named else worst.name.removeprefix(worst.block)
+    return words(f"{place}: {worst.error:.1e}".removeprefix(": ") if worst.error else "no error")
 
 
 def _worst(report: Report) -> Table:
     """Return a table of the wrong coordinates of failing blocks, which is empty if only directions show a mistake."""
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    table.add_column("coordinate")
+    table.add_column("coordinate", overflow="fold")
     for title in ("claimed", "numerical", "error", "relative"):
         table.add_column(title, justify="right")
     failing = [block for block in report.blocks.values() if block.verdict is Verdict.FAIL]

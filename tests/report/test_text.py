@@ -142,6 +142,19 @@ def _one_wrong(W1):
     return claim
 
 
+@pytest.mark.parametrize("layer", ["encoder.weights[0]", "decoder.layers[0].attention.projection"])
+def test_long_names_of_blocks_are_whole_and_not_repeated_beside_the_largest_error(layer):
+    names = [f"{layer}.weight", f"{layer}.scale"]
+    theta, claim = (
+        {names[0]: np.full((3, 4), w), names[1]: np.array(s)} for w, s in ((1.0, 2.0), (3.0, 3.0))
+    )
+    shown = str(check(lambda p: sum(np.sum(w**2) for w in p.values()), theta, claim))
+    table = shown.split("largest error at\n")[1].split("\n\n")[0].splitlines()
+    assert [row.split("  ")[-1].strip() for row in table if "fail" in row] == ["[0, 0]: 1.0e+00", "1.0e+00"]
+    assert "".join(row.split("  ")[0] for row in table) == "".join(names)
+    assert "…" not in shown
+
+
 def test_names_in_brackets_are_not_taken_for_markup():
     theta = {"[bold]": np.array([1.0]), "layers": [np.array([1.0, 2.0])]}
     wrong = {"[bold]": np.array([9.0]), "layers": [np.array([1.0, 1.0])]}

@@ -53,6 +53,10 @@ SAME_DIFFERENCE = 1e-11
 """Two ways of computing one finite difference agree to this and the noise of J: 6e-14 to 4e-12 were measured."""
 
 
+INSTEAD = "method='auto' computes slopes in other ways then."
+"""What to do where slopes are not certified."""
+
+
 class NotCertifiedError(DisagreementError):
     """Differences forwards do not confirm the slopes, or meet kinks, where slopes are not what backwards tells."""
 
@@ -79,7 +83,7 @@ class Certificate:
             "" if self.agreement is None else f"; the cost itself agrees to {max(self.agreement, 1e-16):.0e}"
         )
         return (
-            f"every slope within {self.relative:.0e} of its block, probability 1 − {self.alpha:.0e} "
+            f"every slope within {self.relative:.0e} of its block's norm, probability 1 − {self.alpha:.0e} "
             f"({self.directions} directions, seed {self.seed}){itself}"
         )
 
@@ -145,17 +149,17 @@ def expect_confirmed(
         moves.append(v)
     found = flow.tangents(moves, directions)
     if found.kinked:
-        raise NotCertifiedError("θ stands on a kink: slopes were computed one by one.")
+        raise NotCertifiedError(f"θ stands on a kink. {INSTEAD}")
     relative = _bound(expected - found.change, len(slopes), unit, alpha)
     if not relative <= _limit(noise, alpha, directions):
         raise NotCertifiedError(
             f"Differences along {directions} random directions did not confirm the slopes (to {relative:.1e} of a "
-            "block): they were computed one by one."
+            f"block). {INSTEAD}"
         )
     if not found.disagreement <= SAME_SLOPE:
         raise NotCertifiedError(
             f"Exact differences of single operations are not what their slopes make of a step (by "
-            f"{found.disagreement:.1e}): slopes were computed one by one."
+            f"{found.disagreement:.1e}). {INSTEAD}"
         )
     return relative, moves, unit
 
@@ -218,8 +222,8 @@ def _agreement(runner: Runner, found: float, itself: float, gain: float) -> tupl
         noise += 2 * float(np.finfo(float).eps) * highest
     if apart > NOISE_MARGIN * noise + SAME_DIFFERENCE * size:
         raise NotCertifiedError(
-            f"The cost itself finds another difference along a random direction (by {apart / size:.1e} "
-            "of it) than what was recorded of it."
+            f"The cost itself finds another difference along a random direction (by {apart / size:.1e} of it) than "
+            f"what was recorded of it: some part of it was not recorded. {INSTEAD}"
         )
     return max(apart / size, noise / gain), noise
 

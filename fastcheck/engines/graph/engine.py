@@ -17,7 +17,7 @@ from fastcheck.engines.difference.runs import Runner
 from fastcheck.engines.difference.session import session_of
 from fastcheck.engines.difference.state import TracingError
 from fastcheck.engines.difference.verification import chosen_directions, look_along
-from fastcheck.engines.graph.certificate import NotCertifiedError, certified
+from fastcheck.engines.graph.certificate import INSTEAD, NotCertifiedError, certified
 from fastcheck.engines.graph.forwards import Flow
 from fastcheck.engines.graph.joint import Answer
 from fastcheck.engines.graph.kinks import kinks_of
@@ -128,11 +128,11 @@ def _settled(runner: Runner, plan: Plan, recording: Recording, flow: Flow, thoro
         try:
             kinks = kinks_of(recording, flow, plan.seed)
         except JumpError:
-            raise NotCertifiedError("J jumps at θ: slopes were computed one by one.") from None
+            raise NotCertifiedError(f"J jumps at θ. {INSTEAD}") from None
     if kinks is None:
         return None
     if not problem.claims or 8 * COPIES * problem.layout.size > runner.execution.max_memory:
-        raise NotCertifiedError("θ stands on a kink: slopes were computed one by one.")
+        raise NotCertifiedError(f"θ stands on a kink. {INSTEAD}")
     named = frozenset(recording.tape.raw[number] for number in kinks.ties)
     beside = _recorded(runner, jittered(problem.theta), thorough, named)
     if kinks.on(beside) is None:  # a norm that is zero at θ alone, or another way
@@ -200,7 +200,7 @@ def _slopes(recording: Recording) -> list[Array]:
     with one_blas_thread():
         slopes = recording.slopes()
     if not all(np.isfinite(block).all() for block in slopes):
-        raise NotCertifiedError("Some slope is infinite or undefined: slopes were computed one by one.")
+        raise NotCertifiedError(f"Some slope is infinite or undefined. {INSTEAD}")
     return slopes
 
 
@@ -211,7 +211,7 @@ def _expect_quiet(problem: Problem, typical: Sequence[float], noise: Sequence[fl
     """
     zero = ZERO * float(np.finfo(float).eps) * max([problem.flow, *typical])
     if any(seen > MATTERS * size > MATTERS * zero for size, seen in zip(typical, noise, strict=True)):
-        raise NotCertifiedError("Rounding may hide a part of the slopes: they were computed one by one.")
+        raise NotCertifiedError(f"Rounding may hide a part of the slopes. {INSTEAD}")
 
 
 def _confirm_blocks(runner: Runner, plan: Plan, slopes: Sequence[Array]) -> tuple[tuple[str, ...], int]:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
 from fastcheck.engines.difference.arrays import ASSERTIONS
-from fastcheck.engines.difference.state import TracingError, called_function, current_trace, hint_of
+from fastcheck.engines.difference.state import COMPILED, TracingError, called_function, current_trace, hint_of
 from fastcheck.engines.graph.movement import Open, Positions, Read, Write
 from fastcheck.engines.graph.nodes import Array, Node, plain
 from fastcheck.engines.graph.steps import Guard, Step
@@ -234,7 +234,12 @@ class Recorded:
             function = called_function()
             if function.startswith(ASSERTIONS):
                 return np.array(self.array, dtype=dtype)
-            self._tape.leak(function, f"it asks for the plain memory of a recorded array{hint_of(function)}.")
+            kind = FLOAT if dtype is None else np.dtype(dtype)
+            if function == COMPILED and kind != FLOAT:  # as out[...] = x does
+                self._tape.leak(f"conversion to {kind}", ONLY_DOUBLE)
+            else:
+                why = f"it asks for the plain memory of a recorded array{hint_of(function)}."
+                self._tape.leak(function, why)
         self._decides(np.asarray)
         values = np.array(self.array, dtype=dtype)
         values.flags.writeable = False
