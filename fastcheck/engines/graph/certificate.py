@@ -94,6 +94,7 @@ def certified(
     slopes: Sequence[Array],
     noise: float,
     *,
+    zero: float = 0.0,
     seed: int,
     directions: int = DIRECTIONS,
     alpha: float = ALPHA,
@@ -114,7 +115,7 @@ def certified(
     measured slope is wrong, or if the cost itself disagrees.
     """
     with np.errstate(all="ignore"), one_blas_thread():
-        relative, moves, unit = expect_confirmed(flow, slopes, noise, seed, directions, alpha)
+        relative, moves, unit = expect_confirmed(flow, slopes, noise, seed, directions, alpha, zero)
         agreement, cost_noise, passes = _confirmed(runner, flow, [v[0] for v in moves], unit)
     return Certificate(
         relative=relative,
@@ -134,12 +135,13 @@ def expect_confirmed(
     seed: int,
     directions: int = DIRECTIONS,
     alpha: float = ALPHA,
+    zero: float = 0.0,
 ) -> tuple[float, list[Array], float]:
     """Return how well differences along random directions confirm slopes, the directions, and the unit of their scale.
 
     Raises `NotCertifiedError` if they do not, and if exact differences of single operations are other ones.
     """
-    scales = _scales(slopes)
+    scales = _scales(slopes, zero)
     unit = min(scales, default=1.0)
     moves, expected = [], np.zeros(directions)
     for number, (block, scale) in enumerate(zip(slopes, scales, strict=True)):
@@ -170,11 +172,14 @@ def _limit(noise: float, alpha: float, directions: int) -> float:
     return max(CERTAIN, ROUNDING_MARGIN * noise) * max(1.0, math.sqrt(usual / asked))
 
 
-def _scales(slopes: Sequence[Array]) -> list[float]:
-    """Return the norms of blocks; where one is zero, the largest."""
+def _scales(slopes: Sequence[Array], zero: float) -> list[float]:
+    """Return the norms of blocks; of those that are zero but for rounding, an RMS of ``zero``, the largest."""
     sizes = [norm(block) for block in slopes]
     largest = max(sizes, default=0.0) or 1.0
-    return [size or largest for size in sizes]
+    return [
+        size if size > zero * math.sqrt(block.size) else largest
+        for size, block in zip(sizes, slopes, strict=True)
+    ]
 
 
 def _bound(residuals: Vector, blocks: int, unit: float, alpha: float) -> float:

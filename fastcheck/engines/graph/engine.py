@@ -96,9 +96,11 @@ def _estimate(
         seen = [float(np.max(np.abs(x - y), initial=0.0)) for x, y in zip(here, beside, strict=True)]
     typical = _typical(here if settled is None else settled.largest())
     _expect_quiet(problem, typical, seen)
-    noisiest = max((bound.relative for bound in _bounds(problem, _typical(here), seen, noise)), default=0.0)
+    zero, sizes = _zero(problem, typical), _typical(here)
+    rounded = zip(sizes, _bounds(problem, sizes, seen, noise), strict=True)
+    noisiest = max((bound.relative for size, bound in rounded if size > zero), default=0.0)
     certificate = certified(
-        runner, flow, here, noisiest, seed=plan.seed, directions=plan.directions, alpha=plan.alpha
+        runner, flow, here, noisiest, zero=zero, seed=plan.seed, directions=plan.directions, alpha=plan.alpha
     )
     smooth = _off_kinks(problem, plan, settled)
     if smooth.parts:
@@ -204,12 +206,17 @@ def _slopes(recording: Recording) -> list[Array]:
     return slopes
 
 
+def _zero(problem: Problem, typical: Sequence[float]) -> float:
+    """Return the RMS up to which the slopes of a block are zero but for rounding, as before a batch normalisation."""
+    return ZERO * float(np.finfo(float).eps) * max([problem.flow, *typical])
+
+
 def _expect_quiet(problem: Problem, typical: Sequence[float], noise: Sequence[float]) -> None:
     """Raise `NotCertifiedError` where rounding might hide mistakes in a block: its coordinates are computed alone then.
 
     Blocks whose slopes are zero but for rounding, as before a batch normalisation, hide nothing.
     """
-    zero = ZERO * float(np.finfo(float).eps) * max([problem.flow, *typical])
+    zero = _zero(problem, typical)
     if any(seen > MATTERS * size > MATTERS * zero for size, seen in zip(typical, noise, strict=True)):
         raise NotCertifiedError(f"Rounding may hide a part of the slopes. {INSTEAD}")
 

@@ -294,3 +294,23 @@ def test_measured_slopes_at_zero_are_zero_or_infinite(flat, name):
     values = [np.zeros(3)] if name == "square" else [np.zeros(3), 1.5]
     assert not measured(name, values, 0).any()
     assert np.isinf(measured("sqrt", [np.zeros(2)], 0)).all()
+
+
+def normalised(p):
+    z = X @ p["W"] + p["b"]  # no slope but rounding, as the mean is subtracted
+    h = (z - z.mean(axis=0)) / np.sqrt(z.var(axis=0) + 1e-5)
+    return np.mean((np.tanh(h) * p["V"] - 0.3) ** 2)
+
+
+@pytest.mark.parametrize("error", [1e-3, 1e-6, 1e-9])
+def test_a_block_without_slope_but_rounding_does_not_weaken_the_certificate(monkeypatch, error):
+    rng = np.random.default_rng(2)
+    theta = {
+        "W": rng.standard_normal((X.shape[1], 4)),
+        "b": rng.standard_normal(4),
+        "V": rng.standard_normal(4),
+    }
+    assert estimated(normalised, theta).certified.relative < 1e-11
+    altered(monkeypatch, arithmetic.Elementwise, "backward", error)
+    with pytest.raises(NotCertifiedError, match="Differences along 4 random directions"):
+        estimated(normalised, theta)
