@@ -78,6 +78,11 @@ class Certificate:
     noise: float
     forward_passes: int
 
+    @property
+    def residual(self) -> float:
+        """The RMS of what the directions left unexplained, relative to the slopes: mostly rounding."""
+        return self.relative * math.sqrt(chi_square_quantile(self.alpha, self.directions) / self.directions)
+
     def __str__(self) -> str:
         itself = (
             "" if self.agreement is None else f"; the cost itself agrees to {max(self.agreement, 1e-16):.0e}"

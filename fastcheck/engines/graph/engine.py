@@ -106,6 +106,7 @@ def _estimate(
     if smooth.parts:
         spent += confirm_coordinates(problem, smooth, here, lambda: runner.noise)
     noise = certificate.noise if noise is None else noise
+    seen = [max(change, certificate.residual * size) for change, size in zip(seen, typical, strict=True)]
     bounds = _bounds(problem, typical, seen, noise)
     notes: tuple[str, ...] = ()
     if certificate.agreement is None:
