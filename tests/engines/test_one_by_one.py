@@ -173,3 +173,20 @@ def test_a_cost_that_is_not_defined_beside_theta_contradicts_nothing():
         return np.sum(np.sqrt(p["w"]))
 
     assert looked_at(right, right, root, theta) <= 8
+
+
+@pytest.mark.parametrize("size", [1e-3, 1e-6, 1e-9, 1e-12, 1e-20])
+def test_slopes_of_small_parameters_are_not_contradicted_by_steps_that_are_large_beside_them(size):
+    def cost(p):
+        return np.sum(np.tanh(p["large"]) ** 2) + np.sum(np.sin(p["small"] / size))
+
+    x = np.random.default_rng(0).standard_normal(6)
+    theta = {"large": x, "small": x * size}
+    right = {"large": 2 * np.tanh(x) / np.cosh(x) ** 2, "small": np.cos(x) / size}
+    assert check(cost, theta, right, method="graph").passed
+    wrong = {**right, "small": right["small"] * (1 + 1e-3)}
+    assert not check(cost, theta, wrong, method="graph").passed
+    problem = pose(cost, theta)
+    plan = make_plan(problem.layout, problem.theta, "all", None, 0)
+    with pytest.raises(DisagreementError):
+        confirm_coordinates(problem, plan, [wrong["large"], wrong["small"]], lambda: 1e-16)

@@ -109,8 +109,9 @@ def fresh(original: Callable[..., Any]) -> Callable[..., Any]:
 def full(
     front: type[Front], shape: Any, fill_value: Any, dtype: Any = None, order: Any = "C", **_: Any
 ) -> Any:
-    """Return np.full for a perturbed value."""
-    result = front.adopted(np.zeros(shape, order=order))
+    """Return np.full for a perturbed value, or a whole number that changes with one."""
+    kind = np.dtype(getattr(fill_value, "dtype", float) if dtype is None else dtype)
+    result = front.adopted(np.zeros(shape, kind if kind.kind in "biu" else float, order=order))
     result[...] = fill_value
     return result
 

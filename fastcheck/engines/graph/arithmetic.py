@@ -9,16 +9,13 @@ from typing import Any
 import numpy as np
 
 from fastcheck.differences import interpreted
-from fastcheck.engines.graph.nodes import Array, Moves, Node, aligned, apart, moved, plain, spread
+from fastcheck.engines.graph.nodes import SAME, Array, Moves, Node, aligned, apart, moved, plain, spread
 
 STEP = 2.0**-80
 """Relative step of measured slopes: over it smooth functions are linear to the last bit."""
 
 SMALLEST = 2.0**-220
 """Size of an argument that is taken for its step if it is smaller."""
-
-SAME = 1e-12
-"""Differences over a tiny step are linear to this, relative."""
 
 
 def measured(name: str, values: Sequence[Any], k: int) -> Array:
@@ -61,7 +58,7 @@ class Elementwise(Node):
     def secants(self) -> list[Array | None]:
         """The measured slope in each operand; None for those without."""
         if self._secants is None:
-            values = [plain(x) for x in self.operands]
+            values = [_doubled(x) for x in self.operands]
             self._secants = [
                 measured(self.name, values, k) if self.wants(k) else None for k in range(len(values))
             ]
@@ -72,15 +69,31 @@ class Elementwise(Node):
         return [None if secant is None else slope * secant for secant in self.secants]
 
     def tangent(self, moves: Moves, many: int) -> Array:
-        """Return the sum of moves times measured slope."""
-        return _sum_of(moves, self.secants, self.value)
+        """Return the sum of moves times measured slope; what does not move moves nothing, however steep it is."""
+        steep = [s is not None and not np.isfinite(s).all() for s in self.secants]
+        if not any(steep):
+            return _sum_of(moves, self.secants, self.value)
+        shares = [
+            aligned(move, np.ndim(self.value)) * np.where(aligned(move, np.ndim(self.value)) == 0, 0.0, s)
+            for move, s in zip(moves, self.secants, strict=True)
+            if move is not None and s is not None
+        ]
+        return spread(np.asarray(sum(shares)), np.shape(self.value))
+
+    def still(self, moves: Moves) -> list[Array | None]:
+        """Return where the slope in each operand is infinite and nothing moves to first order."""
+        found: list[Array | None] = [None] * len(moves)
+        for k, (move, s) in enumerate(zip(moves, self.secants, strict=True)):
+            if move is not None and s is not None and not np.isfinite(s).all():
+                found[k] = ~np.isfinite(s) & (aligned(move, np.ndim(self.value)) == 0).all(axis=0)
+        return found
 
     def difference(self, moves: Moves, many: int) -> Array:
         """Return the function's finite difference, by its identity."""
         ndim = np.ndim(self.value)
         pairs: list[Any] = []
         for x, move in zip(self.operands, moves, strict=True):
-            pairs += [plain(x), np.zeros(()) if move is None else aligned(move, ndim)]
+            pairs += [_doubled(x), np.zeros(()) if move is None else aligned(move, ndim)]
         return spread(np.asarray(interpreted(self.name)(*pairs)), np.shape(self.value))
 
     def disagreement(self, moves: Moves, tangent: Array) -> float:
@@ -99,6 +112,12 @@ class Elementwise(Node):
             found = np.where((size == 0) & (np.abs(finer) < 0.75 * np.abs(found)), 0.0, found)
             worst = apart(found, tangent, size)
         return worst
+
+
+def _doubled(x: Any) -> Any:
+    """Return the value of an operand in double precision, in which identities compute."""
+    value = plain(x)
+    return value if isinstance(value, float) else np.asarray(value, dtype=float)
 
 
 def _sum_of(moves: Moves, factors: Sequence[Any], value: Any) -> Array:
@@ -135,6 +154,8 @@ class Combination(Node):
 
 class Multiply(Node):
     """x·y, entry by entry."""
+
+    of_products = True
 
     __slots__ = ()
 
@@ -207,6 +228,8 @@ class Cumulative(Node):
 
 class Product(Node):
     """The product along the last axis."""
+
+    of_products = True
 
     __slots__ = ()
 

@@ -122,7 +122,7 @@ class Absolute(Node):
 
 def switched(here: Array, there: Array, operands: Sequence[Any], moves: Moves, value: Any) -> Array:
     """Return how a choice between two operands changes: the first is taken ``here``, and at the other end ``there``."""
-    (x, y), ndim = map(plain, operands), np.ndim(value)
+    (x, y), ndim = (np.asarray(plain(x), dtype=float) for x in operands), np.ndim(value)
     dx, dy = (np.zeros(()) if move is None else aligned(move, ndim) for move in moves)
     first = dx + np.where(here, 0.0, np.subtract(x, y))
     second = dy + np.where(here, np.subtract(y, x), 0.0)

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from fastcheck.engines.graph import recorded as constants
-from fastcheck.engines.graph.layout import array, stack
+from fastcheck.engines.graph.layout import array, in_double, stack
 from fastcheck.engines.graph.recorded import Recorded, constant
 from fastcheck.engines.graph.tape import current_tape, recording
 
@@ -170,6 +170,7 @@ def parts_of(x: Any) -> tuple[Any, Any]:
     if isinstance(x, (list, tuple)):
         x = [parts_of(part) for part in x]
         return stack([array(re) for re, _ in x]), stack([_of_shape(im or 0.0, np.shape(re)) for re, im in x])
+    x = in_double(x)
     if type(x) is RecordedComplex or is_complex(x):
         return x.real, x.imag
     return x, None

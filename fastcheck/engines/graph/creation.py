@@ -11,7 +11,7 @@ from numpy.lib.stride_tricks import as_strided
 from fastcheck.engines.graph import complexes, layout, libraries, ufuncs
 from fastcheck.engines.graph.movement import Pick
 from fastcheck.engines.graph.nodes import Array
-from fastcheck.engines.graph.recorded import Recorded, fixed, is_recorded, values_of
+from fastcheck.engines.graph.recorded import Recorded, is_recorded, stepped, values_of
 from fastcheck.engines.graph.tape import Tape, current_tape
 
 
@@ -98,7 +98,7 @@ class GraphFront:
     @staticmethod
     def isclose(a: Any, b: Any, **tolerances: float) -> bool:
         """Return math.isclose, which has no slope."""
-        return math.isclose(fixed(a), fixed(b), **tolerances)
+        return bool(stepped(lambda *numbers: np.bool_(math.isclose(*numbers, **tolerances)), a, b))
 
 
 Tape.front = GraphFront

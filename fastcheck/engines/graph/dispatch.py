@@ -32,6 +32,7 @@ from fastcheck.engines.graph.recorded import (
     constant,
     fixed,
     is_recorded,
+    kept,
     stepped,
 )
 from fastcheck.engines.graph.tape import ONLY_DOUBLE, current_tape
@@ -81,7 +82,7 @@ def _recorded_ufunc(ufunc: np.ufunc, method: str, inputs: tuple[Any, ...], keywo
     if rule is None:
         if any(live(x) for x in (*inputs, *keywords.values())):
             return refuse(ufunc, method)
-        named = {name: fixed(x) for name, x in keywords.items()}
+        named = {name: kept(fixed(x)) for name, x in keywords.items()}
         result = stepped(lambda *values: getattr(ufunc, method)(*values, **named), *inputs)
     else:
         result = rule(*inputs, **keywords)

@@ -6,16 +6,19 @@ import dataclasses
 import functools
 import sys
 from collections.abc import Callable, Container, Sequence
+from typing import Any
 
 import numpy as np
 
 from fastcheck.engines import Bound, DisagreementError, Estimate, Estimates, T
 from fastcheck.engines.difference.engine import MATTERS
+from fastcheck.engines.difference.forms import Form
 from fastcheck.engines.difference.large_steps import ZERO, claimed_size, confirmed_by_cost
 from fastcheck.engines.difference.lifting import LiftedCost
-from fastcheck.engines.difference.runs import Runner
+from fastcheck.engines.difference.runs import Runner, some_members
 from fastcheck.engines.difference.session import session_of
 from fastcheck.engines.difference.state import TracingError
+from fastcheck.engines.difference.trace import Traced
 from fastcheck.engines.difference.verification import chosen_directions, look_along
 from fastcheck.engines.graph.certificate import INSTEAD, NotCertifiedError, certified
 from fastcheck.engines.graph.forwards import Flow
@@ -43,6 +46,34 @@ LIKE_ROUNDING = 1e-11
 """Claims that differ by less than this share of a typical slope in their block differ by rounding."""
 
 
+class RecordedRunner(Runner):
+    """Sends changes of θ forwards through what was recorded, where `Runner` runs the cost on them."""
+
+    recording: Recording | None = None
+
+    def moved(self, forms: Sequence[Form | None], members: int, **options: Any) -> Traced:
+        """Return what ``members`` changes of the leaves do; at points beside θ by running the cost."""
+        if self.recording is None or options.get("theta") is not None:
+            return super().moved(forms, members, **options)
+        self.begin()
+        flow, found = self.recording.flow(), []
+        with np.errstate(all="ignore"), one_blas_thread():
+            for k in range(members):
+                one = (some_members(form, slice(k, k + 1)) for form in forms)
+                found.append(flow.differences([None if form is None else form.dense() for form in one], 1))
+        change = np.concatenate([one.change for one in found])
+        return Traced(
+            value=self.recording.value,
+            difference=change,
+            kinked=np.zeros(members, dtype=bool),
+            unsupported=np.concatenate([one.elsewhere for one in found]) | ~np.isfinite(change),
+            odd=False,
+            work=0,
+            member_work=0,
+            largest=0,
+        )
+
+
 class GraphEngine:
     """Records the cost, sends slopes back through what was recorded, and certifies them forwards."""
 
@@ -65,20 +96,20 @@ class GraphEngine:
         attempt, tally = problem.counted()
         with session_of(cost) as session:
             try:
-                runner = Runner(attempt, execution, cost, None, session.kept)
+                runner = RecordedRunner(attempt, execution, cost, None, session.kept)
                 return _estimate(runner, plan, use, 0)
             except TracingError as first:
                 session.kept.restore()
                 session.look_closer()
                 try:
-                    lifted = Runner(problem, execution, LiftedCost(cost), None, session.kept)
+                    lifted = RecordedRunner(problem, execution, LiftedCost(cost), None, session.kept)
                     return _estimate(lifted, plan, use, tally.passes, thorough=True)
                 except TracingError:
                     raise first from None
 
 
 def _estimate(
-    runner: Runner, plan: Plan, use: Callable[[Estimate], T], spent: int, thorough: bool = False
+    runner: RecordedRunner, plan: Plan, use: Callable[[Estimate], T], spent: int, thorough: bool = False
 ) -> Estimates[T]:
     problem = runner.problem
     recording = _recorded(runner, problem.theta, thorough)
@@ -110,6 +141,7 @@ def _estimate(
     bounds = _bounds(problem, typical, seen, noise)
     notes: tuple[str, ...] = ()
     if certificate.agreement is None:
+        runner.recording = recording
         notes, passes = _confirm_blocks(runner, plan, here)
         spent += passes
     results = _estimates(runner, plan, here, bounds, noise, settled, use)
@@ -188,11 +220,15 @@ def _recorded(runner: Runner, theta: Vector, thorough: bool = False, named: Cont
     """Return the recorded cost at θ, or beside it."""
     problem = runner.problem
     leaves = [theta[block.start : block.stop].reshape(block.shape) for block in problem.layout.blocks]
-    runner.begin()
-    with one_blas_thread():
-        limit = runner.execution.max_memory // 2
-        recording = record(runner.cost, problem.layout.assemble, leaves, limit, thorough, named)
-    runner.put_back()
+    limit = runner.execution.max_memory // 2
+    for copies in (False, True):
+        runner.begin()
+        with one_blas_thread():
+            recording = record(runner.cost, problem.layout.assemble, leaves, limit, thorough, copies, named)
+        written_over = recording.tape.written_over()
+        runner.put_back()
+        if not written_over:
+            break
     if theta is problem.theta:
         runner.confirm(np.array([recording.value]))
     return recording

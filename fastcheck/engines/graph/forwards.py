@@ -11,8 +11,9 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from fastcheck.engines.graph.arithmetic import Elementwise
 from fastcheck.engines.graph.movement import Open, Read, Write
-from fastcheck.engines.graph.nodes import Array, Leaf, Moves, Node
+from fastcheck.engines.graph.nodes import Array, Leaf, Moves, Node, aligned
 from fastcheck.engines.graph.steps import Guard
 from fastcheck.engines.graph.tape import Tape
 from fastcheck.engines.slopes import STEP
@@ -33,6 +34,10 @@ class Standing(Protocol):
     def disagreement(self, node: Node, moves: Moves, tangent: Array) -> float:
         """Return how far exact differences over tiny moves are from what is known: the worst entry."""
         ...
+
+
+NEAR = 2.0**-20
+"""Share of a direction over which what does not move to first order is seen to move."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +106,7 @@ class Flow:
         """
         swept = _Swept(self, moves, many)
         kinked, disagreement = False, 0.0
+        steep: dict[int, list[Array | None]] = {}
         for node, operands in swept.nodes():
             standing = self.standing if self.standing is not None and self.standing.knows(node) else None
             near = [None if move is None or tiny is None else tiny * move[:1] for move in operands]
@@ -111,14 +117,31 @@ class Flow:
             tangent = swept.moves[node.number] = rule(operands, many)
             if tiny is None:
                 continue
+            if isinstance(node, Elementwise) and any(
+                at is not None and at.any() for at in node.still(operands)
+            ):
+                steep[node.number] = node.still(operands)
             if standing is not None:
                 disagreement = max(disagreement, standing.disagreement(node, near, tiny * tangent[:1]))
             elif not node.linear(operands):
                 disagreement = max(disagreement, node.disagreement(near, tiny * tangent[:1]))
+        if steep and not kinked and tiny is not None:
+            kinked = self._moves_there(steep, [NEAR * move[:1] for move in moves])
         return Tangents(swept.result(), kinked, disagreement)
 
-    def differences(self, moves: Sequence[Array], many: int) -> Differences:
-        """Return ``many`` exact changes of J; ``moves[k]`` are those of leaf k, as many of its shape."""
+    def _moves_there(self, steep: dict[int, list[Array | None]], moves: Moves) -> bool:
+        """Return whether operands move, if not to first order, at these entries: the root of x² is a kink at zero."""
+        swept = _Swept(self, moves, 1)
+        for node, operands in swept.nodes():
+            for move, at in zip(operands, steep.get(node.number, ()), strict=False):
+                if at is not None and move is not None and np.any(at & (aligned(move, at.ndim)[0] != 0)):
+                    return True
+            if not isinstance(node, Guard):
+                swept.moves[node.number] = node.difference(operands, 1)
+        return False
+
+    def differences(self, moves: Moves, many: int) -> Differences:
+        """Return ``many`` exact changes of J; ``moves[k]`` are those of leaf k, as many of its shape, or None."""
         swept, elsewhere = _Swept(self, moves, many), np.zeros(many, dtype=bool)
         for node, operands in swept.nodes():
             if isinstance(node, Guard):
@@ -131,11 +154,12 @@ class Flow:
 class _Swept:
     """One sweep forwards: the moves of every node and buffer, as long as they are used."""
 
-    def __init__(self, flow: Flow, moves: Sequence[Array], many: int) -> None:
+    def __init__(self, flow: Flow, moves: Moves, many: int) -> None:
         self.flow, self.many = flow, many
         self.moves: dict[int, Array] = {
             leaf.number: move.reshape(many, *leaf.value.shape)
             for leaf, move in zip(flow.leaves, moves, strict=True)
+            if move is not None
         }
         self.buffers: dict[int, Array] = {}
 

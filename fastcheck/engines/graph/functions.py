@@ -17,7 +17,7 @@ from fastcheck.engines.graph.arithmetic import (
     size_of,
 )
 from fastcheck.engines.graph.choices import Choice
-from fastcheck.engines.graph.layout import array
+from fastcheck.engines.graph.layout import array, in_double
 from fastcheck.engines.graph.matrices import Cholesky, LogDeterminant, Solve
 from fastcheck.engines.graph.movement import Selected
 from fastcheck.engines.graph.nodes import Node
@@ -27,6 +27,7 @@ from fastcheck.engines.graph.recorded import (
     UFUNC_METHODS,
     Recorded,
     fixed,
+    kept,
     operand_of,
     recorded,
     stepped,
@@ -129,8 +130,12 @@ def std(x: Any, axis: Any = None, dtype: Any = None, ddof: Any = 0, **keywords: 
 def extreme(function: Callable[..., Any], index: Callable[..., Any]) -> Callable[..., Any]:
     """Return what records np.max or np.min: the first of the largest is picked."""
 
-    def rule(x: Any, axis: Any = None, *, keepdims: Any = False, initial: Any = NOTHING) -> Any:
+    def rule(
+        x: Any, axis: Any = None, *, keepdims: Any = False, initial: Any = NOTHING, where: Any = True
+    ) -> Any:
         x = array(x)
+        if where is not True and initial is not NOTHING:
+            x = FUNCTIONS[np.where](where, x, initial)
         values = values_of(x)
         value = function(values, axis=axis, keepdims=bool(keepdims))
         axes = axes_of(axis, x.ndim)
@@ -159,7 +164,7 @@ def without_slope(function: Callable[..., Any]) -> Callable[..., Any]:
     """Return what computes a function whose result has no slope: indices, truth values, rounded numbers."""
 
     def rule(*arguments: Any, **keywords: Any) -> Any:
-        named = {name: fixed(x) for name, x in keywords.items()}
+        named = {name: kept(fixed(x)) for name, x in keywords.items()}
         return stepped(lambda *values: function(*values, **named), *arguments)
 
     return rule
@@ -169,7 +174,7 @@ def deciding(function: Callable[..., Any]) -> Callable[..., Any]:
     """Return what computes a function the way of the cost depends on: places of entries, whether arrays are equal."""
 
     def rule(*arguments: Any, **keywords: Any) -> Any:
-        keywords = {name: fixed(x) for name, x in keywords.items()}
+        keywords = {name: kept(fixed(x)) for name, x in keywords.items()}
         result = function(*map(values_of, arguments), **keywords)
         operands = [operand_of(x) for x in arguments]
         if any(isinstance(x, Node) for x in operands):
@@ -184,8 +189,20 @@ def factual(function: Callable[..., Any]) -> Callable[..., Any]:
     return lambda *arguments, **keywords: function(*map(values_of, arguments), **keywords)
 
 
-def prod(x: Any, axis: Any = None, dtype: Any = None, *, keepdims: Any = False) -> Any:
+def prod(
+    x: Any,
+    axis: Any = None,
+    dtype: Any = None,
+    *,
+    keepdims: Any = False,
+    initial: Any = NOTHING,
+    where: Any = True,
+) -> Any:
     """Record np.prod."""
+    if where is not True:
+        x = FUNCTIONS[np.where](where, x, 1.0)
+    if initial is not NOTHING:
+        return np.multiply(initial, prod(x, axis, keepdims=keepdims))
     x = array(x)
     axes = axes_of(axis, x.ndim)
     rest = [k for k in range(x.ndim) if k not in axes]
@@ -215,13 +232,19 @@ def clip(x: Any, a_min: Any = None, a_max: Any = None, *, min: Any = None, max: 
     """Record np.clip."""
     low = min if a_min is None else a_min
     high = max if a_max is None else a_max
+    if low is None and high is None:
+        return np.positive(x)
     x = x if low is None else np.maximum(x, low)
     return x if high is None else np.minimum(x, high)
 
 
 def nan_to_num(x: Any, copy: bool = True, nan: float = 0.0, posinf: Any = None, neginf: Any = None) -> Any:
     """Record np.nan_to_num."""
-    return where(np.isfinite(x), x, np.nan_to_num(values_of(x), True, nan, posinf, neginf))
+    result = where(np.isfinite(x), x, np.nan_to_num(values_of(x), True, nan, posinf, neginf))
+    if copy or not np.ndim(x):
+        return result
+    x[...] = result
+    return x
 
 
 def dot(x: Any, y: Any) -> Any:
@@ -262,7 +285,7 @@ def einsum(subscripts: Any, *operands: Any, optimize: Any = False, **keywords: A
     """Record np.einsum."""
     if not isinstance(subscripts, str) or keywords:
         raise current_tape().refusal("np.einsum", "only subscripts as text are recorded.")
-    arrays = [array(x) for x in operands]
+    arrays = [in_double(array(x)) for x in operands]
     terms, out = labels_of(subscripts, [x.ndim for x in arrays])
     for k, term in enumerate(terms):
         while len(set(term)) < len(term):

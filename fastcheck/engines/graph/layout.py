@@ -11,7 +11,15 @@ from numpy.lib.stride_tricks import sliding_window_view
 
 from fastcheck.engines.graph.movement import Join, Pick, Positions, Reshape, Section, Transpose
 from fastcheck.engines.graph.nodes import Node
-from fastcheck.engines.graph.recorded import FUNCTIONS, Recorded, fixed, is_recorded, recorded, values_of
+from fastcheck.engines.graph.recorded import (
+    FUNCTIONS,
+    Recorded,
+    fixed,
+    is_recorded,
+    kept,
+    recorded,
+    values_of,
+)
 from fastcheck.engines.graph.tape import current_tape
 
 
@@ -27,6 +35,12 @@ def array(x: Any) -> Any:
     if isinstance(x, (list, tuple)) and is_recorded(x):
         return stack([array(part) for part in x])
     return np.asarray(x)
+
+
+def in_double(x: Any) -> Any:
+    """Return data in double precision, as NumPy computes with it beside an array that has that."""
+    single = isinstance(x, (np.ndarray, np.generic)) and x.dtype in (np.float16, np.float32, np.complex64)
+    return np.asarray(x, np.complex128 if single and x.dtype.kind == "c" else float)[()] if single else x
 
 
 def reshape(x: Any, shape: Any, order: str = "C", *, copy: Any = None) -> Any:
@@ -103,8 +117,8 @@ def moving(function: Callable[..., Any]) -> Callable[..., Any]:
 
     def rule(x: Any, *arguments: Any, **keywords: Any) -> Any:
         x = array(x)
-        arguments = tuple(map(fixed, arguments))
-        keywords = {name: fixed(value) for name, value in keywords.items()}
+        arguments = kept(tuple(map(fixed, arguments)))
+        keywords = {name: kept(fixed(value)) for name, value in keywords.items()}
         value = function(values_of(x), *arguments, **keywords)
         if type(x) is not Recorded:
             return value
@@ -139,7 +153,7 @@ def index(x: Recorded, key: Any) -> Any:
     value = x.array[key]
     if is_basic(key):
         return x.seen_as(value, lambda node: Section(value, node, key))
-    shape = x.shape
+    shape, key = x.shape, kept(key)
     return x.seen_as(value, lambda node: Pick(value, node, lambda: numbers(shape)[key]))
 
 
@@ -208,7 +222,7 @@ def block(arrays: Any) -> Any:
         x = array(x)
         return reshape(x, (*(1,) * (rank - x.ndim), *x.shape))
 
-    return joined(arrays, 0)
+    return joined(arrays, 0) if depth else copy(array(arrays))
 
 
 def column(x: Any) -> Any:
@@ -237,9 +251,9 @@ def split(x: Any, sections: Any, axis: int = 0) -> list[Any]:
     return array_split(x, sections, axis)
 
 
-def copy(x: Any, order: Any = "K", subok: bool = False) -> Any:
+def copy(x: Any, order: Any = "K", subok: bool = False, dtype: Any = None) -> Any:
     """Record a copy, its entries in this order in memory."""
-    value = np.array(values_of(x), order=order)
+    value = np.array(values_of(x), dtype=dtype, order=order)
     return recorded(value, lambda value, taken: Reshape(value, taken), x)
 
 

@@ -111,7 +111,7 @@ def astype(x: Any, dtype: Any, order: Any = "K", *_: Any, copy: bool = True, **_
     """Return the array as floats: other dtypes cannot be followed where parameters reach it."""
     if np.dtype(dtype) == np.float64:
         plain = x.array.astype(dtype, order, copy=copy)
-        return x if plain is x.array else layout.copy(x, order)
+        return x if plain is x.array else layout.copy(x, order, dtype=plain.dtype)
     if x.live and np.dtype(dtype).kind not in "biu":
         raise current_tape().refusal(f"astype({np.dtype(dtype)})", ONLY_DOUBLE)
     return stepped(lambda values: np.asarray(values).astype(dtype), x)
@@ -131,6 +131,15 @@ def tolist(x: Any) -> Any:
     if not x.live:
         return fixed(x).tolist()
     return x if x.ndim == 0 else [tolist(part) for part in x]
+
+
+def view(x: Any, *kind: Any, **options: Any) -> Any:
+    """Return another name of the same memory; in another dtype or type, of what parameters do not reach."""
+    if not options and all(part in (np.ndarray, x.dtype) for part in kind):
+        return x[...]
+    if x.live:
+        raise current_tape().refusal("ndarray.view", "another dtype or type is not recorded.")
+    return x.__array__().view(*kind, **options)
 
 
 def fill(x: Any, value: Any) -> None:
@@ -195,6 +204,7 @@ def equip() -> None:
     attributes |= {"item": item, "tolist": tolist, "fill": fill, "sort": sort, "tobytes": tobytes}
     attributes["partition"] = partition
     attributes |= {"__getitem__": layout.index, "__setitem__": layout.assign}
+    attributes |= {"__divmod__": np.divmod, "__rdivmod__": lambda x, y: np.divmod(y, x), "view": view}
     attributes["copy"] = lambda x, order="C": layout.copy(x, order)
     attributes["conj"] = lambda x: x
     for name, get in (

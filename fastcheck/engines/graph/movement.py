@@ -148,7 +148,7 @@ class Selected(Pick):
         """Return how the selected entries change: at their new values, others may be selected."""
         move = moves[0]
         assert move is not None
-        x, here = np.asarray(plain(self.operands[0])), self.positions
+        x, here = np.asarray(plain(self.operands[0]), dtype=float), self.positions
         result, equal = np.empty((many, *np.shape(self.value))), self.has_equal()
         for k in range(many):
             end = x + move[k]
@@ -172,10 +172,11 @@ class Selected(Pick):
         move = moves[0]
         assert move is not None
         x = np.asarray(plain(self.operands[0]))
+        spacing = np.where(np.isfinite(x), np.spacing(x), 0.0)
         largest = max(float(np.max(np.abs(move), initial=0.0)), TINIEST)
         for d in move:
             ranks = np.round(d / largest * RANKS)
-            for nudged in (x + np.spacing(x) * ranks, x - np.spacing(x) * ranks):
+            for nudged in (x + spacing * ranks, x - spacing * ranks):
                 there, here = self.places(nudged), self.positions
                 if (np.take(ranks, there) != np.take(ranks, here)).any():
                     return True
@@ -238,7 +239,7 @@ class Open(Node):
 
 
 class Write(Node):
-    """Entries of a buffer are set to those of the operand, or added to."""
+    """Entries of a buffer are set to those of the operand, or added to; it has no more axes than ``positions``."""
 
     __slots__ = ("adds", "buffer", "positions")
 
@@ -271,8 +272,7 @@ class Write(Node):
         """Set the moves of the entries, or add to them."""
         flat, move = buffers.setdefault(self.buffer, np.zeros((many, size))), moves[0]
         if move is not None:
-            inner = move.shape[1:][-self.positions.ndim :] if self.positions.ndim else ()
-            move = aligned(move.reshape(many, *inner), self.positions.ndim)
+            move = aligned(move, self.positions.ndim)
         if not self.adds:
             flat[:, self.positions] = 0.0 if move is None else move
         elif move is not None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +14,10 @@ Array = NDArray[Any]
 
 Moves = Sequence[Array | None]
 """Changes of the operands of a node, several at once: shapes (many, \\*shape of the operand), None for no change."""
+
+
+SAME = 1e-12
+"""Differences over a tiny step are linear to this, relative."""
 
 
 class Node:
@@ -25,6 +30,9 @@ class Node:
 
     live: bool
     moves: bool
+
+    of_products: ClassVar[bool] = False
+    """Whether it is a sum of products of entries of its operands."""
 
     __slots__ = ("live", "moves", "number", "operands", "value")
 
@@ -56,7 +64,18 @@ class Node:
         """Return how far exact differences over tiny moves are from the change to first order: the worst entry."""
         if self.linear(moves):
             return 0.0
-        return apart(self.difference(moves, len(tangent)), tangent, np.abs(tangent))
+        found = self.difference(moves, len(tangent))
+        worst = apart(found, tangent, np.abs(tangent))
+        return (
+            worst if not self.of_products or worst <= SAME else apart(found, tangent, self.magnitude(moves))
+        )
+
+    def magnitude(self, moves: Moves) -> Array:
+        """Return the sum of the sizes of the products of which a change is the sum: they may cancel."""
+        node = copy.copy(self)
+        node.operands = tuple(np.abs(plain(x)) for x in self.operands)
+        sizes = [None if move is None else np.abs(move) for move in moves]
+        return node.tangent(sizes, next(len(size) for size in sizes if size is not None))
 
     def kinked(self, moves: Moves) -> bool:
         """Whether the result has two slopes along any of these moves, taken to be tiny."""
@@ -105,10 +124,15 @@ SMALL = 2.0**-16
 
 
 def apart(found: Array, expected: Array, size: Array) -> float:
-    """Return the largest difference of entries, relative to their sizes, or a share of the largest of these."""
+    """Return the largest difference of entries, relative to their sizes, or a share of the largest of these.
+
+    Entries that are not finite have none: nothing that J depends on makes use of them, or J is not finite, either.
+    """
     difference = np.abs(found - expected)
+    known = np.isfinite(difference) & np.isfinite(size)
+    size = np.where(known, size, 0.0)
     size = np.maximum(size, SMALL * float(np.max(size, initial=0.0)))
-    return float(np.max(np.where(difference == 0, 0.0, difference / size), initial=0.0))
+    return float(np.max(np.where(known & (difference > 0), difference / size, 0.0), initial=0.0))
 
 
 def summed_to(slope: Array, shape: tuple[int, ...]) -> Array:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from fastcheck.engines.graph.functions import axes_of
-from fastcheck.engines.graph.layout import array, concatenate, numbers, ravel, stack
+from fastcheck.engines.graph.layout import array, concatenate, in_double, numbers, ravel, stack
 from fastcheck.engines.graph.recorded import FUNCTIONS, UFUNCS, constant, fixed, stepped, values_of
 from fastcheck.engines.graph.tape import current_tape
 
@@ -18,7 +18,7 @@ LARGEST = float(np.finfo(float).max) / 4
 
 def interp(x: Any, xp: Any, fp: Any, left: Any = None, right: Any = None, period: Any = None) -> Any:
     """Record np.interp: between two knots, those on both sides of each x."""
-    x, xp, fp = array(x), array(xp), array(fp)
+    x, xp, fp = (in_double(array(part)) for part in (x, xp, fp))
     if period is not None:
         period = abs(period)
         x, xp = np.mod(x, period), np.mod(xp, period)

@@ -14,6 +14,8 @@ from fastcheck.engines.graph.nodes import Array, Moves, Node, aligned, plain, sp
 class Matmul(Node):
     """x @ y, both with at least one axis."""
 
+    of_products = True
+
     __slots__ = ()
 
     def backward(self, slope: Array) -> list[Array | None]:
@@ -88,6 +90,8 @@ def _folded(product: Array, like: Array, axis: int) -> Array:
 
 class Einsum(Node):
     """A sum of products: ``terms`` are the labels of the operands, ``out`` those of the result, none twice in one."""
+
+    of_products = True
 
     __slots__ = ("out", "terms")
 

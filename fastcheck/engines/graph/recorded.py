@@ -12,7 +12,7 @@ from numpy.lib.stride_tricks import as_strided
 
 from fastcheck.engines.difference.arrays import ASSERTIONS
 from fastcheck.engines.difference.state import COMPILED, TracingError, called_function, current_trace, hint_of
-from fastcheck.engines.graph.movement import Open, Positions, Read, Write
+from fastcheck.engines.graph.movement import Open, Positions, Read, Reshape, Write
 from fastcheck.engines.graph.nodes import Array, Node, plain
 from fastcheck.engines.graph.steps import Guard, Step
 from fastcheck.engines.graph.tape import ONLY_DOUBLE, Tape, current_tape, recording
@@ -176,6 +176,9 @@ class Recorded:
             raise self._tape.refusal("assignment", f"the array has dtype {self.dtype}; {ONLY_DOUBLE}")
         memory = self.open()
         where = np.array(memory.positions(self.array)[key])
+        if isinstance(operand, Node) and np.ndim(number) > where.ndim:  # the first axes have length 1
+            inner = np.reshape(number, np.shape(number)[np.ndim(number) - where.ndim :])
+            operand = self._tape.add(Reshape(inner, (operand,)))
         if adds:
             np.add.at(self.array, key, number)
         else:
@@ -194,7 +197,7 @@ class Recorded:
 
     def become(self, other: Recorded) -> bool:
         """Take over a new result, as ``x += y`` does, if no view shares this array's memory."""
-        if self._memory is not None or np.shape(other.array) != np.shape(self.array):
+        if self._memory is not None or other.dtype != self.dtype or other.shape != self.shape:
             return False
         self.array, self._node = np.asarray(other.array), other._node
         return True
@@ -449,6 +452,13 @@ def fixed(x: Any) -> Any:
     return x
 
 
+def kept(x: Any) -> Any:
+    """Return an index or option as it is now: the cost may write into it before it is looked at again."""
+    if isinstance(x, np.ndarray):
+        return np.array(x)
+    return type(x)(map(kept, x)) if type(x) in (list, tuple) else x
+
+
 def is_recorded(x: Any) -> bool:
     """Whether x, or something in it, is recorded."""
     return type(x) is Recorded or (type(x) in (list, tuple) and any(map(is_recorded, x)))
@@ -459,16 +469,9 @@ def operand_of(x: Any) -> Any:
     if type(x) is Recorded:
         operand = x.operand()
         return operand.value if isinstance(operand, Node) and not operand.moves else operand
-    if type(x) is np.ndarray:
-        return np.array(x) if x.size <= SMALL and x.flags.writeable else x
+    if type(x) is np.ndarray and (x.flags.writeable or x.base is not None):
+        return current_tape().constant(x)
     return x
-
-
-SMALL = 4096
-"""Entries of a constant array up to which it is copied, as the cost may write into it later.
-
-What a write into a larger one does to slopes shows when they are certified.
-"""
 
 
 def recorded(value: Any, make: Callable[..., Node], *operands: Any) -> Any:
@@ -484,7 +487,7 @@ def recorded(value: Any, make: Callable[..., Node], *operands: Any) -> Any:
 
 def stepped(function: Callable[..., Any], *operands: Any) -> Any:
     """Return the result of a function without slope, an array or number, of operands that may move."""
-    taken = [fixed(x) if type(x) in (list, tuple) else operand_of(x) for x in operands]
+    taken = [kept(fixed(x)) if type(x) in (list, tuple) else operand_of(x) for x in operands]
     value = function(*map(plain, taken))
     if not any(isinstance(x, Node) for x in taken):
         return constant(value)
@@ -509,6 +512,7 @@ __all__ = [
     "constant",
     "fixed",
     "is_recorded",
+    "kept",
     "operand_of",
     "recorded",
     "stepped",

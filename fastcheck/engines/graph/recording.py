@@ -45,15 +45,18 @@ def record(
     leaves: Sequence[Array],
     limit: int,
     thorough: bool = False,
+    copies: bool = False,
     named: Container[int] = (),
 ) -> Recording:
     """Run the cost once, on recorded arrays.
 
     ``cost`` is called with ``build(arrays)``, arrays standing for the leaves. Raises `TracingError` where it cannot be
     recorded, or where what it computes takes more than ``limit`` bytes. ``thorough`` recording follows the cost's plain
-    arrays, too. The tape will tell the user's lines of nodes that are ``named`` by their raw numbers.
+    arrays, too; one that ``copies`` keeps all constants as they were when they were used, though the cost writes into
+    large ones later: `Tape.written_over` tells whether that is needed. The tape will tell the user's lines of nodes
+    that are ``named`` by their raw numbers.
     """
-    tape = Tape(limit, thorough, named)
+    tape = Tape(limit, thorough, copies, named)
     with tape, naming_the_line(), np.errstate(all="ignore"):
         nodes, arrays = [], []
         for values in leaves:

@@ -16,6 +16,10 @@ RANKS = 64
 COMPARISONS = (np.greater, np.greater_equal, np.less, np.less_equal, np.equal, np.not_equal)
 
 
+NOWHERE = object()
+"""Stands for the value of a function where it has none."""
+
+
 class Step(Node):
     """A function without slope: a comparison, a rounded value, an index, anything made of those."""
 
@@ -27,21 +31,25 @@ class Step(Node):
         self.function = function
 
     def difference(self, moves: Moves, many: int) -> Array:
-        """Return the difference of its values, as floats."""
+        """Return the difference of its values, as floats: NaN where it has none."""
         here = np.asarray(self.value, dtype=float)
-        ends = self.at_ends(moves, many)
-        return np.asarray([np.asarray(there, dtype=float) - here for there in ends]).reshape(
-            many, *here.shape
-        )
+        ends = [
+            np.nan if there is NOWHERE else np.asarray(there, float) for there in self.at_ends(moves, many)
+        ]
+        return np.asarray([there - here for there in ends]).reshape(many, *here.shape)
 
     def at_ends(self, moves: Moves, many: int) -> list[Any]:
-        """Return its values where the operands have moved."""
-        values = [plain(x) for x in self.operands]
-        pairs = list(zip(values, moves, strict=True))
+        """Return its values where the operands have moved, `NOWHERE` where it raises."""
+        pairs = [(plain(x), move) for x, move in zip(self.operands, moves, strict=True)]
         return [
-            self.function(*(x if move is None else ended(x, move[k]) for x, move in pairs))
-            for k in range(many)
+            self._at([x if move is None else ended(x, move[k]) for x, move in pairs]) for k in range(many)
         ]
+
+    def _at(self, values: list[Any]) -> Any:
+        try:
+            return self.function(*values)
+        except Exception:  # int(NaN), an index that is none: whatever the cost would raise
+            return NOWHERE
 
     def kinked(self, moves: Moves) -> bool:
         """Whether it jumps at θ: takes another value where operands move to either side by a few roundings."""
@@ -58,7 +66,8 @@ class Step(Node):
 
     def differs(self, moves: Moves, many: int) -> Array:
         """Return for which moves its value is another one."""
-        return np.array([not same(self.value, there) for there in self.at_ends(moves, many)], dtype=bool)
+        ends = self.at_ends(moves, many)
+        return np.array([there is NOWHERE or not same(self.value, there) for there in ends], dtype=bool)
 
 
 class Guard(Step):
@@ -87,4 +96,5 @@ def nudged(x: Any, move: Array) -> Array:
     axes = tuple(range(1, move.ndim))
     largest = np.max(np.abs(move), axis=axes, keepdims=True, initial=0.0)
     ranks = np.round(move / np.where(largest > 0, largest, 1.0) * RANKS)
-    return np.asarray(ranks * aligned(np.spacing(np.abs(x))[None], move.ndim - 1))
+    spacing = np.where(np.isfinite(x), np.spacing(np.abs(x)), 0.0)
+    return np.asarray(ranks * aligned(spacing[None], move.ndim - 1))

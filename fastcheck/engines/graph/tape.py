@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import zlib
 from collections.abc import Callable, Container, Iterable, Sequence
 from typing import Any
 
@@ -31,9 +32,14 @@ MOST_NODES = 500_000
 """Operations that are recorded at most: a longer cost is left to other engines."""
 
 
+SMALL = 4096
+"""Entries of a constant array up to which it is copied whenever it is used; larger ones are watched."""
+
+
 class Tape(Running):
     """What one run of the cost wrote down; ``limit`` is how many bytes its values may take.
 
+    Constant arrays of some size are ``watched`` instead of copied, unless it ``copies``: the cost may write into them.
     ``leaks`` are values that left it: how many nodes there were then, and what to say if J was computed later. If it
     is ``thorough``, plain arrays of the cost are recorded from where they are loaded (``lifted``). ``raw`` are the
     numbers of nodes as they were added, before what J does not depend on was forgotten; ``lines`` the user's lines of
@@ -42,6 +48,7 @@ class Tape(Running):
 
     __slots__ = (
         "buffers",
+        "copies",
         "held",
         "leaks",
         "lifted",
@@ -52,13 +59,17 @@ class Tape(Running):
         "raw",
         "thorough",
         "thread",
+        "watched",
     )
 
     name = "Recording"
 
-    def __init__(self, limit: int, thorough: bool = False, named: Container[int] = ()) -> None:
+    def __init__(
+        self, limit: int, thorough: bool = False, copies: bool = False, named: Container[int] = ()
+    ) -> None:
         super().__init__()
-        self.thorough = thorough
+        self.thorough, self.copies = thorough, copies
+        self.watched: dict[int, tuple[Array, int]] = {}
         self.lifted: dict[int, Any] = {}
         self.leaks: list[tuple[int, TracingError]] = []
         self.nodes: list[Node] = []
@@ -86,6 +97,18 @@ class Tape(Running):
         if node.number > MOST_NODES:
             raise self.refusal("the cost", f"it has more than {MOST_NODES:,} operations.")
         return node
+
+    def constant(self, x: Array) -> Array:
+        """Return a constant array as it is now."""
+        if self.copies or x.size <= SMALL or x.dtype.hasobject:
+            return np.array(x)
+        if id(x) not in self.watched:
+            self.watched[id(x)] = (x, fingerprint(x))
+        return x
+
+    def written_over(self) -> bool:
+        """Whether the cost wrote into a constant array after it had computed with it."""
+        return any(before != fingerprint(x) for x, before in self.watched.values())
 
     def refusal(self, what: str, why: str) -> TracingError:
         """Return the error that ends the recording, even if the user's code swallows it."""
@@ -168,17 +191,26 @@ class Tape(Running):
         ]
 
 
+def fingerprint(x: Array) -> int:
+    """Return a number that tells an array from what it becomes when it is written into."""
+    return zlib.crc32(x.ravel("K").view(np.uint8).data)
+
+
 def _shares(node: Node, slope: Array | None) -> Shares:
     assert slope is not None
     return zip(node.operands, node.backward(slope), strict=True)
 
 
 def _finite_shares(node: Node, slope: Array | None) -> Shares:
-    """Return shares of which none is infinite where J makes nothing of the result."""
+    """Return shares of which none is infinite.
+
+    What J makes nothing of has none, and what is infinitely steep is taken for what no parameter moves, as the diagonal
+    of a matrix of distances: forwards that is certified.
+    """
     assert slope is not None
     for operand, part in _shares(node, slope):
         if part is not None and isinstance(node, ENTRYWISE):
-            part = np.where(slope == 0, 0.0, part)
+            part = np.where((slope == 0) | ~np.isfinite(part), 0.0, part)
         yield operand, part
 
 

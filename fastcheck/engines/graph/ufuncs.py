@@ -106,7 +106,7 @@ def divide(x: Any, y: Any) -> Any:
     """Record x / y: a multiple of x if y is constant, of 1/y if x is."""
     value = np.divide(values_of(x), values_of(y))
     if not _moves(y):
-        factor = 1.0 / np.asarray(values_of(y))
+        factor = 1.0 / np.asarray(values_of(y), dtype=float)
         return recorded(value, lambda value, taken: Combination(value, taken, (factor, 0.0)), x, y)
     return recorded(value, functools.partial(Elementwise, "divide"), x, y)
 
@@ -149,9 +149,12 @@ def scatter(sign: float) -> Callable[..., None]:
     """Return what records np.add.at or np.subtract.at."""
 
     def rule(x: Any, key: Any, y: Any) -> None:
-        if type(x) is not Recorded:
-            raise current_tape().refusal("ufunc.at", "it writes a recorded array into a plain one.")
         key = tuple(map(fixed, key)) if isinstance(key, tuple) else fixed(key)
+        if type(x) is not Recorded:
+            if type(y) is Recorded and y.live:
+                raise current_tape().refusal("ufunc.at", "it writes a recorded array into a plain one.")
+            (np.add if sign > 0 else np.subtract).at(x, key, fixed(y))
+            return
         shape = np.shape(x.array[key])
         value = np.multiply(np.broadcast_to(y, shape) if type(y) is not Recorded else y, sign)
         if np.shape(value) != shape:

@@ -12,7 +12,8 @@ import numpy as np
 
 from fastcheck.engines.difference.state import TracingError
 from fastcheck.engines.graph.needed import Unknown
-from fastcheck.engines.graph.recorded import Recorded
+from fastcheck.engines.graph.recorded import Recorded, kept
+from fastcheck.engines.graph.steps import Guard
 from fastcheck.engines.graph.tape import current_tape
 
 
@@ -27,14 +28,14 @@ def computed_anyway(
     tape = current_tape()
     things = list(_things_in([*arguments, *keywords.values()]))
     given = [x for x in things if type(x) is Recorded]
-    if not any(x.live for x in given):
+    alive = [x for x in given if x.live]
+    if not alive:
         raise error
-    made_of = [x.operand() for x in given if x.live]
+    made_of = [x.operand() for x in alive]
     values = {id(x): np.array(x.array)[()] for x in given}
     plain = {id(x): x.view() for x in things if id(x) not in values and isinstance(x, np.ndarray)}
 
-    def run() -> Any:
-        replaced = values | plain
+    def run(replaced: Mapping[int, Any]) -> Any:
         return function(
             *(_with(replaced, x) for x in arguments),
             **{name: _with(replaced, x) for name, x in keywords.items()},
@@ -47,12 +48,12 @@ def computed_anyway(
     for array in (*plain.values(), *own):
         array.flags.writeable = False
     try:
-        result = run()
+        result = run(values | plain)
     except ValueError:  # it writes into one of them, or there is something wrong with the values
         for array in own:
             array.flags.writeable = True
         try:
-            result = run()
+            result = run(values | plain)
         except ValueError:
             raise error from None
         tape.forgive(error)
@@ -60,6 +61,14 @@ def computed_anyway(
             if isinstance(x.array, np.ndarray):
                 x.write(Ellipsis, unknown(values[id(x)]))
     tape.forgive(error)
+    if whole_part(result) is not None:
+        here = {number: kept(x) for number, x in (values | plain).items()}
+
+        def there(*ends: Any) -> Any:
+            moved = {id(x): np.array(end)[()] for x, end in zip(alive, ends, strict=True)}
+            return whole_part(run(here | moved))
+
+        tape.add(Guard(there, whole_part(result), made_of))
     for x in given:
         if result is values[id(x)] and result is not None:
             return x
@@ -67,6 +76,15 @@ def computed_anyway(
         return _as_unknown(result, unknown)
     except TypeError:
         raise error from None
+
+
+def whole_part(result: Any) -> Any:
+    """Return the truth values and whole numbers of a result, on which the cost may go another way; None if none."""
+    if isinstance(result, (tuple, list)):
+        parts = [part for part in map(whole_part, result) if part is not None]
+        return parts or None
+    kind = np.asarray(result).dtype.kind if isinstance(result, (np.ndarray, np.generic, int)) else ""
+    return result if kind in ("b", "i", "u") else None
 
 
 def _as_unknown(result: Any, unknown: Callable[[Any], Recorded]) -> Any:

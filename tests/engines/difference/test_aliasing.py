@@ -275,7 +275,7 @@ NAMED = {
 }
 
 
-FOLLOWED_BY_THE_GRAPH = ("x.shape = ...", "vectorize", "apply_along_axis", "setflags")
+FOLLOWED_BY_THE_GRAPH = ("view", "x.shape = ...", "vectorize", "apply_along_axis", "setflags")
 
 
 @pytest.mark.parametrize("name", NAMED)

@@ -314,3 +314,43 @@ def test_a_block_without_slope_but_rounding_does_not_weaken_the_certificate(monk
     altered(monkeypatch, arithmetic.Elementwise, "backward", error)
     with pytest.raises(NotCertifiedError, match="Differences along 4 random directions"):
         estimated(normalised, theta)
+
+
+def test_a_wrong_measured_slope_is_not_hidden_by_one_that_is_undefined(monkeypatch):
+    def cost(x):
+        with np.errstate(invalid="ignore"):
+            return np.sum(np.where(x > 0, np.log(x), x))
+
+    def wrong(*arguments):
+        found = np.array(measured(*arguments))
+        found.flat[2] *= 1 + 1e-6
+        return found
+
+    x = np.array([-1.0, 0.5, 0.7])
+    assert check(cost, x, np.array([1.0, 2.0, 1 / 0.7]), method="graph").passed
+    monkeypatch.setattr(arithmetic, "measured", wrong)
+    with pytest.raises(NotCertifiedError, match="Exact differences of single operations"):
+        estimated(cost, x)
+
+
+def unit_vectors(p):
+    rows = p["W"] / np.linalg.norm(p["W"], axis=1, keepdims=True)
+    unit = p["b"][:, 0] / np.linalg.norm(p["b"])
+    lengths = np.trace(rows @ rows.T) + np.einsum("ij,ij->", rows, rows) + np.dot(unit, unit)
+    inverse = np.prod(np.stack([p["b"], 1 / p["b"]]), axis=0) * p["b"] * (1 / p["b"])
+    return lengths + np.sum(rows * np.arange(5)) + np.sum(unit * np.arange(4)) + np.sum(inverse)
+
+
+def test_changes_that_cancel_in_a_product_are_no_mistake_of_its_slopes(monkeypatch):
+    """The length of a unit vector does not change: what is left is rounding."""
+    theta = {"W": THETA["W1"], "b": THETA["b1"]}
+    for estimate in estimated(unit_vectors, theta).results:
+        name = estimate.part.block.name
+        norms = np.linalg.norm(theta[name], axis=1 if name == "W" else 0, keepdims=True)
+        unit, weights = theta[name] / norms, np.arange(5) if name == "W" else np.arange(4)[:, None]
+        along = (unit * weights).sum(axis=1 if name == "W" else 0, keepdims=True)
+        right = (weights - along * unit) / norms
+        np.testing.assert_allclose(estimate.numerical, right.ravel(), rtol=0, atol=1e-13)
+    altered(monkeypatch, Matmul, "difference", 1e-6)
+    with pytest.raises(NotCertifiedError, match="Exact differences of single operations"):
+        estimated(cost, THETA)

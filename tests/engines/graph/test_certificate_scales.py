@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from fastcheck import check
+from fastcheck.engines import DisagreementError
 from fastcheck.engines.graph import products
 from fastcheck.engines.graph.certificate import NotCertifiedError
 
@@ -50,3 +51,36 @@ def test_what_is_left_open_by_few_directions_is_certified_as_such(monkeypatch, a
     )
     with pytest.raises(NotCertifiedError, match="did not confirm the slopes"):
         check(cost, THETA, claim, **options)
+
+
+FIRST, SECOND = np.random.default_rng(0).standard_normal((2, 6))
+
+
+def beside_much(p):
+    """A block with slopes that are small beside J, and functions that only a record follows."""
+    at = np.searchsorted(np.linspace(-1, 2, 5), p["x"])
+    rounds = int(np.abs(np.median(p["x"])) * 7)
+    return np.sum(p["x"] ** 2 * at) + rounds * np.sum(np.sin(p["x"])) + 1e-10 * np.sum(p["y"] ** 3)
+
+
+def slopes_beside_much():
+    at, rounds = np.searchsorted(np.linspace(-1, 2, 5), FIRST), int(np.abs(np.median(FIRST)) * 7)
+    return {"x": 2 * FIRST * at + rounds * np.cos(FIRST), "y": 3e-10 * SECOND**2}
+
+
+def test_blocks_with_small_slopes_are_confirmed_alone_by_what_was_recorded():
+    right = slopes_beside_much()
+    report = check(beside_much, {"x": FIRST, "y": SECOND}, right)
+    assert (report.verdict, report.method, report.notes) == ("pass", "graph", ())
+    wrong = {**right, "y": right["y"] * (1 + 1e-3)}
+    assert not check(beside_much, {"x": FIRST, "y": SECOND}, wrong).passed
+
+
+def test_what_a_record_lacks_in_such_a_block_shows():
+    def cost(p):
+        more = 1e-10 * np.sum(p["y"] - SECOND) if type(p["y"]) is np.ndarray else 0.0
+        return beside_much(p) + more
+
+    with pytest.raises(DisagreementError):
+        check(cost, {"x": FIRST, "y": SECOND}, slopes_beside_much(), method="graph")
+    assert not check(cost, {"x": FIRST, "y": SECOND}, slopes_beside_much()).passed

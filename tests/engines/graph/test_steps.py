@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
+from test_written_over import slopes
 
 from fastcheck import check, numerical_gradient
 
@@ -323,3 +326,105 @@ def test_what_has_no_slope_is_followed(cost):
     assert (report.verdict, report.method) == ("pass", "graph")
     assert "the cost itself agrees to" in report.certified
     assert not check(cost, W, claim * 1.001).passed
+
+
+FAR = {"x": np.array([1.0, 0.01, 0.012, 0.013, 0.014, 0.01, 2.0])}
+
+
+def whole_number_of_a_logarithm(p):
+    k = int(np.sum(np.log(p["x"])) * 1e-3)
+    return np.sum(p["x"] ** 3) + k
+
+
+def rounded_logarithm(p):
+    k = round(np.sum(np.log(p["x"])) * 1e-3)
+    return np.sum(p["x"] ** 3) * (k + 2)
+
+
+def an_entry_that_is_none_elsewhere(p):
+    k = np.array([1.0, 2.0])[np.searchsorted(np.array([0.0, 5.0]), p["x"]) - 1]
+    return np.sum(p["x"] ** 3 * k)
+
+
+def roots_as_numbers_of_rounds(p):
+    total = 0.0
+    for k in range(int(np.sqrt(p["x"]).sum()) + 1):
+        total = total + p["x"].sum() ** k
+    return total
+
+
+@pytest.mark.parametrize(
+    "cost",
+    [
+        whole_number_of_a_logarithm,
+        rounded_logarithm,
+        an_entry_that_is_none_elsewhere,
+        roots_as_numbers_of_rounds,
+    ],
+)
+def test_a_cost_that_is_not_defined_far_from_θ_is_confirmed_nearer(cost):
+    right = slopes(cost, FAR)
+    report = check(cost, FAR, right)
+    assert (report.verdict, report.method) == ("pass", "graph")
+    assert not check(cost, FAR, {"x": right["x"] + 1e-3 * np.eye(7)[1]}).passed
+
+
+OTHERS = []
+
+
+def other(cost):
+    OTHERS.append(cost)
+    return cost
+
+
+@other
+def histogram(w):
+    counts, _ = np.histogram(w.ravel(), bins=4)
+    return np.sum(w[:4] ** 2 * counts)
+
+
+@other
+def math_isclose(w):
+    return np.sum(w**2) * (3.0 if math.isclose(w[0, 0], 7.0) else 1.0)
+
+
+@other
+def divmod_of_python(w):
+    whole, rest = divmod(w, 4.0)
+    other = 2.0 - divmod(10.0, 5 + w)[1]
+    return np.sum(rest**2 * whole) + np.sum(other)
+
+
+@other
+def counted_in_place(w):
+    counts = np.zeros(4, int)
+    np.add.at(counts, np.argmax(w, axis=1), 1)
+    np.subtract.at(counts, [0, 0], 3)
+    return np.sum(w**2 * counts)
+
+
+@other
+def extremes_of_some(w):
+    largest = np.max(w, where=w < 0.5, initial=-9.0, axis=0)
+    return np.sum(largest**2 * np.arange(4)) + np.min(w, where=w > 0.1, initial=9.0)
+
+
+@other
+def products_of_some(w):
+    return np.sum(np.prod(w, axis=0, where=w > 0.2) ** 2) + np.prod(w[0], initial=3.0)
+
+
+@other
+def view_of_a_buffer(w):
+    buffer = np.zeros(w.shape)
+    seen = buffer.view()
+    seen[:] = w**2
+    return np.sum(buffer * np.arange(4))
+
+
+@pytest.mark.parametrize("cost", OTHERS, ids=lambda cost: cost.__name__)
+def test_it_is_followed_too(cost):
+    claim = slopes(lambda p: cost(p["w"]), {"w": W})["w"]
+    report = check(cost, W, claim)
+    assert (report.verdict, report.method) == ("pass", "graph")
+    assert not check(cost, W, claim * (1 + 1e-3 * np.eye(6, 4))).passed
