@@ -49,6 +49,9 @@ NOISE_MARGIN = 64.0
 SAME_SLOPE = 1e-10
 """Measured slopes and exact differences over a tiny step agree to this, relative, in every entry."""
 
+VECTORS = 3
+"""Vectors of the size of θ that one direction needs."""
+
 SAME_DIFFERENCE = 1e-11
 """Two ways of computing one finite difference agree to this and the noise of J: 6e-14 to 4e-12 were measured."""
 
@@ -120,8 +123,11 @@ def certified(
     measured slope is wrong, or if the cost itself disagrees.
     """
     with np.errstate(all="ignore"), one_blas_thread():
-        relative, moves, unit = expect_confirmed(flow, slopes, noise, seed, directions, alpha, zero)
-        agreement, cost_noise, passes = _confirmed(runner, flow, [v[0] for v in moves], unit)
+        room = _room(runner, flow, slopes)
+        relative, direction, unit = expect_confirmed(
+            flow, slopes, noise, seed, directions, alpha, zero, at_once=room
+        )
+        agreement, cost_noise, passes = _confirmed(runner, flow, direction, unit)
     return Certificate(
         relative=relative,
         alpha=alpha,
@@ -141,34 +147,49 @@ def expect_confirmed(
     directions: int = DIRECTIONS,
     alpha: float = ALPHA,
     zero: float = 0.0,
-) -> tuple[float, list[Array], float]:
-    """Return how well differences along random directions confirm slopes, the directions, and the unit of their scale.
+    at_once: int = DIRECTIONS,
+) -> tuple[float, list[Vector], float]:
+    """Return how well differences along random directions confirm slopes, the first direction, and its scales' unit.
 
     Raises `NotCertifiedError` if they do not, and if exact differences of single operations are other ones.
     """
     scales = _scales(slopes, zero)
     unit = min(scales, default=1.0)
-    moves, expected = [], np.zeros(directions)
-    for number, (block, scale) in enumerate(zip(slopes, scales, strict=True)):
-        v = normal_numbers(directions * block.size, seed, number).reshape(directions, block.size)
-        v *= unit / scale
-        expected += v @ block.reshape(-1)
-        moves.append(v)
-    found = flow.tangents(moves, directions)
-    if found.kinked:
-        raise NotCertifiedError(f"θ stands on a kink. {INSTEAD}")
-    relative = _bound(expected - found.change, len(slopes), unit, alpha)
+    residuals, disagreement = np.zeros(directions), 0.0
+    direction: list[Vector] = []
+    for start in range(0, directions, at_once):
+        some = slice(start, min(start + at_once, directions))
+        many = some.stop - start
+        moves = []
+        for number, (block, scale) in enumerate(zip(slopes, scales, strict=True)):
+            v = normal_numbers(many * block.size, seed, number, start).reshape(many, block.size)
+            v *= unit / scale
+            residuals[some] += v @ block.reshape(-1)
+            moves.append(v)
+        found = flow.tangents(moves, many)
+        if found.kinked:
+            raise NotCertifiedError(f"θ stands on a kink. {INSTEAD}")
+        residuals[some] -= found.change
+        disagreement = max(disagreement, found.disagreement)
+        direction = direction or [v[0] for v in moves]
+    relative = _bound(residuals, len(slopes), unit, alpha)
     if not relative <= _limit(noise, alpha, directions):
         raise NotCertifiedError(
             f"Differences along {directions} random directions did not confirm the slopes (to {relative:.1e} of a "
             f"block). {INSTEAD}"
         )
-    if not found.disagreement <= SAME_SLOPE:
+    if not disagreement <= SAME_SLOPE:
         raise NotCertifiedError(
             f"Exact differences of single operations are not what their slopes make of a step (by "
-            f"{found.disagreement:.1e}). {INSTEAD}"
+            f"{disagreement:.1e}). {INSTEAD}"
         )
-    return relative, moves, unit
+    return relative, direction, unit
+
+
+def _room(runner: Runner, flow: Flow, slopes: Sequence[Array]) -> int:
+    """Return how many directions may be sent forwards at once: a few vectors of the size of θ and of what moves."""
+    each = 8 * VECTORS * sum(block.size for block in slopes) + flow.tape.held
+    return max(1, runner.execution.max_memory // (2 * each)) if each else DIRECTIONS
 
 
 def _limit(noise: float, alpha: float, directions: int) -> float:

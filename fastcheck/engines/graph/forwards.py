@@ -131,24 +131,23 @@ class Flow:
 
     def _moves_there(self, steep: dict[int, list[Array | None]], moves: Moves) -> bool:
         """Return whether operands move, if not to first order, at these entries: the root of x² is a kink at zero."""
-        swept = _Swept(self, moves, 1)
-        for node, operands in swept.nodes():
-            for move, at in zip(operands, steep.get(node.number, ()), strict=False):
-                if at is not None and move is not None and np.any(at & (aligned(move, at.ndim)[0] != 0)):
-                    return True
-            if not isinstance(node, Guard):
-                swept.moves[node.number] = node.difference(operands, 1)
-        return False
+        return any(
+            at is not None and move is not None and np.any(at & (aligned(move, at.ndim)[0] != 0))
+            for node, operands in self.exact_moves(moves, 1)
+            for move, at in zip(operands, steep.get(node.number, ()), strict=False)
+        )
 
     def differences(self, moves: Moves, many: int) -> Differences:
         """Return ``many`` exact changes of J; ``moves[k]`` are those of leaf k, as many of its shape, or None."""
         swept, elsewhere = _Swept(self, moves, many), np.zeros(many, dtype=bool)
-        for node, operands in swept.nodes():
+        for node, operands in swept.exact():
             if isinstance(node, Guard):
                 elsewhere |= node.differs(operands, many)
-            else:
-                swept.moves[node.number] = node.difference(operands, many)
         return Differences(swept.result(), elsewhere)
+
+    def exact_moves(self, moves: Moves, many: int) -> Iterator[tuple[Node, list[Array | None]]]:
+        """Yield the nodes some operand of which moves, with ``many`` exact changes of the operands."""
+        return _Swept(self, moves, many).exact()
 
 
 class _Swept:
@@ -178,6 +177,13 @@ class _Swept:
                 yield node, operands
             for number in self.flow.last_use.get(node.number, ()):
                 self.moves.pop(number, None)
+
+    def exact(self) -> Iterator[tuple[Node, list[Array | None]]]:
+        """Yield the nodes some operand of which moves, with the moves; then they move by their exact differences."""
+        for node, operands in self.nodes():
+            yield node, operands
+            if not isinstance(node, Guard):
+                self.moves[node.number] = node.difference(operands, self.many)
 
     def result(self) -> Vector:
         """Return how J changes."""

@@ -13,6 +13,7 @@ from fastcheck.engines.difference.session import session_of
 from fastcheck.engines.graph import arithmetic, certificate
 from fastcheck.engines.graph.certificate import NotCertifiedError, certified, chi_square_quantile
 from fastcheck.engines.graph.engine import GraphEngine, _recorded
+from fastcheck.engines.graph.forwards import Flow
 from fastcheck.engines.graph.products import Matmul
 from fastcheck.execution import Execution
 from fastcheck.plan import make_plan
@@ -353,4 +354,24 @@ def test_changes_that_cancel_in_a_product_are_no_mistake_of_its_slopes(monkeypat
         np.testing.assert_allclose(estimate.numerical, right.ravel(), rtol=0, atol=1e-13)
     altered(monkeypatch, Matmul, "difference", 1e-6)
     with pytest.raises(NotCertifiedError, match="Exact differences of single operations"):
+        estimated(cost, THETA)
+
+
+def test_directions_go_forwards_one_by_one_where_memory_is_short(monkeypatch):
+    seen = []
+
+    def tangents(self, moves, many, *arguments):
+        seen.append(many)
+        return right(self, moves, many, *arguments)
+
+    right = Flow.tangents
+    monkeypatch.setattr(Flow, "tangents", tangents)
+    assert check(cost, THETA, gradients(THETA), method="graph").passed
+    monkeypatch.setattr(certificate, "_room", lambda *_: 1)
+    report = check(cost, THETA, gradients(THETA), method="graph")
+    assert report.passed
+    assert "4 directions" in report.certified
+    assert seen == [4, 1, 1, 1, 1]
+    altered(monkeypatch, Matmul, "backward", 1e-9)
+    with pytest.raises(NotCertifiedError, match="did not confirm the slopes"):
         estimated(cost, THETA)

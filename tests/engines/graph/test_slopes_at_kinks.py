@@ -210,3 +210,26 @@ def test_a_missed_tie_is_not_certified(monkeypatch):
     monkeypatch.setattr(kinks_module, "ties_of", blind)
     with pytest.raises(NotCertifiedError, match="kink"):
         check(at_kinks, THETA, CLAIM, method="graph")
+
+
+def test_numbers_that_are_equal_and_do_not_move_are_no_kink():
+    def entropy(p):
+        s = np.maximum(p, 0)
+        return np.sum(np.where(s > 0, s * np.log(np.where(s > 0, s, 1.0)), 0))
+
+    x = np.array([-1.0, 0.5, 2.0, -0.3])
+    right = np.where(x > 0, np.log(np.abs(x)) + 1, 0)
+    report = check(entropy, x, right, method="graph")
+    assert (report.verdict, report.notes) == ("pass", ())
+    assert not check(entropy, x, right + np.array([0, 0, 0, 1e-3]), method="graph").passed
+
+
+@pytest.mark.parametrize("slope", [0.0, 0.5, 1.0])
+def test_numbers_that_move_to_one_side_alone_are_a_kink(slope):
+    def cost(p):
+        s = np.maximum(0, p)
+        return np.sum(np.where(s > 0, s, 0) + p)
+
+    x = np.array([0.0, 1.0, -1.0])
+    assert check(cost, x, np.array([1 + slope, 2.0, 1.0])).passed
+    assert not check(cost, x, np.array([2.5 + slope, 2.0, 1.0])).passed
