@@ -10,6 +10,7 @@ import functools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -18,12 +19,12 @@ from fastcheck.engines.difference.runs import Runner
 from fastcheck.engines.graph.forwards import Flow
 from fastcheck.engines.graph.nodes import Array
 from fastcheck.engines.noise import declared_noise
+from fastcheck.engines.slopes import STEP
 from fastcheck.engines.verification import evaluated_away
 from fastcheck.execution import one_blas_thread
 from fastcheck.normal import normal_numbers
 from fastcheck.norms import norm, root_mean_square
 from fastcheck.parameters import Vector
-from fastcheck.problem import Problem
 
 DIRECTIONS = 4
 """Random directions of a certificate."""
@@ -102,7 +103,7 @@ def certified(
     slopes: Sequence[Array],
     noise: float,
     *,
-    zero: float = 0.0,
+    empty: Sequence[bool] = (),
     seed: int,
     directions: int = DIRECTIONS,
     alpha: float = ALPHA,
@@ -124,12 +125,10 @@ def certified(
     """
     with np.errstate(all="ignore"), one_blas_thread():
         room = _room(runner, flow, slopes)
-        relative, direction, unit = expect_confirmed(
-            flow, slopes, noise, seed, directions, alpha, zero, at_once=room
-        )
-        agreement, cost_noise, passes = _confirmed(runner, flow, direction, unit)
+        seen = expect_confirmed(flow, slopes, noise, seed, directions, alpha, empty, at_once=room)
+        agreement, cost_noise, passes = _confirmed(runner, flow, seen)
     return Certificate(
-        relative=relative,
+        relative=seen.relative,
         alpha=alpha,
         directions=directions,
         seed=seed,
@@ -139,6 +138,18 @@ def certified(
     )
 
 
+class Confirmed(NamedTuple):
+    """Slopes of every block are right to ``relative`` of its norm; the first direction, in units of 1 / σ_b.
+
+    Along it, some block has moved by its size at ``length``.
+    """
+
+    relative: float
+    direction: list[Vector]
+    length: float
+    unit: float
+
+
 def expect_confirmed(
     flow: Flow,
     slopes: Sequence[Array],
@@ -146,17 +157,20 @@ def expect_confirmed(
     seed: int,
     directions: int = DIRECTIONS,
     alpha: float = ALPHA,
-    zero: float = 0.0,
+    empty: Sequence[bool] = (),
     at_once: int = DIRECTIONS,
-) -> tuple[float, list[Vector], float]:
-    """Return how well differences along random directions confirm slopes, the first direction, and its scales' unit.
+) -> Confirmed:
+    """Return how well differences along random directions confirm slopes.
+
+    Blocks that are ``empty`` have slopes that are zero but for rounding: they are measured by the largest block.
 
     Raises `NotCertifiedError` if they do not, and if exact differences of single operations are other ones.
     """
-    scales = _scales(slopes, zero)
+    scales = _scales(slopes, empty)
     unit = min(scales, default=1.0)
     residuals, disagreement = np.zeros(directions), 0.0
     direction: list[Vector] = []
+    length = 1.0
     for start in range(0, directions, at_once):
         some = slice(start, min(start + at_once, directions))
         many = some.stop - start
@@ -166,12 +180,14 @@ def expect_confirmed(
             v *= unit / scale
             residuals[some] += v @ block.reshape(-1)
             moves.append(v)
-        found = flow.tangents(moves, many)
+        if not direction:
+            direction = [v[0] for v in moves]
+            length = _length(flow, direction)
+        found = flow.tangents(moves, many, STEP * min(1.0, length))
         if found.kinked:
             raise NotCertifiedError(f"θ stands on a kink. {INSTEAD}")
         residuals[some] -= found.change
         disagreement = max(disagreement, found.disagreement)
-        direction = direction or [v[0] for v in moves]
     relative = _bound(residuals, len(slopes), unit, alpha)
     if not relative <= _limit(noise, alpha, directions):
         raise NotCertifiedError(
@@ -183,7 +199,7 @@ def expect_confirmed(
             f"Exact differences of single operations are not what their slopes make of a step (by "
             f"{disagreement:.1e}). {INSTEAD}"
         )
-    return relative, direction, unit
+    return Confirmed(relative, direction, length, unit)
 
 
 def _room(runner: Runner, flow: Flow, slopes: Sequence[Array]) -> int:
@@ -198,13 +214,13 @@ def _limit(noise: float, alpha: float, directions: int) -> float:
     return max(CERTAIN, ROUNDING_MARGIN * noise) * max(1.0, math.sqrt(usual / asked))
 
 
-def _scales(slopes: Sequence[Array], zero: float) -> list[float]:
-    """Return the norms of blocks; of those that are zero but for rounding, an RMS of ``zero``, the largest."""
+def _scales(slopes: Sequence[Array], empty: Sequence[bool]) -> list[float]:
+    """Return the norms of blocks; of those that are zero, or so but for rounding, the largest."""
     sizes = [norm(block) for block in slopes]
     largest = max(sizes, default=0.0) or 1.0
     return [
-        size if size > zero * math.sqrt(block.size) else largest
-        for size, block in zip(sizes, slopes, strict=True)
+        largest if none or not size else size
+        for size, none in zip(sizes, empty or [False] * len(sizes), strict=True)
     ]
 
 
@@ -215,19 +231,16 @@ def _bound(residuals: Vector, blocks: int, unit: float, alpha: float) -> float:
     return float(np.sqrt(np.sum(size**2) / chi_square_quantile(alpha, residuals.size)))
 
 
-def _confirmed(
-    runner: Runner, flow: Flow, direction: Sequence[Vector], unit: float
-) -> tuple[float | None, float, int]:
+def _confirmed(runner: Runner, flow: Flow, seen: Confirmed) -> tuple[float | None, float, int]:
     """Return how far the cost itself confirms a large difference, its rounding noise, and the forward passes spent.
 
     None where it takes another way at any step. Raises `NotCertifiedError` if it does not: at two of the steps, as what
     shrinks by many orders of magnitude on the way, exp(40) to exp(-40), has no digits left at the end of the first.
     """
     problem, passes, doubt = runner.problem, 0, None
-    length = _length(problem, direction)
-    move = np.concatenate(direction) if direction else np.zeros(0)
+    move = np.concatenate(seen.direction) if seen.direction else np.zeros(0)
     for step in LARGE_STEPS:
-        end = problem.theta + step * length * move
+        end = problem.theta + step * seen.length * move
         rounded = end - problem.theta
         moves = [rounded[block.start : block.stop][None] for block in problem.layout.blocks]
         found = flow.differences(moves, 1)
@@ -238,7 +251,7 @@ def _confirmed(
         if not math.isfinite(itself):
             continue
         try:
-            return *_agreement(runner, change, itself, step * length * unit), passes
+            return *_agreement(runner, change, itself, step * seen.length * seen.unit), passes
         except NotCertifiedError as error:
             if doubt is not None:
                 raise
@@ -268,13 +281,11 @@ def _agreement(runner: Runner, found: float, itself: float, gain: float) -> tupl
     return max(apart / size, noise / gain), noise
 
 
-def _length(problem: Problem, direction: Sequence[Vector]) -> float:
+def _length(flow: Flow, direction: Sequence[Vector]) -> float:
     """Return the length along a direction at which some block has moved by its size."""
-    everywhere = root_mean_square(problem.theta)
-    moves = [
-        root_mean_square(v) / (root_mean_square(problem.theta[block.start : block.stop]) or everywhere or 1.0)
-        for block, v in zip(problem.layout.blocks, direction, strict=True)
-    ]
+    sizes = [root_mean_square(np.asarray(leaf.value).reshape(-1)) for leaf in flow.leaves]
+    everywhere = max(sizes, default=0.0) or 1.0
+    moves = [root_mean_square(v) / (size or everywhere) for v, size in zip(direction, sizes, strict=True)]
     return 1.0 / max(max(moves, default=0.0), float(np.finfo(float).tiny))
 
 

@@ -46,6 +46,10 @@ LIKE_ROUNDING = 1e-11
 """Claims that differ by less than this share of a typical slope in their block differ by rounding."""
 
 
+EMPTY = 2.0**-10
+"""Rounding noise above this share of slopes that are tiny beside those of other blocks leaves nothing of them."""
+
+
 class RecordedRunner(Runner):
     """Sends changes of θ forwards through what was recorded, where `Runner` runs the cost on them."""
 
@@ -128,10 +132,18 @@ def _estimate(
     typical = _typical(here if settled is None else settled.largest())
     _expect_quiet(problem, typical, seen)
     zero, sizes = _zero(problem, typical), _typical(here)
-    rounded = zip(sizes, _bounds(problem, sizes, seen, noise), strict=True)
-    noisiest = max((bound.relative for size, bound in rounded if size > zero), default=0.0)
+    relative = [bound.relative for bound in _bounds(problem, sizes, seen, noise)]
+    empty = [size <= zero and noisy > EMPTY for size, noisy in zip(sizes, relative, strict=True)]
+    noisiest = max((noisy for noisy, none in zip(relative, empty, strict=True) if not none), default=0.0)
     certificate = certified(
-        runner, flow, here, noisiest, zero=zero, seed=plan.seed, directions=plan.directions, alpha=plan.alpha
+        runner,
+        flow,
+        here,
+        noisiest,
+        empty=empty,
+        seed=plan.seed,
+        directions=plan.directions,
+        alpha=plan.alpha,
     )
     smooth = _off_kinks(problem, plan, settled)
     if smooth.parts:

@@ -375,3 +375,26 @@ def test_directions_go_forwards_one_by_one_where_memory_is_short(monkeypatch):
     altered(monkeypatch, Matmul, "backward", 1e-9)
     with pytest.raises(NotCertifiedError, match="did not confirm the slopes"):
         estimated(cost, THETA)
+
+
+@pytest.mark.parametrize("unit", [1.0, 1e-8, 1e-20])
+def test_blocks_in_units_of_their_own_are_certified_each(unit):
+    def in_units(p):
+        return np.sum(np.tanh(p["one"]) ** 2) + np.sum(np.sin(p["other"] / unit))
+
+    x = RNG.standard_normal(6)
+    theta = {"one": x, "other": x * unit}
+    right = [2 * np.tanh(x) / np.cosh(x) ** 2, np.cos(x) / unit]
+    problem = pose(in_units, theta, dict(zip(theta, right, strict=True)))
+    with session_of(in_units) as session:
+        runner = Runner(problem, Execution(), in_units, None, session.kept)
+        flow = _recorded(runner, problem.theta).flow()
+    assert certified(runner, flow, right, 0.0, seed=0).relative < 1e-11
+    for number in range(2):
+        wrong = [slopes * (1 + 1e-9) if k == number else slopes for k, slopes in enumerate(right)]
+        with pytest.raises(NotCertifiedError, match="did not confirm the slopes"):
+            certified(runner, flow, wrong, 0.0, seed=0)
+    claim = {"one": right[0], "other": right[1]}
+    assert check(in_units, theta, claim, method="graph").passed
+    claim["one"] = claim["one"] * (1 + 1e-4)
+    assert not check(in_units, theta, claim, method="graph").passed
