@@ -109,10 +109,11 @@ def _looked_at(
     positions, expected = [], []
     for part in plan.parts:
         found = slopes[problem.layout.number(part.block)]
-        rows = np.arange(part.size)
         if part.size > WORST + RANDOM:
             some = rng.integers(part.size, size=RANDOM)
             rows = np.unique(np.concatenate([_worst(problem, part, found), some]))
+        else:
+            rows = np.arange(part.size)
         positions.append(part.block.start + part.at(rows))
         expected.append(part.take(found, rows))
     return np.concatenate(positions), np.concatenate(expected)
@@ -126,8 +127,10 @@ def _worst(problem: Problem, part: Part, slopes: NDArray[np.float64]) -> Coordin
     rows, errors = np.empty(0, np.intp), np.empty(0)
     for piece in pieces(part.size):
         error = np.abs(np.asarray(part.take(claimed, piece), dtype=np.float64) - part.take(slopes, piece))
-        some = np.argpartition(error, -WORST)[-WORST:] if error.size > WORST else np.arange(error.size)
-        rows, errors = np.concatenate([rows, some + piece.start]), np.concatenate([errors, error[some]])
+        for _ in range(min(WORST, error.size)):
+            largest = int(np.argmax(error))
+            rows, errors = np.append(rows, piece.start + largest), np.append(errors, error[largest])
+            error[largest] = -1.0
         order = np.argsort(-errors, kind="stable")[:WORST]
         rows, errors = rows[order], errors[order]
     return rows
