@@ -130,13 +130,14 @@ def im2col() -> Network:
 
 
 def loops() -> Network:
-    """4 filters of 3 × 3 on 2 images of 2 × 10 × 10, entry by entry in loops, into an array of zeros."""
+    """4 filters of 3 × 3 on 2 images of 2 × 10 × 10 in loops, entry by entry, into an array of zeros; two layers."""
     rng, n, channels, f, size = np.random.default_rng(0), 2, 2, 4, 10
     X, out = rng.standard_normal((n, channels, size, size)), size - 2
     parameters = {
         "K": 0.3 * rng.standard_normal((f, channels, 3, 3)),
         "k": 0.1 * rng.standard_normal(f),
-        "V": rng.standard_normal((f * out * out, 5)) / 16,
+        "W": rng.standard_normal((f * out * out, 64)) / 16,
+        "V": rng.standard_normal((64, 5)) / 8,
     }
     labels = rng.integers(0, 5, n)
 
@@ -147,7 +148,7 @@ def loops() -> Network:
                 for i in range(out):
                     for j in range(out):
                         maps[s, c, i, j] = np.sum(X[s, :, i : i + 3, j : j + 3] * p["K"][c]) + p["k"][c]
-        return cross_entropy(np.tanh(maps).reshape(n, -1) @ p["V"], labels)
+        return cross_entropy(np.tanh(np.tanh(maps).reshape(n, -1) @ p["W"]) @ p["V"], labels)
 
     return parameters, cost
 
