@@ -109,14 +109,16 @@ class Flow:
         steep: dict[int, list[Array | None]] = {}
         for node, operands in swept.nodes():
             standing = self.standing if self.standing is not None and self.standing.knows(node) else None
-            near = [None if move is None or tiny is None else tiny * move[:1] for move in operands]
-            kinked = kinked or (tiny is not None and standing is None and node.kinked(near))
+            if node.live:
+                rule = node.tangent if standing is None else functools.partial(standing.tangent, node)
+                swept.moves[node.number] = rule(operands, many)
+            if tiny is None or (standing is None and node.everywhere_linear):
+                continue
+            near = [None if move is None else tiny * move[:1] for move in operands]
+            kinked = kinked or (standing is None and node.kinked(near))
             if not node.live:
                 continue
-            rule = node.tangent if standing is None else functools.partial(standing.tangent, node)
-            tangent = swept.moves[node.number] = rule(operands, many)
-            if tiny is None:
-                continue
+            tangent = swept.moves[node.number]
             if isinstance(node, Elementwise) and any(
                 at is not None and at.any() for at in node.still(operands)
             ):

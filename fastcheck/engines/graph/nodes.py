@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
@@ -55,6 +56,12 @@ class Node:
     def difference(self, moves: Moves, many: int) -> Array:
         """Return ``many`` exact changes of the result, however large the moves: no use of slopes, no cancellation."""
         return self.tangent(moves, many)
+
+    @property
+    def everywhere_linear(self) -> bool:
+        """Whether both rules are one for all moves, and there are no kinks."""
+        kind = type(self)
+        return kind.difference is Node.difference and kind.kinked is Node.kinked
 
     def linear(self, moves: Moves) -> bool:
         """Whether both rules are one for these moves."""
@@ -129,10 +136,14 @@ def apart(found: Array, expected: Array, size: Array) -> float:
     Entries that are not finite have none: nothing that J depends on makes use of them, or J is not finite, either.
     """
     difference = np.abs(found - expected)
-    known = np.isfinite(difference) & np.isfinite(size)
-    size = np.where(known, size, 0.0)
-    size = np.maximum(size, SMALL * float(np.max(size, initial=0.0)))
-    return float(np.max(np.where(known & (difference > 0), difference / size, 0.0), initial=0.0))
+    largest, worst = float(np.max(size, initial=0.0)), float(np.max(difference, initial=0.0))
+    if not (math.isfinite(largest) and math.isfinite(worst)):
+        known = np.isfinite(difference) & np.isfinite(size)
+        difference, size = np.where(known, difference, 0.0), np.where(known, size, 0.0)
+        largest, worst = float(np.max(size, initial=0.0)), float(np.max(difference, initial=0.0))
+    if not worst or not largest:
+        return math.inf if worst else 0.0
+    return float(np.max(difference / np.maximum(size, SMALL * largest)))
 
 
 def summed_to(slope: Array, shape: tuple[int, ...]) -> Array:
