@@ -23,7 +23,7 @@ from fastcheck.engines.slopes import STEP
 from fastcheck.engines.verification import evaluated_away
 from fastcheck.execution import one_blas_thread
 from fastcheck.normal import normal_numbers
-from fastcheck.norms import norm, root_mean_square
+from fastcheck.norms import norm, pieces, root_mean_square
 from fastcheck.parameters import Vector
 
 DIRECTIONS = 4
@@ -178,7 +178,8 @@ def expect_confirmed(
         for number, (block, scale) in enumerate(zip(slopes, scales, strict=True)):
             v = normal_numbers(many * block.size, seed, number, start).reshape(many, block.size)
             v *= unit / scale
-            residuals[some] += v @ block.reshape(-1)
+            flat = block.reshape(-1)
+            residuals[some] += sum(v[:, piece] @ flat[piece] for piece in pieces(flat.size))
             moves.append(v)
         if not direction:
             direction = [v[0] for v in moves]
