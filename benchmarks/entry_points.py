@@ -44,29 +44,8 @@ class Way:
 
 WAYS = (
     Way(title="`check`", call=check),
-    Way(
-        title='the same, by the kernels for perceptrons (`method="mlp"`)',
-        call=functools.partial(check, method="mlp"),
-    ),
-    Way(
-        title='the same, each coordinate by itself (`method="difference"`)',
-        call=functools.partial(check, method="difference"),
-    ),
-    Way(
-        title="the same, `coordinates=100` of each block",
-        call=functools.partial(check, method="difference", coordinates=100),
-    ),
     Way(title="`screen`", call=screen),
     Way(title="`locate`, one coordinate wrong", call=locate, wrong=True),
-    Way(
-        title='`screen`, along random directions (`method="difference"`)',
-        call=functools.partial(screen, method="difference"),
-    ),
-    Way(
-        title="`locate` in the same way, one coordinate wrong",
-        call=functools.partial(locate, method="difference"),
-        wrong=True,
-    ),
     Way(title="`check`, evaluated plainly", call=functools.partial(check, method="plain"), whole=True),
     Way(
         title="the same, `coordinates=100` of each block",
@@ -94,8 +73,8 @@ def main() -> None:
         "ReLU, softmax and L2 on 64 samples, in the user's own NumPy code, float64, BLAS on one thread: forward\n"
         "passes, and seconds of a call, the fastest of several. Made by `python -m benchmarks.entry_points`; see the\n"
         "[guide](../guide.md).\n\n" + "\n".join(rows) + "\n\n"
-        "Forward passes of difference propagation are runs with many perturbations each, and count once.\n"
-        "A dash: two forward passes for each coordinate would take minutes to hours.\n"
+        "A run of the cost that is recorded counts as one forward pass. A dash: two forward passes for each\n"
+        "coordinate would take minutes to hours.\n"
     )
     PAGE.write_text(text)
     print(text)

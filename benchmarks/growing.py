@@ -110,7 +110,7 @@ def measure(build: Callable[[int], Network], width: int) -> tuple[int, float, fl
     count = sum(x.size for x in p.values())
     claim = {
         name: slopes * (1 + 2.0**-50 * np.cos(np.arange(float(slopes.size)).reshape(slopes.shape)))
-        for name, slopes in numerical_gradient(cost, p, method="graph").items()
+        for name, slopes in numerical_gradient(cost, p, method="difference").items()
     }
     forward, whole = [], []
     for _ in range(5 if count < 3_000_000 else 3):
@@ -120,7 +120,7 @@ def measure(build: Callable[[int], Network], width: int) -> tuple[int, float, fl
                 cost(p)
             forward.append((time.process_time() - begun) / 3)
         begun = time.process_time()
-        report = check(cost, p, claim, method="graph", progress=False)
+        report = check(cost, p, claim, method="difference", progress=False)
         whole.append(time.process_time() - begun)
         assert report.passed
     return count, statistics.median(forward), statistics.median(whole), report.difference
@@ -165,7 +165,7 @@ def main() -> None:
     )
     text = (
         "# Time of a check as networks grow\n\n"
-        'Processor seconds of `check(…, method="graph")`, all coordinates, certificate included, BLAS on one thread,\n'
+        "Processor seconds of `check`, all coordinates, certificate included, BLAS on one thread,\n"
         f"{SAMPLES} samples. Small networks take what calls of Python take; larger ones some tens of forward passes,\n"
         "however large they are. Made by `python -m benchmarks.growing`.\n\n"
         "![time in forward passes against parameters](growing.svg)\n\n"

@@ -1,4 +1,4 @@
-"""Time against parameters: the kernels and the reference loop, from 1e3 to 1e7 parameters.
+"""Time against parameters: `check_mlp` and the reference loop, from 1e3 to 1e7 parameters.
 
 ``python -m benchmarks.scaling`` measures and writes docs/results/scaling.svg and scaling.md. Needs the extra
 ``plots``.

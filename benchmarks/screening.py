@@ -1,6 +1,6 @@
 """Screening time against parameters, in units of the user's own forward and backward pass, from 1e3 to 1e7 parameters.
 
-And what screening and locating cost on three networks, with all slopes found at once and along random directions.
+And what screening and locating cost on three networks, with all slopes found at once and by plain evaluation.
 
 ``python -m benchmarks.screening`` measures and writes docs/results/screening.svg and screening.md. Needs the extra
 ``plots``; if PyTorch is installed, its fast gradcheck is measured on the same network, in turn with screening.
@@ -181,7 +181,7 @@ def looks() -> list[Look]:
             ("`screen`, one coordinate wrong", screen, wrong),
             ("`locate`, one coordinate wrong", locate, wrong),
         ):
-            for method in ("auto", "difference"):
+            for method in ("difference", "plain"):
                 asked = functools.partial(call, cost, parameters, gradients, method=method, progress=False)
                 report = asked()
                 evaluated = functools.partial(evaluate, cost, parameters)
@@ -232,9 +232,8 @@ def page(rows: list[Row], three: list[Look]) -> str:
         "# Screening: time against parameters",
         "",
         "ReLU layers, softmax and L2 on 64 samples, in the user's own NumPy code; float64. All coordinates are",
-        "compared (`graph`), and beyond `max_memory` random directions screened, 4 in each block (`difference`).",
-        "Processor time on one thread; the user's forward and backward pass is measured in turn with screening.",
-        "Made by `python -m benchmarks.screening`. [How it works](../screening.md).",
+        "compared. Processor time on one thread; the user's forward and backward pass is measured in turn with",
+        "screening. Made by `python -m benchmarks.screening`. [How it works](../screening.md).",
         "",
         "![screening time in units of a forward and backward pass](screening.svg)",
         "",
@@ -257,10 +256,10 @@ def page(rows: list[Row], three: list[Look]) -> str:
             ]
     lines += [
         "",
-        "## All coordinates, or random directions",
+        "## All coordinates, or random directions by plain evaluation",
         "",
-        "Both ways on three networks: coordinates compared one by one, forward passes counted, time of the call, and",
-        "in times of one forward pass. `method='difference'` asks for directions.",
+        "Both on three networks: coordinates compared one by one, forward passes counted, time of the call, and in",
+        "times of one forward pass.",
         "",
         "| network | call | | coordinates | passes | time | forward passes' time |",
         "| --- | --- | --- | ---: | ---: | ---: | ---: |",

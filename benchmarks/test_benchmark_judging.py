@@ -1,4 +1,4 @@
-"""What judging adds to the numerical gradient: the second look, the verdicts, the power and the worst coordinates."""
+"""What judging adds to the numerical gradient: closer looks, the verdicts, the power and the worst coordinates."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from pytest_benchmark.fixture import BenchmarkFixture
 
 from benchmarks.test_benchmark_mlp import NETWORKS
 from fastcheck import check, check_mlp
-from fastcheck import checks as entry
+from fastcheck.checks.block_outcomes import report_block
 
-SAMPLES = {"check_mlp": "all", "mlp": "all", "difference": "all", "plain": 500, "reference": 500}
-"""Coordinates of each block that each engine checks; `check_mlp` is told the layers that "mlp" recognises."""
+SAMPLES = {"check_mlp": "all", "difference": "all", "plain": 500, "reference": 500}
+"""Coordinates of each block that `check_mlp`, and each engine, checks."""
 
 
 @pytest.mark.parametrize("method", SAMPLES)
@@ -23,16 +23,16 @@ def test_judging(benchmark: BenchmarkFixture, method: str, monkeypatch: pytest.M
     model, parameters, X, Y = network.build()
     gradients = model.gradients(parameters, X, Y)
     coordinates = SAMPLES[method] if benchmark.enabled else 20
-    judged, right = [0.0], entry.judged_block
+    judged = [0.0]
 
     def timed(*arguments: Any) -> Any:
         start = time.perf_counter()
         try:
-            return right(*arguments)
+            return report_block(*arguments)
         finally:
             judged[0] += time.perf_counter() - start
 
-    monkeypatch.setattr(entry, "judged_block", timed)
+    monkeypatch.setattr("fastcheck.checks.chosen_coordinates.report_block", timed)
     shares = []
 
     def run() -> Any:

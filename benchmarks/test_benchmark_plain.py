@@ -6,16 +6,16 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from fastcheck.bench import METHODS, NETWORKS, Network, forward_pass_seconds, make_check
+from fastcheck.bench import NETWORKS, ROWS, Network, forward_pass_seconds, make_check
 
 if TYPE_CHECKING:
     from pytest_benchmark.fixture import BenchmarkFixture
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", ROWS)
 @pytest.mark.parametrize("network", NETWORKS, ids=lambda network: network.name)
 def test_check(benchmark: BenchmarkFixture, network: Network, method: str) -> None:
-    options: dict[str, Any] = METHODS[method]
+    options: dict[str, Any] = ROWS[method]
     run = make_check(network, **options)
     if benchmark.enabled:
         run()  # warm up

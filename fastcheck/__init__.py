@@ -7,34 +7,33 @@ are loaded when they are first used, so that ``import fastcheck`` takes no time.
 from __future__ import annotations
 
 import importlib
-from typing import TYPE_CHECKING, Any
 
+TYPE_CHECKING = (
+    False  # to type checkers it is True; the import of typing takes nine tenths of that of fastcheck
+)
 if TYPE_CHECKING:
+    from typing import Any
+
     from fastcheck import course
-    from fastcheck.checks import (
-        check,
-        check_backprop,
-        check_layer,
-        check_mlp,
-        check_object,
-        numerical_gradient,
-    )
-    from fastcheck.engines.mlp.losses import Loss
-    from fastcheck.engines.mlp.model import MLP
+    from fastcheck.checks.check import check, numerical_gradient
+    from fastcheck.checks.conventions import check_backprop, check_layer, check_mlp, check_object
+    from fastcheck.checks.locating import locate
+    from fastcheck.checks.objects import from_object
+    from fastcheck.checks.screening import screen
     from fastcheck.errors import (
         EvaluationError,
         FastcheckError,
         GradientMismatchError,
         InvalidProblemError,
     )
-    from fastcheck.locating import locate
-    from fastcheck.object_problems import from_object
-    from fastcheck.randomness import frozen_randomness
+    from fastcheck.mlp.losses import Loss
+    from fastcheck.mlp.model import MLP
+    from fastcheck.problem.randomness import frozen_randomness
     from fastcheck.report.result import BlockReport, Coordinate, Located, Report, Screened
     from fastcheck.report.stages import Stage, StagesReport
-    from fastcheck.screening import screen
-    from fastcheck.stages import GradientGuard, check_stages
-    from fastcheck.verdict import Verdict
+    from fastcheck.training.gradient_guard import GradientGuard
+    from fastcheck.training.staged_checks import check_stages
+    from fastcheck.verdict.judging import Verdict
 
 __version__ = "0.1.0"
 
@@ -68,34 +67,25 @@ __all__ = [
     "screen",
 ]
 
-_HOMES = {
-    "MLP": "fastcheck.engines.mlp.model",
-    "BlockReport": "fastcheck.report.result",
-    "Coordinate": "fastcheck.report.result",
-    "EvaluationError": "fastcheck.errors",
-    "FastcheckError": "fastcheck.errors",
-    "GradientGuard": "fastcheck.stages",
-    "GradientMismatchError": "fastcheck.errors",
-    "InvalidProblemError": "fastcheck.errors",
-    "Located": "fastcheck.report.result",
-    "Loss": "fastcheck.engines.mlp.losses",
-    "Report": "fastcheck.report.result",
-    "Screened": "fastcheck.report.result",
-    "Stage": "fastcheck.report.stages",
-    "StagesReport": "fastcheck.report.stages",
-    "Verdict": "fastcheck.verdict",
-    "check": "fastcheck.checks",
-    "check_backprop": "fastcheck.checks",
-    "check_layer": "fastcheck.checks",
-    "check_mlp": "fastcheck.checks",
-    "check_object": "fastcheck.checks",
-    "check_stages": "fastcheck.stages",
-    "from_object": "fastcheck.object_problems",
-    "frozen_randomness": "fastcheck.randomness",
-    "locate": "fastcheck.locating",
-    "numerical_gradient": "fastcheck.checks",
-    "screen": "fastcheck.screening",
+_NAMES = {
+    "checks.check": ("check", "numerical_gradient"),
+    "checks.conventions": ("check_backprop", "check_layer", "check_mlp", "check_object"),
+    "checks.locating": ("locate",),
+    "checks.objects": ("from_object",),
+    "checks.screening": ("screen",),
+    "errors": ("EvaluationError", "FastcheckError", "GradientMismatchError", "InvalidProblemError"),
+    "mlp.losses": ("Loss",),
+    "mlp.model": ("MLP",),
+    "problem.randomness": ("frozen_randomness",),
+    "report.result": ("BlockReport", "Coordinate", "Located", "Report", "Screened"),
+    "report.stages": ("Stage", "StagesReport"),
+    "training.gradient_guard": ("GradientGuard",),
+    "training.staged_checks": ("check_stages",),
+    "verdict.judging": ("Verdict",),
 }
+"""Modules and what is public of them."""
+
+_HOMES = {name: f"fastcheck.{module}" for module, names in _NAMES.items() for name in names}
 
 
 def __getattr__(name: str) -> Any:

@@ -18,9 +18,9 @@ from rich.console import Console
 from rich.text import Text
 
 from fastcheck import course
-from fastcheck.checks import check
-from fastcheck.engines.mlp.three_layer import ThreeLayerCost
+from fastcheck.checks.check import check
 from fastcheck.execution import one_blas_thread
+from fastcheck.mlp.three_layer import ThreeLayerCost
 from fastcheck.report.result import Report
 from fastcheck.report.text import make_console
 
@@ -70,30 +70,28 @@ NETWORKS = (
 )
 """The course's network, two small ones in full, and a sample of a large one."""
 
-METHODS: dict[str, dict[str, Any]] = {
+ROWS: dict[str, dict[str, Any]] = {
     "reference loop": {"method": "reference"},
     "plain": {"method": "plain"},
     "plain, batched": {"method": "plain", "batched": True},
     "plain, batched, 2 threads": {"method": "plain", "batched": True, "n_jobs": 2},
     "difference propagation": {"method": "difference"},
-    "kernels": {"method": "mlp"},
-    "propose and certify": {"method": "graph"},
 }
 """The rows for each network: options of `check`, and whether the cost offers batches."""
 
-LOOP = "reference loop"
+REFERENCE_LOOP = "reference loop"
 """The row that the others are compared with."""
 
-SUBTRACTING = {LOOP, "plain"}
+ROWS_OF_TWO_PASSES = {REFERENCE_LOOP, "plain"}
 """Rows of which each parameter takes two forward passes."""
 
-REPEATS = 5
-"""Runs of a row besides the first, which warms up."""
+MOST_REPEATS = 5
+"""Runs of a row after the first, which warms up."""
 
-LIMIT = 45.0
+TIME_LIMIT = 45.0
 """Seconds of all rows, of the minute that the whole command may take."""
 
-COLUMNS = "{:<16}{:>7}  {:<25}{:>8}{:>8}{:>8}{:>6}"
+ROW_FORMAT = "{:<16}{:>7}  {:<25}{:>8}{:>8}{:>8}{:>6}"
 """One row: 80 columns at most."""
 
 
@@ -114,13 +112,13 @@ def forward_pass_seconds(network: Network) -> float:
         return _median(lambda: course.forward_propagation_n(X, Y, parameters), 50)[0]
 
 
-def run_bench(console: Console | None = None, limit: float = LIMIT) -> None:
+def run_bench(console: Console | None = None, limit: float = TIME_LIMIT) -> None:
     """Measure every network with every method, and print each row as soon as it is known.
 
     No row begins that is not expected to end within ``limit`` seconds, and it is repeated as long as its share of them
     lasts: the first run of a row counts if there is no time for another.
     """
-    console, clock = console or make_console(), _Clock(limit, len(NETWORKS) * len(METHODS))
+    console, clock = console or make_console(), _Clock(limit, len(NETWORKS) * len(ROWS))
     console.print(
         Text(
             "ms: median wall time of a whole check. passes: that time for each parameter, in\n"
@@ -129,26 +127,27 @@ def run_bench(console: Console | None = None, limit: float = LIMIT) -> None:
             "Compiling what is compiled, and then measuring:\n"
         )
     )
-    for options in METHODS.values():
+    for options in ROWS.values():
         make_check(NETWORKS[0], **options)()
     console.print(
-        Text(COLUMNS.format("network", "checked", "method", "ms", "passes", "× loop", "error").rstrip())
+        Text(ROW_FORMAT.format("network", "checked", "method", "ms", "passes", "× loop", "error").rstrip())
     )
     for network in NETWORKS:
         one_pass, loop = forward_pass_seconds(network), math.nan
-        least = 2 * one_pass * network.checked
-        for name, options in METHODS.items():
-            title = ("", "") if name != LOOP else (network.name, f"{network.checked:,}")
-            found = clock.measured(make_check(network, **options), least if name in SUBTRACTING else 0.0)
-            if found is None:
+        for name, options in ROWS.items():
+            is_first = name == REFERENCE_LOOP
+            title = (network.name, f"{network.checked:,}") if is_first else ("", "")
+            least = 2 * one_pass * network.checked if name in ROWS_OF_TWO_PASSES else 0.0
+            measured = clock.measured(make_check(network, **options), least)
+            if measured is None:
                 console.print(Text(f"{title[0]:<16}{title[1]:>7}  {name:<25}not measured: no time was left"))
                 continue
-            seconds, report = found
-            loop = seconds if name == LOOP else loop
-            passes = 2.0 if name == LOOP else seconds / one_pass / report.checked
+            seconds, report = measured
+            loop = seconds if is_first else loop
+            passes = 2.0 if is_first else seconds / one_pass / report.checked
             times = "" if math.isnan(loop) else f"{loop / seconds:.1f}"
             row = f"{1e3 * seconds:.1f}", f"{passes:.2f}", times, f"{report.difference:.0e}"
-            console.print(Text(COLUMNS.format(*title, name, *row)))
+            console.print(Text(ROW_FORMAT.format(*title, name, *row)))
 
 
 class _Clock:
@@ -169,7 +168,7 @@ class _Clock:
             return None
         begun = time.perf_counter()
         first, report = _median(run, 1)
-        repeats = int(min(REPEATS, (begun + share - time.perf_counter()) / max(first, 1e-9)))
+        repeats = int(min(MOST_REPEATS, (begun + share - time.perf_counter()) / max(first, 1e-9)))
         return _median(run, repeats) if repeats > 0 else (first, report)
 
 

@@ -12,11 +12,11 @@ from rich.console import Console
 from rich.rule import Rule
 from rich.text import Text
 
-from fastcheck.checks import check_backprop
+from fastcheck.checks.conventions import check_backprop
 from fastcheck.errors import FastcheckError
 from fastcheck.report.result import Report
 from fastcheck.report.text import make_console, rich_report
-from fastcheck.verdict import Verdict
+from fastcheck.verdict.judging import Verdict
 
 PLANTED = {"W2": "dW2 doubled", "b1": "db1 with coefficient 4"}
 
@@ -60,16 +60,16 @@ def run_demo(console: Console | None = None) -> bool:
     third = run(f"3  With two mistakes planted: {mistakes}", plant_mistakes(digits.backward), trained)
 
     failing = {name for name, block in third.blocks.items() if block.verdict is Verdict.FAIL}
-    good = first.passed and second.passed and failing == set(PLANTED)
+    all_right = first.passed and second.passed and failing == set(PLANTED)
     console.print()
-    if good:
+    if all_right:
         names = " and ".join(sorted(PLANTED))
         console.print(
             Text(f"Right was found right, twice, and both mistakes were found, in {names}.", "bold")
         )
     else:
         console.print(Text("The demo did not find what it should: please report this.", "bold red"))
-    return good
+    return all_right
 
 
 def plant_mistakes(backward: Callable[..., Any]) -> Callable[..., Any]:
@@ -86,12 +86,12 @@ def load_example(name: str) -> ModuleType:
     """Return a file of the folder examples as a module, from an installed package or from the repository."""
     here = Path(__file__).resolve().parent
     places = [here / "examples" / f"{name}.py", here.parent / "examples" / f"{name}.py"]
-    found = next((place for place in places if place.is_file()), None)
-    if found is None:
+    file = next((place for place in places if place.is_file()), None)
+    if file is None:
         raise FastcheckError(f"demo: expected {places[1]}, and there is no such file. Reinstall fastcheck.")
-    spec = importlib.util.spec_from_file_location(f"fastcheck_example_{name}", found)
+    spec = importlib.util.spec_from_file_location(f"fastcheck_example_{name}", file)
     if spec is None or spec.loader is None:
-        raise FastcheckError(f"demo: {found} cannot be loaded. Reinstall fastcheck.")
+        raise FastcheckError(f"demo: {file} cannot be loaded. Reinstall fastcheck.")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module

@@ -14,29 +14,38 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal
 
 import numpy as np
 
 from fastcheck.errors import InvalidProblemError
-from fastcheck.undoing import Undone, interruptible_lock
-from fastcheck.workers import cannot_be_sent, in_processes, in_threads, module_being_imported
+from fastcheck.undoing import Undoable, interruptible_lock
+from fastcheck.workers import (
+    THREADING,
+    Chunk,
+    Result,
+    cannot_be_sent,
+    in_processes,
+    in_threads,
+    module_being_imported,
+)
 
 Backend = Literal["processes", "threads"]
-Chunk = TypeVar("Chunk")
-Result = TypeVar("Result")
+"""Kinds of workers: ``backend=``. Another one is a name here, and a line in each of the two tables."""
 
-WORKERS_PAY_AFTER = {"processes": 1.0, "threads": 0.1}
+JOBLIB_BACKENDS: dict[str, str] = {"processes": "loky", "threads": THREADING}
+"""The same → joblib's name. All but `THREADING` run in other processes."""
+
+WORKERS_PAY_AFTER: dict[str, float] = {"processes": 1.0, "threads": 0.1}
 """Estimated seconds of work below which starting workers takes longer than it saves."""
 
 PROGRESS_AFTER = 1.0
 """Seconds after which a progress bar appears."""
 
-
 MAX_MEMORY = 512 * 2**20
 """Bytes that a check stays under unless told otherwise."""
 
-REUSED = 4_000_000
+LARGEST_REUSED_ARRAY = 4_000_000
 """Numbers in the largest array, of 32 MB, whose memory glibc is ready to keep for the next one."""
 
 
@@ -47,7 +56,7 @@ def keep_freed_memory() -> None:
     costs as much as copying it several times: a quarter of the time of screening 240,000 parameters. It learns from an
     array of which nothing is ever touched, as it would from any of the user's.
     """
-    np.empty(REUSED)
+    np.empty(LARGEST_REUSED_ARRAY)
 
 
 keep_freed_memory()
@@ -69,23 +78,28 @@ class Execution:
     notes: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        if not isinstance(self.n_jobs, int) or isinstance(self.n_jobs, bool) or self.n_jobs == 0:
+        is_whole = isinstance(self.n_jobs, int) and not isinstance(self.n_jobs, bool)
+        is_count = is_whole and self.n_jobs != 0
+        if not is_count:
             raise InvalidProblemError(
                 f"n_jobs: expected a positive number of workers, or -1 for all cores, got {self.n_jobs!r}."
             )
-        whole = isinstance(self.max_memory, int) and not isinstance(self.max_memory, bool)
-        if not (whole and self.max_memory >= 1):
+        is_whole = isinstance(self.max_memory, int) and not isinstance(self.max_memory, bool)
+        is_memory = is_whole and self.max_memory >= 1
+        if not is_memory:
             raise InvalidProblemError(
                 f"max_memory: expected a number of bytes, such as 512 * 2**20, got {self.max_memory!r}."
             )
-        if self.backend not in (None, "processes", "threads"):
+        if self.backend not in (None, *JOBLIB_BACKENDS):
+            known = ", ".join(map(repr, JOBLIB_BACKENDS))
             raise InvalidProblemError(
-                f"backend: expected 'processes', 'threads' or None (fastcheck chooses), got {self.backend!r}."
+                f"backend: expected {known} or None (fastcheck chooses), got {self.backend!r}."
             )
 
     def without_threads(self) -> Execution:
         """Return the same for a cost that only one thread at a time may call."""
-        if self.backend != "threads" or self.n_jobs == 1:
+        asks_for_threads = self.n_jobs != 1 and JOBLIB_BACKENDS.get(self.backend or "") == THREADING
+        if not asks_for_threads:
             return self
         self.notes.append("threads were not used: one object can only be evaluated by one thread at a time.")
         return dataclasses.replace(self, n_jobs=1)
@@ -110,7 +124,8 @@ class Execution:
         """
         backend = self.backend or backend
         parallel = self.n_jobs != 1 and len(chunks) > 1 and seconds > WORKERS_PAY_AFTER[backend]
-        if parallel and backend == "processes" and not self._may_use_processes(function):
+        joblib_backend = JOBLIB_BACKENDS[backend]
+        if parallel and joblib_backend != THREADING and not self._may_use_processes(function):
             parallel = False
         with contextlib.ExitStack() as stack:
             stack.enter_context(one_blas_thread())
@@ -121,8 +136,8 @@ class Execution:
                 alone = functools.partial(_on_one_thread, function)
                 source = (
                     in_threads(alone, chunks, self.n_jobs)
-                    if backend == "threads"
-                    else in_processes(alone, chunks, self.n_jobs, describe)
+                    if joblib_backend == THREADING
+                    else in_processes(alone, chunks, self.n_jobs, describe, joblib_backend)
                 )
             for result, size in zip(source, sizes, strict=True):
                 results.append(result)
@@ -133,18 +148,19 @@ class Execution:
     def tracking(self, total: int) -> Iterator[Callable[[int], None]]:
         """Yield a function that is told how many coordinates were just done, of this total."""
         if callable(self.progress):
-            done, wish = 0, self.progress
+            done, report = 0, self.progress
 
             def tell(count: int) -> None:
                 nonlocal done
                 done += count
-                wish(done, total)
+                report(done, total)
 
             yield tell
             return
-        bar = _Bar(total) if _wants_bar(self.progress) else None
+        shows_bar = sys.stderr.isatty() if self.progress is None else self.progress
+        bar = _ProgressBar(total) if shows_bar else None
         try:
-            yield bar.advance if bar else _nobody
+            yield bar.advance if bar else _ignore
         finally:
             if bar:
                 bar.stop()
@@ -166,11 +182,13 @@ class Execution:
         return True
 
 
-class one_blas_thread(Undone):  # noqa: N801 — to its callers it is a function
+class one_blas_thread(Undoable):  # noqa: N801 — to its callers it is a function
     """Run BLAS on one thread: sums are then taken in the same order in every process and thread.
 
-    The number of threads belongs to the whole process. It is what it was before when the last of those who asked for
-    one thread has left, in whatever order they come and go; a number that somebody else has set meanwhile stays.
+    What restores the number that it saw at its beginning breaks where two overlap: the first sees 8 threads, the second
+    sees 1, and if the first ends before the second, the process is left with 1. So the number, which belongs to the
+    whole process, is what it was before when the last of those who asked for one thread has left, in whatever order
+    they come and go; a number that somebody else has set meanwhile stays.
     """
 
     def do(self) -> None:
@@ -199,7 +217,7 @@ def _set_threads(library: Any, threads: int) -> None:
 
     Newer versions of threadpoolctl listen to the first thread alone that sets one, until it clears itself.
     """
-    clear = getattr(library, "clear_controlling_thread", _nobody)
+    clear = getattr(library, "clear_controlling_thread", _ignore)
     clear(True)
     library.set_num_threads(threads)
     clear(True)
@@ -241,15 +259,11 @@ def _on_one_thread(function: Callable[[Chunk], Result], chunk: Chunk) -> Result:
         return function(chunk)
 
 
-def _nobody(_: Any) -> None:
-    """Tell nobody."""
+def _ignore(_: Any) -> None:
+    """Do nothing."""
 
 
-def _wants_bar(wish: bool | None) -> bool:
-    return sys.stderr.isatty() if wish is None else wish
-
-
-class _Bar:
+class _ProgressBar:
     """A progress bar on stderr that appears only when the work takes more than a second."""
 
     def __init__(self, total: int) -> None:

@@ -6,13 +6,13 @@ import codecs
 import re
 import sys
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-HANDLER = "fastcheck.ascii"
+ASCII_HANDLER = "fastcheck.ascii"
 """Name of the error handler that spells what an encoding lacks in ASCII."""
 
-FORMS = {
+ASCII_FORMS = {
     "λ": "lambda",
     "ε": "eps",
     "Σ": "sum",
@@ -40,6 +40,20 @@ FORMS = {
 SUPERSCRIPTS = re.compile("[⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻]+")
 
 
+MOST_NAMES = 6
+"""Names that a sentence lists; of more it tells the number."""
+
+
+def first_names(names: Sequence[str]) -> str:
+    """Return the first names of a list, and how many more there are.
+
+    >>> first_names([f"W{k}" for k in range(9)])
+    'W0, W1, W2, W3, W4, W5 and 3 more'
+    """
+    more = len(names) - MOST_NAMES
+    return ", ".join(names[:MOST_NAMES]) + (f" and {more} more" if more > 0 else "")
+
+
 def legible(text: str, *, lines: bool = False) -> str:
     """Return the text with control characters written as escapes, and fit for stdout.
 
@@ -57,8 +71,8 @@ def encodable(text: str) -> str:
     if text.isascii() or not isinstance(encoding, str):
         return text
     try:
-        return text.encode(encoding, HANDLER).decode(encoding)
-    except LookupError:  # a stream of somebody's own
+        return text.encode(encoding, ASCII_HANDLER).decode(encoding)
+    except LookupError:  # a stream with an encoding that Python does not know
         return text
 
 
@@ -70,7 +84,7 @@ def legible_output() -> Iterator[None]:
     if reconfigure is None:
         yield
         return
-    reconfigure(errors=HANDLER)
+    reconfigure(errors=ASCII_HANDLER)
     try:
         yield
     finally:
@@ -84,12 +98,12 @@ def spelt(text: str) -> str:
     '||g - g^|| <= 2^-47, theta = 1/2'
     """
     raised = SUPERSCRIPTS.sub(lambda run: "^" + unicodedata.normalize("NFKD", run[0]).replace("−", "-"), text)
-    return "".join(c if c.isascii() else _form(c) for c in raised)
+    return "".join(c if c.isascii() else _ascii_form(c) for c in raised)
 
 
-def _form(character: str) -> str:
-    if character in FORMS:
-        return FORMS[character]
+def _ascii_form(character: str) -> str:
+    if character in ASCII_FORMS:
+        return ASCII_FORMS[character]
     name = unicodedata.name(character, "")
     if name.startswith("GREEK ") and " LETTER " in name:
         letter = name.split(" LETTER ")[1].split()[0]
@@ -102,10 +116,10 @@ def _escaped(character: str) -> str:
     return character.encode("unicode_escape").decode()
 
 
-def _replace(error: UnicodeError) -> tuple[str, int]:
+def _spelt_error(error: UnicodeError) -> tuple[str, int]:
     if not isinstance(error, UnicodeEncodeError):
         raise error
     return spelt(error.object[error.start : error.end]), error.end
 
 
-codecs.register_error(HANDLER, _replace)
+codecs.register_error(ASCII_HANDLER, _spelt_error)

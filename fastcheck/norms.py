@@ -10,16 +10,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-PIECE = 2**16
+PIECE_SIZE = 2**16
 """Entries looked at together: a few vectors of that length stay in the cache."""
 
-SAFE = 1e-100
+SMALLEST_SQUARED = 1e-100
 """Numbers from here to its reciprocal can be squared without overflow, and parts of 1e-50 of them without loss."""
 
 
 def pieces(size: int) -> Iterator[slice]:
     """Yield slices that cover 0 to ``size`` in order."""
-    return (slice(start, min(start + PIECE, size)) for start in range(0, size, PIECE))
+    return (slice(start, min(start + PIECE_SIZE, size)) for start in range(0, size, PIECE_SIZE))
 
 
 def largest(values: NDArray[Any]) -> float:
@@ -31,13 +31,14 @@ def norm(values: NDArray[np.float64]) -> float:
     """Return ‖values‖₂; the squares neither overflow nor vanish."""
     flat = values.reshape(-1)
     with np.errstate(over="ignore", under="ignore", invalid="ignore"):
-        squares = [float(flat[some] @ flat[some]) for some in pieces(flat.size)]
-    if SAFE**2 < sum(squares) < 1 / SAFE**2:
+        squares = [float(flat[piece] @ flat[piece]) for piece in pieces(flat.size)]
+    if SMALLEST_SQUARED**2 < sum(squares) < 1 / SMALLEST_SQUARED**2:
         return math.sqrt(math.fsum(squares))
-    size = largest(flat)
-    if size == 0 or not math.isfinite(size):
-        return size
-    return size * math.sqrt(math.fsum(float(np.sum((flat[some] / size) ** 2)) for some in pieces(flat.size)))
+    scale = largest(flat)
+    if scale == 0 or not math.isfinite(scale):
+        return scale
+    squares = [float(np.sum((flat[piece] / scale) ** 2)) for piece in pieces(flat.size)]
+    return scale * math.sqrt(math.fsum(squares))
 
 
 def root_mean_square(values: NDArray[np.float64]) -> float:
@@ -47,7 +48,10 @@ def root_mean_square(values: NDArray[np.float64]) -> float:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Comparison:
-    """‖g‖, ‖ĝ‖ and ‖g − ĝ‖, each over 2 to the ``exponent``, so that they can be told however small or large."""
+    """‖g‖, ‖ĝ‖ and ‖g − ĝ‖, each over 2 to the ``exponent``.
+
+    Without the exponent, gradients of 1e-200 would have the norm 0, as their squares are, and any claim would do.
+    """
 
     claimed: float
     numerical: float
@@ -58,7 +62,7 @@ class Comparison:
     def of(cls, claimed: NDArray[np.float64], numerical: NDArray[np.float64]) -> Comparison:
         """Compare two vectors."""
         size = max(largest(claimed), largest(numerical))
-        if size == 0 or SAFE < size < 1 / SAFE:
+        if size == 0 or SMALLEST_SQUARED < size < 1 / SMALLEST_SQUARED:
             return cls(claimed=norm(claimed), numerical=norm(numerical), error=norm(claimed - numerical))
         exponent = math.frexp(size)[1]
         g, n = np.ldexp(claimed, -exponent), np.ldexp(numerical, -exponent)
@@ -86,8 +90,10 @@ class Comparison:
         return 1.0 if ratio > 1 else ratio  # as rounding, or an estimate of the error, would have it
 
     def _at(self, exponent: int) -> Comparison:
-        sizes = (
-            math.ldexp(size, self.exponent - exponent) for size in (self.claimed, self.numerical, self.error)
+        shift = self.exponent - exponent
+        return Comparison(
+            claimed=math.ldexp(self.claimed, shift),
+            numerical=math.ldexp(self.numerical, shift),
+            error=math.ldexp(self.error, shift),
+            exponent=exponent,
         )
-        claimed, numerical, error = sizes
-        return Comparison(claimed=claimed, numerical=numerical, error=error, exponent=exponent)

@@ -8,8 +8,18 @@ from typing import Any, Self
 import numpy as np
 
 
-class Undone:
+class Undoable:
     """A context manager that does something, and undoes it in the end.
+
+    The smallest example that breaks without it::
+
+        @contextlib.contextmanager
+        def swapped():
+            swap()
+            try:
+                yield
+            finally:  # Ctrl-C here, or in contextlib's own __exit__: never swapped back
+                swap_back()
 
     Ctrl-C may come at any instruction: behind ``finally``, in ``__exit__`` itself, in the library's `contextlib`. So
     there is a list of what this thread has to undo, and whoever leaves undoes all that was entered later and is still
@@ -42,7 +52,7 @@ _locks: list[Any] = []
 
 
 def interruptible_lock() -> Any:
-    """Return a lock for a few statements of ours, which a `Guard` gives back if Ctrl-C came before the end of them."""
+    """Return a lock for a few statements, which an `UndoGuard` gives back if Ctrl-C came before the end of them."""
     lock = threading.RLock()
     _locks.append(lock)
     return lock
@@ -54,7 +64,7 @@ def _give_back_locks() -> None:
             lock.release()
 
 
-class Guard(Undone):
+class UndoGuard(Undoable):
     """Undoes what is left of everything inside: one Ctrl-C can only disturb its ``__exit__`` or that of the others.
 
     So it does with what `np.errstate` leaves, whose exit may be interrupted, too, and with an `interruptible_lock`, for
@@ -77,7 +87,7 @@ class Guard(Undone):
 
 class _Entered(threading.local):
     def __init__(self) -> None:
-        self.stack: list[Undone] = []
+        self.stack: list[Undoable] = []
 
 
 _entered = _Entered()

@@ -19,7 +19,10 @@ from fastcheck.errors import EvaluationError
 Chunk = TypeVar("Chunk")
 Result = TypeVar("Result")
 
-NAMED = 4
+THREADING = "threading"
+"""Joblib's name of workers that are threads of this process."""
+
+MOST_CHUNKS_NAMED = 4
 """Chunks of coordinates that are named where a worker died."""
 
 
@@ -27,7 +30,7 @@ def in_threads(function: Callable[[Chunk], Result], chunks: Sequence[Chunk], n_j
     """Yield ``function(chunk)`` for all chunks, in their order, from so many threads."""
     import joblib
 
-    workers = joblib.Parallel(n_jobs=n_jobs, backend="threading", return_as="generator")
+    workers = joblib.Parallel(n_jobs=n_jobs, backend=THREADING, return_as="generator")
     results: Iterable[Result] = workers(joblib.delayed(function)(chunk) for chunk in chunks)
     return results
 
@@ -37,21 +40,22 @@ def in_processes(
     chunks: Sequence[Chunk],
     n_jobs: int,
     describe: Callable[[Chunk], str] | None,
+    backend: str,
 ) -> Iterator[Result]:
-    """Yield the same from so many processes.
+    """Yield the same from so many processes, started by this backend of joblib's.
 
     What ``function`` raises is raised here, also if it cannot be pickled. Where a process dies, `EvaluationError` says
     what it had, in the words of ``describe``.
     """
     import joblib
 
-    workers = joblib.Parallel(n_jobs=n_jobs, backend="loky", return_as="generator")
+    workers = joblib.Parallel(n_jobs=n_jobs, backend=backend, return_as="generator")
     with tempfile.TemporaryDirectory(prefix="fastcheck-") as folder:
         task = joblib.delayed(_Task(function, folder))
         try:
             yield from workers(task(number, chunk) for number, chunk in enumerate(chunks))
         except _UnsendableError as carrier:
-            raise carrier.args[0].again() from None
+            raise carrier.args[0].rebuilt() from None
         except BrokenProcessPool as error:
             numbers = sorted(int(name) for name in os.listdir(folder))
             raise EvaluationError(_death([chunks[number] for number in numbers], describe, error)) from error
@@ -59,12 +63,12 @@ def in_processes(
 
 def sendable(error: Exception) -> Exception | Raised:
     """Return an exception if it can be sent to other processes, and else what can be sent of it."""
-    return error if _survives(error) else Raised.of(error)
+    return error if _is_same_when_pickled(error) else Raised.of(error)
 
 
-def received(what: Exception | Raised) -> Exception:
+def received(sent: Exception | Raised) -> Exception:
     """Return the exception that was made `sendable`."""
-    return what.again() if isinstance(what, Raised) else what
+    return sent.rebuilt() if isinstance(sent, Raised) else sent
 
 
 def cannot_be_sent(function: Callable[..., Any]) -> Exception | None:
@@ -91,22 +95,25 @@ def module_being_imported() -> str | None:
 
 @dataclass(frozen=True, slots=True)
 class _Task(Generic[Chunk, Result]):
-    """What a process does with a chunk: it leaves a file with its number as long as it is at it."""
+    """What a process does with a chunk: a file with the number of the chunk is there while it works on it.
+
+    Without it nobody knows which coordinates a process had that died.
+    """
 
     function: Callable[[Chunk], Result]
     folder: str
 
     def __call__(self, number: int, chunk: Chunk) -> Result:
-        sign = Path(self.folder, str(number))
-        sign.touch()
+        marker = Path(self.folder, str(number))
+        marker.touch()
         try:
             return self.function(chunk)
         except Exception as error:
-            if _survives(error):
+            if _is_same_when_pickled(error):
                 raise
             raise _UnsendableError(Raised.of(error)) from None
         finally:
-            sign.unlink(missing_ok=True)
+            marker.unlink(missing_ok=True)
 
 
 class _UnsendableError(Exception):
@@ -115,7 +122,13 @@ class _UnsendableError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Raised:
-    """An exception that cannot be pickled: its class if that can be, and what of it can be."""
+    """An exception that cannot be pickled: its class if that can be, and what of it can be.
+
+    The smallest example that breaks without it, as pickle calls the class with ``args``, the text alone::
+
+        class OddError(ValueError):
+            def __init__(self, what, *, code): ...
+    """
 
     kind: bytes | None
     name: str
@@ -139,9 +152,9 @@ class Raised:
             trace="".join(traceback.format_exception(error)),
         )
 
-    def again(self) -> Exception:
+    def rebuilt(self) -> Exception:
         """Return the exception, or one that tells its type and text where it cannot be made again."""
-        error = self._same() or EvaluationError(
+        error = self._of_its_class() or EvaluationError(
             f"the cost raised {self.name} in a worker process: {self.text}"
         )
         for note in self.attributes.get("__notes__", ()):
@@ -150,7 +163,7 @@ class Raised:
         error.__cause__ = RuntimeError(f"raised in a worker process:\n{self.trace}")
         return error
 
-    def _same(self) -> Exception | None:
+    def _of_its_class(self) -> Exception | None:
         try:
             kind = pickle.loads(self.kind or b"")
             error = kind.__new__(kind, *self.arguments)
@@ -173,21 +186,22 @@ def _pickled(value: Any) -> bytes | None:
     return data
 
 
-def _survives(error: Exception) -> bool:
+def _is_same_when_pickled(error: Exception) -> bool:
     """Tell whether an exception is the same after it was pickled."""
     data = _pickled(error)
     if data is None:
         return False
-    again = pickle.loads(data)
-    return type(again) is type(error) and str(again) == str(error)
+    loaded = pickle.loads(data)
+    return type(loaded) is type(error) and str(loaded) == str(error)
 
 
 def _death(chunks: Sequence[Any], describe: Callable[[Any], str] | None, error: BrokenProcessPool) -> str:
     codes = re.search(r"exit codes? of the workers? (?:are|is) \{([^}]*)\}", f"{error}")
     how = f" ({codes[1] if codes else str(error).partition('.')[0]})"
-    what = [describe(chunk) for chunk in chunks[:NAMED]] if describe else []
-    more = f", or {len(chunks) - NAMED} others like these" if len(chunks) > NAMED else ""
-    where = f" while it evaluated the cost at {', or at '.join(what)}{more}" if what else ""
+    places = [describe(chunk) for chunk in chunks[:MOST_CHUNKS_NAMED]] if describe else []
+    unnamed = len(chunks) - MOST_CHUNKS_NAMED
+    more = f", or {unnamed} others like these" if unnamed > 0 else ""
+    where = f" while it evaluated the cost at {', or at '.join(places)}{more}" if places else ""
     return (
         f"cost: a worker process ended{how}{where}. Code in C that crashes, os._exit, or the system, if memory runs "
         "out, end processes: check these coordinates with n_jobs=1 to see where, or use fewer workers."

@@ -1,5 +1,6 @@
 """Settings of the whole suite."""
 
+import pytest
 from hypothesis import HealthCheck, settings
 
 settings.register_profile(
@@ -10,3 +11,25 @@ settings.register_profile(
     suppress_health_check=[HealthCheck.too_slow],
 )
 settings.load_profile("repeatable")
+
+
+@pytest.fixture
+def eager_workers(monkeypatch):
+    """Workers start for the smallest of works."""
+    monkeypatch.setattr("fastcheck.execution.WORKERS_PAY_AFTER", {"processes": 0.0, "threads": 0.0})
+
+
+@pytest.fixture
+def few_digits(monkeypatch):
+    """The demo on a hundred images, so that it takes no time."""
+    from fastcheck import demo
+
+    load = demo.load_example
+
+    def load_few(name):
+        digits = load(name)
+        X, Y = digits.load_data()
+        monkeypatch.setattr(digits, "load_data", lambda: (X[:, :100], Y[:, :100]))
+        return digits
+
+    monkeypatch.setattr(demo, "load_example", load_few)

@@ -4,9 +4,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from fastcheck.engines.kinks import Kinks
+from fastcheck.engines import EngineRun
 from fastcheck.execution import Execution
-from fastcheck.rule import Rows
 
 
 class Joined(NamedTuple):
@@ -22,41 +21,33 @@ class Joined(NamedTuple):
     forward_passes: int
     notes: tuple
     truncation: Any
-    kinks: Kinks | None
 
 
 def joined(parts, *, method="", forward_passes=0, notes=()):
     """Join estimates of parts."""
     starts = np.cumsum([0, *(e.part.size for e in parts)])[:-1]
     return Joined(
-        *(np.concatenate([getattr(e, name) for e in parts]) for name in ("numerical", "lower", "upper")),
-        np.concatenate([Rows.of(e, slice(0, e.part.size)).bound for e in parts]),
+        *(np.concatenate([getattr(e.slopes, name) for e in parts]) for name in ("central", "lower", "upper")),
+        np.concatenate([e.slopes.at(slice(0, e.part.size)).bound for e in parts]),
         parts[0].noise,
-        np.concatenate([start + e.plain for start, e in zip(starts, parts, strict=True)]),
+        np.concatenate([start + e.slopes.subtracted_rows for start, e in zip(starts, parts, strict=True)]),
         method,
         forward_passes,
         notes,
-        None if parts[0].truncation is None else np.concatenate([e.truncation for e in parts]),
-        kinks_of(parts),
-    )
-
-
-def kinks_of(parts):
-    """The kinks that the coordinates of all parts meet; parts that meet none have none to enclose."""
-    if all(e.kinks is None for e in parts):
-        return None
-    none = [np.zeros(e.part.size, np.intp) for e in parts]
-    return Kinks(
-        counts=np.concatenate(
-            [e.kinks.counts if e.kinks else zero for e, zero in zip(parts, none, strict=True)]
-        ),
-        enclosed=np.concatenate(
-            [e.kinks.enclosed if e.kinks else zero == 0 for e, zero in zip(parts, none, strict=True)]
-        ),
+        None if parts[0].slopes.truncation is None else np.concatenate([e.slopes.truncation for e in parts]),
     )
 
 
 def estimated(engine, problem, plan, **options):
     """Run an engine and join what it found."""
-    found = engine.estimate(problem, plan, Execution(**options), lambda estimate: estimate)
-    return joined(found.results, method=found.method, forward_passes=found.forward_passes, notes=found.notes)
+    estimates, summary = run_engine(engine, problem, plan, **options)
+    return joined(
+        estimates, method=summary.method, forward_passes=summary.forward_passes, notes=summary.notes
+    )
+
+
+def run_engine(engine, problem, plan, **options):
+    """The estimates of all parts of a plan, and how they were made."""
+    with EngineRun(engine, problem, plan, Execution(**options)) as run:
+        estimates = list(run)
+    return estimates, run.summary

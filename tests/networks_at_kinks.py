@@ -14,12 +14,22 @@ def assigned(z):
 RELU = {
     "maximum(z, 0)": lambda z: np.maximum(z, 0),
     "maximum(0, z)": lambda z: np.maximum(0, z),
+    "fmax": lambda z: np.fmax(z, 0),
+    "minimum": lambda z: -np.minimum(-z, 0),
     "z * (z > 0)": lambda z: z * (z > 0),
+    "(z >= 0).astype(float) * z": lambda z: (z >= 0).astype(float) * z,
+    "z * (1 - ~(z > 0))": lambda z: z * (1 - ~(z > 0)),
     "where": lambda z: np.where(z >= 0, z, 0.0),
+    "where not": lambda z: np.where(z <= 0, 0, z),
+    "select": lambda z: np.select([z > 0], [z], 0.0),
     "clip": lambda z: np.clip(z, 0, None),
+    "clip at both ends": lambda z: z.clip(0, 1e3),
     "(z + |z|) / 2": lambda z: (z + np.abs(z)) / 2,
+    "max over an axis": lambda z: np.max(np.stack([z, np.zeros_like(z)]), axis=0),
+    "reduce": lambda z: np.maximum.reduce(np.stack([z, 0 * z]), axis=0),
     "a[z < 0] = 0": assigned,
 }
+"""Ways to write max(z, 0)."""
 
 CONVENTIONS = ("first", "last", "split", "per line", "per entry")
 

@@ -1,339 +1,126 @@
-"""Problems with known right gradients, shared by the tests: cost, parameters, gradient, sometimes the truth.
+"""The one list of problems with known right gradients: every kind of network, in every style of code.
 
-Each is written the way people write such things, with nothing of fastcheck in it. A scenario that carries
-``exact`` has its cost a second time for vectors of mpmath numbers; its derivative there is the truth.
+`derived_scenarios` derive their gradients by hand; so do the families of the zoo and the networks at kinks. Of those in
+`network_styles`, `perceptron_styles` and `costs_as_written`, differences of order eight tell what is right.
 """
 
 from __future__ import annotations
 
 import functools
-from collections import namedtuple
+import math
 from collections.abc import Callable
-from dataclasses import dataclass
-from itertools import pairwise
-from typing import Any
 
 import mpmath
 import numpy as np
+from costs_as_written import CASES
+from derived_scenarios import derived, relu_backward, relu_forward, relu_network, sigmoid
+from network_styles import STYLES, Shapes
+from networks_at_kinks import CONVENTIONS, Choices, Network
+from perceptron_styles import PERCEPTRONS
+from structures import Scenario, copied, leaves, mapped
+
+from benchmarks.zoo.families import FAMILIES, build
+
+__all__ = [
+    "EVERY_SCENARIO", "Scenario", "copied", "exact_gradient", "leaves", "mapped", "relu_backward", "relu_forward",
+    "relu_network", "scenario", "scenarios", "sigmoid", "true_gradient",
+]  # fmt: skip
 
 DIGITS = 50
 """Decimal digits of the truth."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Scenario:
-    """One problem. ``exact`` maps an object vector of mpmath numbers to the cost, exactly."""
-
-    name: str
-    cost: Callable[[Any], Any]
-    parameters: Any
-    gradients: Any
-    exact: Callable[[np.ndarray], Any] | None = None
-    kinks: bool = False
-
-    def __str__(self) -> str:
-        return self.name
-
-
-def sigmoid(z):
-    return 1 / (1 + np.exp(-z))
-
-
-def copied(structure):
-    """The same structure with copies of the arrays."""
-    return mapped(lambda leaf: np.array(leaf) if isinstance(leaf, np.ndarray) else leaf, structure)
-
-
-def mapped(function, structure):
-    if isinstance(structure, dict):
-        return {key: mapped(function, value) for key, value in structure.items()}
-    if isinstance(structure, tuple) and hasattr(structure, "_fields"):
-        return type(structure)(*(mapped(function, value) for value in structure))
-    if isinstance(structure, (list, tuple)):
-        return type(structure)(mapped(function, value) for value in structure)
-    return function(structure)
-
-
-def leaves(structure, name=""):
-    """Name and array of every block, in order."""
-    if isinstance(structure, dict):
-        pairs = [
-            (f"{name}.{key}" if isinstance(key, str) else f"{name}[{key}]", structure[key])
-            for key in structure
-        ]
-    elif isinstance(structure, tuple) and hasattr(structure, "_fields"):
-        pairs = [(f"{name}.{key}", value) for key, value in zip(structure._fields, structure, strict=True)]
-    elif isinstance(structure, (list, tuple)):
-        pairs = [(f"{name}[{i}]", value) for i, value in enumerate(structure)]
-    else:
-        return [(name.removeprefix(".") or "theta", np.asarray(structure))]
-    return [leaf for key, value in pairs for leaf in leaves(value, key)]
-
-
-# --- features × samples, W1, b1, … in a dict, as in the courses -----------------------------------------
-
-
-def relu_forward(X, Y, parameters, lambd=0.0):
-    """ReLU layers, sigmoid output, cross-entropy, L2 on the weights; X is (features, m)."""
-    m, depth, A, cache = X.shape[1], len(parameters) // 2, X, [X]
-    for layer in range(1, depth + 1):
-        Z = parameters[f"W{layer}"] @ A + parameters[f"b{layer}"]
-        A = np.maximum(Z, 0) if layer < depth else Z
-        cache += [Z, A]
-    cost = np.sum(np.logaddexp(0, A) - Y * A) / m
-    penalty = lambd / (2 * m) * sum(np.sum(parameters[f"W{k}"] ** 2) for k in range(1, depth + 1))
-    return cost + penalty, (parameters, cache)
-
-
-def relu_backward(X, Y, cache, lambd=0.0, at_zero=0.0):
-    """The gradients dW1, db1, …; ``at_zero`` is the slope claimed for a ReLU exactly at 0."""
-    parameters, values = cache
-    m, depth, gradients = X.shape[1], len(parameters) // 2, {}
-    dZ = (sigmoid(values[-1]) - Y) / m
-    for layer in range(depth, 0, -1):
-        W, A = parameters[f"W{layer}"], values[2 * layer - 2]
-        gradients[f"dW{layer}"] = dZ @ A.T + lambd / m * W
-        gradients[f"db{layer}"] = dZ.sum(axis=1, keepdims=True)
-        if layer > 1:
-            Z = values[2 * layer - 3]
-            dZ = (W.T @ dZ) * np.where(Z == 0, at_zero, Z > 0).astype(Z.dtype)
-    return {f"d{name}": gradients[f"d{name}"] for name in parameters}
-
-
-def relu_network(sizes, m, seed, lambd=0.0, dtype=np.float64):
-    """A cost of the parameters, parameters and their right gradients for the network above."""
-    rng = np.random.default_rng(seed)
-    X = rng.standard_normal((sizes[0], m)).astype(dtype)
-    Y = (rng.random((1, m)) < 0.5).astype(dtype)
-    parameters = {}
-    for layer, (rows, columns) in enumerate(zip(sizes[1:], sizes, strict=False), start=1):
-        parameters[f"W{layer}"] = rng.standard_normal((rows, columns)) * np.sqrt(2 / columns)
-        parameters[f"b{layer}"] = rng.standard_normal((rows, 1)) * 0.1
-    parameters = {name: array.astype(dtype) for name, array in parameters.items()}
-
-    def cost(parameters):
-        return relu_forward(X, Y, parameters, lambd)[0]
-
-    gradients = relu_backward(X, Y, relu_forward(X, Y, parameters, lambd)[1], lambd)
-    return cost, parameters, gradients
-
-
-def relu_scenario(name, sizes, m, seed, lambd=0.0):
-    cost, parameters, gradients = relu_network(sizes, m, seed, lambd)
-    return Scenario(name=name, cost=cost, parameters=parameters, gradients=gradients, kinks=True)
-
-
-# --- samples × features, nested ---------------------------------------------------------------------------
-
-
-def tanh_layers(X, T, net):
-    """Mean squared error of tanh layers and a linear output; X is (m, features), net["layers"][k]["W"]."""
-    H, cache = X, [X]
-    for layer in net["layers"]:
-        H = np.tanh(H @ layer["W"] + layer["b"])
-        cache.append(H)
-    out = H @ net["out"]["W"] + net["out"]["b"]
-    return float(np.mean((out - T) ** 2)), (cache, out)
-
-
-def tanh_layers_gradients(X, T, net):
-    _, (cache, out) = tanh_layers(X, T, net)
-    d = 2 * (out - T) / out.size
-    gradients = {"layers": [{} for _ in net["layers"]], "out": {"W": cache[-1].T @ d, "b": d.sum(0)}}
-    d = d @ net["out"]["W"].T
-    for k in range(len(net["layers"]) - 1, -1, -1):
-        d = d * (1 - cache[k + 1] ** 2)
-        gradients["layers"][k] = {"W": cache[k].T @ d, "b": d.sum(0)}
-        d = d @ net["layers"][k]["W"].T
-    return gradients
-
-
-def nested_scenario():
-    rng = np.random.default_rng(7)
-    X, T = rng.standard_normal((9, 4)), rng.standard_normal((9, 2))
-    net = {
-        "layers": [
-            {"W": rng.standard_normal((4, 4)) / 2, "b": rng.standard_normal(4) / 2},
-            {"W": rng.standard_normal((4, 3)) / 2, "b": rng.standard_normal(3) / 2},
-        ],
-        "out": {"W": rng.standard_normal((3, 2)), "b": rng.standard_normal(2)},
-    }
-    return Scenario(
-        name="nested dict of lists, samples first",
-        cost=lambda net: tanh_layers(X, T, net)[0],
-        parameters=net,
-        gradients=tanh_layers_gradients(X, T, net),
-    )
-
-
-# --- one array ---------------------------------------------------------------------------------------------
-
-
-def logistic_scenario():
-    """Logistic regression, the parameters one vector."""
-    rng = np.random.default_rng(3)
-    X, y = rng.standard_normal((12, 6)), rng.integers(0, 2, 12).astype(float)
-    w = rng.standard_normal(6)
-
-    def exact(w):
-        total = mpmath.mpf(0)
-        for row, label in zip(X, y, strict=True):
-            z = mpmath.fsum(mpmath.mpf(float(x)) * value for x, value in zip(row, w, strict=True))
-            total += mpmath.log1p(mpmath.exp(z)) - mpmath.mpf(float(label)) * z
-        return total / len(y)
-
-    return Scenario(
-        name="single array",
-        cost=lambda w: np.mean(np.logaddexp(0, X @ w) - y * (X @ w)),
-        parameters=w,
-        gradients=X.T @ (sigmoid(X @ w) - y) / 12,
-        exact=exact,
-    )
-
-
-def rosenbrock_scenario():
-    """Steep and curved: coordinates of very different size."""
-    x = np.array([-1.2, 1.0, 0.3, 2.0, -0.7])
-
-    def cost(x):
-        return np.sum(100 * (x[1:] - x[:-1] ** 2) ** 2 + (1 - x[:-1]) ** 2)
-
-    def exact(x):
-        return mpmath.fsum(100 * (b - a**2) ** 2 + (1 - a) ** 2 for a, b in pairwise(x))
-
-    gradient = np.zeros_like(x)
-    gradient[:-1] += -400 * x[:-1] * (x[1:] - x[:-1] ** 2) - 2 * (1 - x[:-1])
-    gradient[1:] += 200 * (x[1:] - x[:-1] ** 2)
-    return Scenario(name="Rosenbrock", cost=cost, parameters=x, gradients=gradient, exact=exact)
-
-
-def polynomial_scenario():
-    """Products of neighbours; two blocks."""
-    rng = np.random.default_rng(5)
-    a, b = rng.standard_normal(8), rng.standard_normal((2, 4))
-
-    def exact(v):
-        return mpmath.fsum(x * x * y + mpmath.sin(y) for x, y in zip(v[:8], v[8:], strict=True))
-
-    return Scenario(
-        name="two blocks, sin",
-        cost=lambda p: np.sum(p["a"] ** 2 * p["b"].ravel() + np.sin(p["b"].ravel())),
-        parameters={"a": a, "b": b},
-        gradients={"a": 2 * a * b.ravel(), "b": (a**2 + np.cos(b.ravel())).reshape(2, 4)},
-        exact=exact,
-    )
-
-
-# --- named tuples, tuples and numbers ---------------------------------------------------------------------
-
-Weights = namedtuple("Weights", ["gamma", "beta", "scale"])
-
-
-def named_tuple_scenario():
-    """Batch normalisation in a named tuple, with a Python number among the parameters."""
-    rng = np.random.default_rng(11)
-    x, t = rng.standard_normal((20, 5)), rng.standard_normal((20, 5))
-    normal = (x - x.mean(0)) / np.sqrt(x.var(0) + 1e-5)
-    p = Weights(rng.standard_normal(5), rng.standard_normal(5), 0.8)
-
-    def cost(p):
-        return 0.5 * np.sum((p.scale * (p.gamma * normal + p.beta) - t) ** 2) / 20
-
-    inner = p.gamma * normal + p.beta
-    d = (p.scale * inner - t) / 20
-    gradients = Weights((d * p.scale * normal).sum(0), (d * p.scale).sum(0), float((d * inner).sum()))
-    return Scenario(name="named tuple with a number", cost=cost, parameters=p, gradients=gradients)
-
-
-def list_scenario():
-    """A bilinear form with square matrices, in a list."""
-    rng = np.random.default_rng(13)
-    A, B, u, v = (rng.standard_normal(shape) for shape in [(4, 4), (4, 4), 4, 4])
-
-    def cost(parameters):
-        A, B = parameters
-        return u @ A @ np.tanh(B @ v)
-
-    t = np.tanh(B @ v)
-    return Scenario(
-        name="list of square matrices",
-        cost=cost,
-        parameters=[A, B],
-        gradients=[np.outer(u, t), np.outer((A.T @ u) * (1 - t**2), v)],
-    )
-
-
-def scalars_scenario():
-    """A line fitted through points: slope and intercept are plain numbers."""
-    x = np.linspace(0.0, 1.0, 7)
-    y = 2 * x + np.cos(9 * x)
-
-    def cost(p):
-        return sum((p["slope"] * a + p["intercept"] - b) ** 2 for a, b in zip(x, y, strict=True))
-
-    rest = 0.5 * x - 0.25 - y
-    gradients = {"dslope": float(2 * np.sum(rest * x)), "dintercept": float(2 * np.sum(rest))}
-    return Scenario(
-        name="plain numbers", cost=cost, parameters={"slope": 0.5, "intercept": -0.25}, gradients=gradients
-    )
-
-
-def float32_scenario():
-    """Parameters and gradients in float32: right to about seven digits."""
-    cost, parameters, gradients = relu_network((6, 5, 4, 1), 16, seed=17, dtype=np.float32)
-    assert all(gradient.dtype == np.float32 for gradient in gradients.values())
-    return Scenario(name="float32", cost=cost, parameters=parameters, gradients=gradients, kinks=True)
-
-
-def recurrent_scenario():
-    """A tanh recurrent network, with a loop over time."""
-    rng = np.random.default_rng(19)
-    X, T = rng.standard_normal((6, 3, 4)), rng.standard_normal((6, 5, 4))
-    p = {
-        "Wax": rng.standard_normal((5, 3)) / 2,
-        "Waa": rng.standard_normal((5, 5)) / 3,
-        "ba": rng.standard_normal((5, 1)) / 2,
-    }
-
-    def forward(p):
-        a, states = np.zeros((5, 4)), []
-        for x in X:
-            a = np.tanh(p["Wax"] @ x + p["Waa"] @ a + p["ba"])
-            states.append(a)
-        return np.squeeze(0.5 * np.sum((np.array(states) - T) ** 2)), states
-
-    def backward(p):
-        _, states = forward(p)
-        gradients = {f"d{name}": np.zeros_like(array) for name, array in p.items()}
-        da_next = np.zeros((5, 4))
-        for t in reversed(range(6)):
-            dz = (states[t] - T[t] + da_next) * (1 - states[t] ** 2)
-            before = states[t - 1] if t else np.zeros((5, 4))
-            gradients["dWax"] += dz @ X[t].T
-            gradients["dWaa"] += dz @ before.T
-            gradients["dba"] += dz.sum(1, keepdims=True)
-            da_next = p["Waa"].T @ dz
-        return gradients
-
-    return Scenario(name="loop over time", cost=lambda p: forward(p)[0], parameters=p, gradients=backward(p))
+SIXTH_ORDER = (3 / 4, -3 / 20, 1 / 60, 0.0)
+EIGHTH_ORDER = (4 / 5, -1 / 5, 4 / 105, -1 / 280)
+KNOWN = 1e-9
+"""Where two orders agree to this, relative to the largest entry, the truth is known: no kink is near θ."""
 
 
 @functools.cache
 def scenarios() -> tuple[Scenario, ...]:
-    """All of them."""
-    return (
-        relu_scenario("features first", (4, 5, 3, 1), 3, seed=1),
-        relu_scenario("features first with L2", (6, 6, 4, 1), 20, seed=2, lambd=0.7),
-        nested_scenario(),
-        logistic_scenario(),
-        rosenbrock_scenario(),
-        polynomial_scenario(),
-        named_tuple_scenario(),
-        list_scenario(),
-        scalars_scenario(),
-        float32_scenario(),
-        recurrent_scenario(),
+    """Those that are small, and derived by hand."""
+    return tuple(derived())
+
+
+@functools.cache
+def scenario(name: str) -> Scenario:
+    """The one of this name; the truth of some takes a moment."""
+    return EVERY_SCENARIO[name]()
+
+
+def family(name):
+    """A network of the zoo: its backward pass is by hand."""
+    case = build(name, 0)
+    gradients = case.backward(case.parameters)
+    return Scenario(
+        name=name,
+        cost=case.cost,
+        parameters=case.parameters,
+        gradients={block: gradients[block] for block in case.parameters},
     )
+
+
+def at_kinks(how, pooled):
+    """A network that stands on kinks, and its gradients with a convention."""
+    network = Network(CONVENTIONS.index(how), layers=1 if how.startswith("per") else 2, pooled=pooled, l1=0.3)
+    claim = network.gradients(Choices(how, np.random.default_rng(0)))
+    return Scenario(name=how, cost=network.cost, parameters=network.parameters, gradients=claim, kinks=True)
+
+
+def as_written(name, cost, parameters):
+    """A cost with its true gradient, by steps so small that no kink is near by."""
+    for step in (2.0**-9, 2.0**-12, 2.0**-16):
+        gradient, known = true_gradient(cost, parameters, step)
+        if known:
+            return Scenario(name=name, cost=cost, parameters=parameters, gradients=gradient)
+    raise ValueError(f"{name} stands on a kink")
+
+
+def in_style(style):
+    """A network of a style, at the first seed at which the truth is known."""
+    for seed in range(100):
+        cost, parameters = style(Shapes(seed))
+        gradient, known = true_gradient(cost, parameters)
+        if known:
+            return Scenario(name=style.__name__, cost=cost, parameters=parameters, gradients=gradient)
+    raise ValueError(f"{style.__name__} always stands on kinks")
+
+
+EVERY_SCENARIO: dict[str, Callable[[], Scenario]] = {
+    **{found.name: functools.partial(lambda x: x, found) for found in scenarios()},
+    **{f"zoo: {name}": functools.partial(family, name) for name in FAMILIES},
+    **{
+        f"at kinks: {how}{', pooled' * pooled}": functools.partial(at_kinks, how, pooled)
+        for how in CONVENTIONS
+        for pooled in (False, True)
+    },
+    **{cost.__name__: functools.partial(as_written, cost.__name__, cost, p) for cost, p in CASES},
+    **{name: functools.partial(as_written, name, cost, p) for name, cost, p in PERCEPTRONS},
+    **{style.__name__: functools.partial(in_style, style) for style in STYLES},
+}
+"""From name to what builds the problem: every kind of network, in every style of code."""
+
+
+def true_gradient(cost, parameters, step=2.0**-9):
+    """Return the gradient by differences of order eight, and whether it can be trusted."""
+    work, gradient = copied(parameters), copied(parameters)
+    apart, largest = 0.0, 0.0
+    for (_, x), (_, g) in zip(leaves(work), leaves(gradient), strict=True):
+        for i in np.ndindex(*x.shape):
+            start, changes = x[i], []
+            for k in (1, 2, 3, 4):
+                x[i] = start + k * step
+                plus = float(cost(work))
+                x[i] = start - k * step
+                changes.append(plus - float(cost(work)))
+            x[i] = start
+            sixth, g[i] = (
+                math.fsum(w * change for w, change in zip(weights, changes, strict=True)) / step
+                for weights in (SIXTH_ORDER, EIGHTH_ORDER)
+            )
+            apart, largest = max(apart, abs(sixth - g[i])), max(largest, abs(g[i]))
+    for _, g in leaves(gradient):
+        g[np.abs(g) < 1e-10 * largest] = 0.0
+    scales = [np.sqrt(np.mean(g**2)) for _, g in leaves(gradient)]
+    return gradient, apart <= KNOWN * largest and all(s == 0 or s > 1e-3 * largest for s in scales)
 
 
 def exact_gradient(scenario: Scenario) -> np.ndarray:

@@ -14,12 +14,6 @@ from fastcheck import InvalidProblemError, check, execution
 from fastcheck.execution import Execution, one_blas_thread
 
 
-@pytest.fixture
-def eager(monkeypatch):
-    """Workers start for the smallest of works."""
-    monkeypatch.setattr(execution, "WORKERS_PAY_AFTER", {"processes": 0.0, "threads": 0.0})
-
-
 def square(x):
     return x * x
 
@@ -155,7 +149,7 @@ def test_the_bar_goes_away_after_an_exception(monkeypatch):
 # --- what cannot be sent ------------------------------------------------------------------------------------
 
 
-@pytest.mark.usefixtures("eager")
+@pytest.mark.usefixtures("eager_workers")
 def test_a_function_that_cannot_be_sent_runs_here_with_a_note():
     lock = threading.Lock()
 
@@ -168,7 +162,7 @@ def test_a_function_that_cannot_be_sent_runs_here_with_a_note():
     assert "n_jobs=2 was not used: the cost cannot be sent to other processes" in run.notes[0]
 
 
-@pytest.mark.usefixtures("eager")
+@pytest.mark.usefixtures("eager_workers")
 def test_closures_and_lambdas_can_be_sent():
     data = np.arange(3.0)
     results = mapped(lambda i: float(data[i] * 2), range(3), n_jobs=2, backend="processes")

@@ -219,21 +219,13 @@ def test_whatever_a_command_prints_fits_the_encoding(monkeypatch):
     assert sys.stdout.getvalue() == "θ\n"
 
 
+@pytest.mark.usefixtures("few_digits")
 @pytest.mark.parametrize("encoding", ["ascii", "cp1252"])
 def test_commands_run_in_small_encodings(monkeypatch, encoding):
-    from fastcheck import bench, demo
+    from fastcheck import bench
 
-    load = demo.load_example
-
-    def load_few(name):
-        digits = load(name)
-        X, Y = digits.load_data()
-        monkeypatch.setattr(digits, "load_data", lambda: (X[:, :50], Y[:, :50]))
-        return digits
-
-    monkeypatch.setattr(demo, "load_example", load_few)
     monkeypatch.setattr(bench, "NETWORKS", bench.NETWORKS[:1])
-    monkeypatch.setattr(bench, "METHODS", {"reference loop": {"method": "reference"}})
+    monkeypatch.setattr(bench, "ROWS", {"reference loop": {"method": "reference"}})
     stream = encoded(monkeypatch, encoding)
     assert cli.main(["demo"]) == 0
     assert cli.main(["bench"]) == 0

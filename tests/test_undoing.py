@@ -1,4 +1,4 @@
-"""Ctrl-C at any point leaves nothing behind: no instrumented code, no perturbed arrays, no changed settings."""
+"""Ctrl-C at any point leaves nothing behind: no instrumented code, no recorded arrays, no changed settings."""
 
 import contextlib
 import functools
@@ -12,10 +12,11 @@ import pytest
 from threadpoolctl import threadpool_info
 
 from fastcheck import check, numerical_gradient, screen
-from fastcheck.engines.difference import session, state
-from fastcheck.engines.difference.arrays import DifferenceArray
+from fastcheck.engines.graph.recording import session
+from fastcheck.engines.graph.tracing import tracing_error
+from fastcheck.engines.graph.tracing.recorded import Recorded
 from fastcheck.execution import _BLAS
-from fastcheck.undoing import Guard, Undone
+from fastcheck.undoing import Undoable, UndoGuard
 
 W = np.random.default_rng(0).standard_normal(5)
 SEEN = []
@@ -55,8 +56,8 @@ class Interruption:
 
     FILES = (
         "undoing.py", "session.py", "instrumenting.py", "reaching.py", "restoring.py", "execution.py", "generators.py",
-        "contextlib.py", "state.py", "trace.py", "_ufunc_config.py", "automatic.py", "recording.py", "recognition.py",
-        "checks.py", "test_undoing.py",
+        "contextlib.py", "tracing_error.py", "_ufunc_config.py", "automatic.py", "record.py", "runs.py", "engine.py",
+        "check.py", "test_undoing.py",
     )  # fmt: skip
 
     def __init__(self, at=None):
@@ -73,9 +74,7 @@ class Interruption:
 
 
 def perturbed(network):
-    return [
-        x for x in (Network.last, MODULE_LAST, network.cache.get("w"), *SEEN) if type(x) is DifferenceArray
-    ]
+    return [x for x in (Network.last, MODULE_LAST, network.cache.get("w"), *SEEN) if type(x) is Recorded]
 
 
 def interrupted(judge, at):
@@ -103,7 +102,7 @@ def interrupted(judge, at):
     assert np.geterr() == errors
     assert random.getstate() == states[0]
     assert all(np.array_equal(a, b) for a, b in zip(np.random.get_state()[1:], states[1], strict=True))  # noqa: NPY002
-    assert not state._running.stack
+    assert not tracing_error._running.stack
     assert not session._open.sessions
     return points.count
 
@@ -153,7 +152,7 @@ def test_ctrl_c_at_a_thousand_points_leaves_everything_as_it_was(judge):
 
 
 def test_what_an_interrupted_exit_leaves_is_undone_by_the_guard():
-    class Interrupted(Undone):
+    class Interrupted(Undoable):
         def __init__(self, at):
             self.at, self.done, self.calls = at, 0, 0
 
@@ -173,7 +172,7 @@ def test_what_an_interrupted_exit_leaves_is_undone_by_the_guard():
 
     for at in ("do", "before", "after", None):
         inner, outer = Interrupted(at), Interrupted(None)
-        with contextlib.suppress(KeyboardInterrupt), Guard(), outer, inner:
+        with contextlib.suppress(KeyboardInterrupt), UndoGuard(), outer, inner:
             assert (outer.done, inner.done) == (1, 1)
         assert (outer.done, inner.done) == (0, 0)
 
@@ -182,7 +181,7 @@ def test_an_entered_block_that_was_never_left_is_undone_by_those_around_it():
     things = []
     thing = types.SimpleNamespace(open=False)
 
-    class Opening(Undone):
+    class Opening(Undoable):
         def do(self):
             thing.open = True
 
@@ -190,7 +189,7 @@ def test_an_entered_block_that_was_never_left_is_undone_by_those_around_it():
             thing.open = False
             things.append("undone")
 
-    with Guard():
+    with UndoGuard():
         Opening().__enter__()
         assert thing.open
     assert (thing.open, things) == (False, ["undone"])

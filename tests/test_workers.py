@@ -10,14 +10,7 @@ import threading
 import numpy as np
 import pytest
 
-from fastcheck import EvaluationError, check, execution
-
-
-@pytest.fixture
-def eager(monkeypatch):
-    """Workers start for the smallest of works."""
-    monkeypatch.setattr(execution, "WORKERS_PAY_AFTER", {"processes": 0.0, "threads": 0.0})
-
+from fastcheck import EvaluationError, check
 
 IMPORTED = """
 import numpy as np
@@ -95,7 +88,7 @@ def checked_with(action, coordinate=63):
     return check(cost, theta, np.cos(theta), method="plain", n_jobs=2, backend="processes")
 
 
-@pytest.mark.usefixtures("eager")
+@pytest.mark.usefixtures("eager_workers")
 @pytest.mark.parametrize("ending", [lambda: os._exit(3), lambda: os.kill(os.getpid(), signal.SIGKILL)])
 def test_a_worker_that_dies_names_the_coordinates_it_had(ending):
     with pytest.raises(
@@ -107,7 +100,7 @@ def test_a_worker_that_dies_names_the_coordinates_it_had(ending):
     assert checked_with(lambda: None).passed  # with new workers
 
 
-@pytest.mark.usefixtures("eager")
+@pytest.mark.usefixtures("eager_workers")
 @pytest.mark.parametrize(
     ("action", "name", "text"),
     [

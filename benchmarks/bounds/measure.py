@@ -15,18 +15,17 @@ from numpy.typing import NDArray
 from benchmarks.bounds.expressions import EXPRESSIONS
 from benchmarks.bounds.truth import true_gradient
 from benchmarks.zoo.families import FAMILIES
-from fastcheck.engines import Estimate, choose_engine
-from fastcheck.engines.difference.state import TracingError
+from fastcheck.engines import EngineRun, Estimate, choose_engine
+from fastcheck.engines.graph.tracing.tracing_error import TracingError
 from fastcheck.errors import EvaluationError, InvalidProblemError
 from fastcheck.execution import Execution, one_blas_thread
-from fastcheck.plan import make_plan
-from fastcheck.problem import pose
-from fastcheck.rule import Rows
+from fastcheck.plan.coordinates import make_plan
+from fastcheck.problem.posing import pose
 
 Arrays = dict[str, Any]
 Vector = NDArray[np.float64]
 
-ENGINES = ("difference", "mlp", "plain", "reference")
+ENGINES = ("difference", "plain", "reference")
 STEPS = (None, 1e-2, 1e-4, 1e-7, 1e-10)
 UNCERTAIN = 1e-30
 """Errors below this share of the largest slope may be those of the truth."""
@@ -125,10 +124,11 @@ def _all_engines(
     for engine, step in itertools.product(engines, steps):
         try:
             plan = make_plan(problem.layout, problem.theta, "all", step, 0)
-            found = choose_engine(engine).estimate(problem, plan, Execution(progress=False), _everything)
+            with EngineRun(choose_engine(engine), problem, plan, Execution(progress=False)) as run:
+                found = [_everything(estimate) for estimate in run]
         except (TracingError, InvalidProblemError, EvaluationError):
             continue  # this engine is not for this cost, or the step not for these parameters
-        lower, upper, bound = (np.concatenate(ends) for ends in zip(*found.results, strict=True))
+        lower, upper, bound = (np.concatenate(ends) for ends in zip(*found, strict=True))
         below, above = ((end - truth[0]) - truth[1] for end in (lower, upper))
         error = np.maximum(0.0, np.maximum(below, -above))
         size = np.abs(truth[0])
@@ -138,8 +138,8 @@ def _all_engines(
 
 def _everything(estimate: Estimate) -> tuple[Vector, Vector, Vector]:
     """Return the slopes between which the truth lies, within the bound, and the bound."""
-    rows = Rows.of(estimate, slice(0, estimate.part.size))
-    extra = 0.0 if estimate.truncation is None else estimate.truncation
+    rows = estimate.slopes.at(slice(0, estimate.part.size))
+    extra = 0.0 if rows.truncation is None else rows.truncation
     return rows.lower, rows.upper, rows.bound + extra
 
 

@@ -20,8 +20,8 @@ compared with; for plain evaluation and the reference loop the bound is that of 
 {cases:,} cases of {families} families of networks and expressions with {seeds} seeds each, all coordinates.
 
 *Within*: share of coordinates whose error is within the bound, wanted 99.9 %. *Ratio*: median of bound / error, wanted
-1,000 at most. ε is the step that the user asks for; – leaves it to the engine. Difference propagation and the kernels
-judge by a tiny step whatever ε is.
+1,000 at most. ε is the step that the user asks for; – leaves it to the engine. Difference propagation
+judges by a tiny step whatever ε is.
 
 The rows *computed in* are costs that cast their parameters and data, and that difference propagation refuses. There a
 small ε changes nothing that the cost could see: the numerical gradient is 0 or noise, its error as large as the

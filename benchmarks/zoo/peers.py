@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 
 from benchmarks.zoo.families import Arrays, Case
-from fastcheck.engines.reference import central_differences
-from fastcheck.verdict import relative_difference
+from fastcheck.engines.plain.reference import central_differences
+from fastcheck.verdict.judging import relative_difference
 
 Settings = dict[str, Any]
 

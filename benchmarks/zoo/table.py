@@ -55,7 +55,7 @@ these found at their defaults.
 
 {by_mistake}
 
-Four more situations in which common rules fail are tests: `tests/test_four_situations.py`.
+Four more situations in which common rules fail are tests: `tests/stories/test_four_situations.py`.
 """
 
 Rows = Sequence[Outcome]

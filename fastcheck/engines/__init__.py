@@ -1,88 +1,113 @@
 """Engines: ways of computing the numerical gradient ĝ with a bound on its error.
 
-An engine is one class with a name and one method. To add one: a new module, and a line in `ENGINES`.
+An engine is one class with a name and one method, a generator of estimates: it yields what it knows of one part of the
+plan after the other, and calls nothing back. Whoever runs it judges, in a loop of its own:
+
+    with EngineRun(choose_engine("plain"), problem, plan, execution) as run:
+        gradient = [estimate.slopes.central for estimate in run]
+    print(run.summary.method, run.summary.forward_passes)
+
+To add one: a new module, and a line in `ENGINES`.
 """
 
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Mapping
+import warnings
+from collections.abc import Callable, Generator, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, Self
 
-import numpy as np
-
+from fastcheck.engines.bounded import Bound, Slope, Slopes
 from fastcheck.errors import FastcheckError, InvalidProblemError
 
 if TYPE_CHECKING:
-    from fastcheck.engines.kinks import KinkPlace, Kinks
-    from fastcheck.engines.rounding import Shaken
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from fastcheck.engines.kinks import KinkPlace
+    from fastcheck.engines.rounding import Perturbed
     from fastcheck.execution import Execution
-    from fastcheck.parameters import Vector
-    from fastcheck.plan import Coordinates, Part, Plan
-    from fastcheck.problem import Problem
+    from fastcheck.plan.coordinates import Coordinates, Part, Plan
+    from fastcheck.problem.parameters import Vector
+    from fastcheck.problem.posing import Problem
 
-T = TypeVar("T")
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Bound:
-    """The bound u of k coordinates: ``relative`` times |ĝ|, plus what is ``absolute``, for all or each (k,)."""
-
-    relative: float
-    absolute: float | Vector
-
-    def at(self, rows: slice | Coordinates, numerical: Vector) -> Vector:
-        """Return u of some of the coordinates, given ĝ of these."""
-        absolute = self.absolute if isinstance(self.absolute, float) else self.absolute[rows]
-        return np.asarray(self.relative * np.abs(numerical) + absolute)
+__all__ = [
+    "ENGINES",
+    "Bound",
+    "Certified",
+    "DisagreementError",
+    "Engine",
+    "EngineRun",
+    "Estimate",
+    "Slope",
+    "Slopes",
+    "Summary",
+    "choose_engine",
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Estimate:
-    """The numerical gradient of the k coordinates of one part of a plan, all arrays of shape (k,).
+    """What an engine knows of the k coordinates of one part of a plan.
 
-    ``numerical`` is the central difference with the step of the plan. ``lower`` and ``upper`` are the slopes
-    between which a claim counts as right: the best value known, one array except where there are kinks. The true
-    derivative lies within ``bound`` of that interval. ``plain`` (at most k) are the rows that were evaluated plainly,
-    where the rounding noise of one evaluation of J is ``noise``, and may need a second look. ``kinks`` tells which
-    coordinates meet kinks, None if none do or none are known. In plain evaluation ``bound`` is what rounding does,
-    and ``truncation`` is to be added for what the finite step does to ``numerical``: a claim that agrees nevertheless
-    is right, and another gets a second look, after which ``bound`` is all of it and ``truncation`` what no step
-    settled. It is None as long as nobody asked: then ``closer`` returns the estimate with noise, step and truncation
-    measured, and the forward passes this took, none when asked again. ``single_precision`` tells that the cost
-    computes in float32 or float16, or rounds its parameters to it; ``loses_digits`` that ``bound`` holds rounding that
-    hides. ``shaken``, in engines that know the operations, returns the slopes at some places of the block while these
-    are rounded otherwise. ``outside`` tells of rows at a border of the domain of J what the cost does beyond it,
-    ``step_given`` that the step is one of the user's.
+    Attributes
+    ----------
+    part
+        The coordinates.
+    slopes
+        Their slopes. In plain evaluation the bound is what rounding does, and the truncation, what the finite step
+        does, is added to it. As long as that is None nobody has asked for it: a claim that agrees nevertheless is
+        right, another needs a closer look.
+    noise
+        The rounding noise of one evaluation of J.
+    at_kinks
+        Which coordinates meet kinks, (k,); None if none do or none are known.
+    single_precision
+        Whether the cost computes in float32 or float16, or rounds its parameters to it.
+    loses_digits
+        Whether the bound holds rounding that hides.
+    perturbed
+        In engines that know the operations: returns the slopes at some places of the block while these are rounded
+        otherwise.
+    closer
+        In plain evaluation: returns the estimate with noise, step and truncation measured, and the forward passes this
+        took, none when asked again.
+    outside
+        For rows at a border of the domain of J: what the cost does beyond it.
+    step_given
+        Whether the step is one of the user's.
+    at_step
+        In engines that know slopes without a step: rows, and their central differences with the step of the user's.
     """
 
     part: Part
-    numerical: Vector
-    lower: Vector
-    upper: Vector
-    bound: Bound
+    slopes: Slopes
     noise: float
-    plain: Coordinates
-    kinks: Kinks | None = None
-    truncation: Vector | None = None
+    at_kinks: NDArray[np.bool_] | None = None
     single_precision: bool = False
     loses_digits: bool = False
-    shaken: Callable[[Coordinates], Shaken | None] | None = None
+    perturbed: Callable[[Coordinates], Perturbed | None] | None = None
     closer: Callable[[], tuple[Estimate, int]] | None = None
     outside: Mapping[int, str] = field(default_factory=dict)
     step_given: bool = False
+    at_step: tuple[Coordinates, Vector] | None = None
 
 
 class Certified(Protocol):
     """What was certified of slopes: with probability 1 - ``alpha`` those of every block are right to ``relative``.
 
-    That is relative to the norm of the block, and follows from ``directions`` random directions. ``str()`` says it.
+    That is relative to the norm of the block, more where digits are lost, and follows from ``directions`` random
+    directions. ``str()`` says it.
     """
 
     @property
     def relative(self) -> float:
         """The relative error that is left possible."""
+        ...
+
+    def error_in(self, number: int) -> float:
+        """Return the bound on the norm of the error of the slopes of block ``number``."""
         ...
 
     @property
@@ -96,9 +121,9 @@ class Certified(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Estimates(Generic[T]):
-    """What became of the estimates of all parts, in their order, and how they were made.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Summary:
+    """How the estimates of all parts were made, known once the last of them is.
 
     ``notes`` are sentences for the report, ``kinks`` the places in the cost where kinks were met, where they are
     known, ``certified`` what was certified of them, and how. ``said_of_kinks`` returns the sentence about so many
@@ -106,7 +131,6 @@ class Estimates(Generic[T]):
     """
 
     method: str
-    results: tuple[T, ...]
     forward_passes: int
     notes: tuple[str, ...] = ()
     kinks: tuple[KinkPlace, ...] = ()
@@ -124,29 +148,66 @@ class Engine(Protocol):
     name: str
     """The name in reports, and the value of ``method=``."""
 
-    def estimate(
-        self, problem: Problem, plan: Plan, execution: Execution, use: Callable[[Estimate], T]
-    ) -> Estimates[T]:
-        """Return ``use`` of the estimate of each part of the plan.
+    def estimates(
+        self, problem: Problem, plan: Plan, execution: Execution
+    ) -> Generator[Estimate, None, Summary]:
+        """Yield the estimate of each part of the plan, in their order, and return how they were made.
 
-        One part is estimated at a time, so that nothing of the size of θ need be kept beside it.
+        One part is estimated at a time, so that nothing of the size of θ need be kept beside it. An engine that cannot
+        do it raises before it yields anything.
         """
         ...
 
 
+class EngineRun:
+    """One run of an engine over a plan: the estimates, to be iterated over once, and then the ``summary``.
+
+    As a context manager it ends the run however the loop over the estimates is left: what an engine does to the cost
+    while it runs, it undoes before an exception reaches the caller.
+    """
+
+    def __init__(self, engine: Engine, problem: Problem, plan: Plan, execution: Execution) -> None:
+        self._estimates = engine.estimates(problem, plan, execution)
+        self._summary: Summary | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._estimates.close()
+
+    def __iter__(self) -> Iterator[Estimate]:
+        """Yield the estimate of each part."""
+        self._summary = yield from self._estimates
+
+    @property
+    def summary(self) -> Summary:
+        """How the estimates were made; only after the last of them."""
+        if self._summary is None:
+            raise RuntimeError("The summary of an engine's run is known once all estimates are.")
+        return self._summary
+
+
 ENGINES = {
     "auto": "fastcheck.engines.automatic:AutomaticEngine",
-    "difference": "fastcheck.engines.difference.engine:DifferenceEngine",
-    "graph": "fastcheck.engines.graph.engine:GraphEngine",
-    "mlp": "fastcheck.engines.mlp.engine:MLPEngine",
-    "reference": "fastcheck.engines.loop:ReferenceEngine",
-    "plain": "fastcheck.engines.plain:PlainEngine",
+    "difference": "fastcheck.engines.graph.engine:GraphEngine",
+    "plain": "fastcheck.engines.plain.batches:PlainEngine",
+    "reference": "fastcheck.engines.plain.loop:ReferenceEngine",
 }
 """The method's name → the module and class, imported when first used."""
+
+FORMER = {
+    "graph": "method='graph' is method='difference' now: write that, or leave it out.",
+    "mlp": "method='mlp' is method='difference' now, which is as fast for any network: write that, or leave it out.",
+}
+"""What to write instead of names that methods once had."""
 
 
 def choose_engine(method: str) -> Engine:
     """Return the engine for ``method=``."""
+    if method in FORMER:
+        warnings.warn(FORMER[method], DeprecationWarning, stacklevel=3)
+        method = "difference"
     if method not in ENGINES:
         known = ", ".join(map(repr, ENGINES))
         raise InvalidProblemError(f"method: expected one of {known}, got {method!r}.")

@@ -18,12 +18,12 @@ Reader = Callable[[Any, str], Any]
 
 NOT_FINITE = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
 
-LARGEST = 2**63 - 1
-"""The largest count: that of what an array may hold."""
+LARGEST_COUNT = 2**63 - 1
+"""What an array may hold at most."""
 
-ADVICE = "Pass what to_dict() returned."
+FIELD_ADVICE = "Pass what to_dict() returned."
 
-SHOWN = 60
+EXCERPT_LENGTH = 60
 """Characters of a value that a message shows."""
 
 
@@ -45,7 +45,7 @@ def record(make: Callable[..., Any], **fields: Reader) -> Reader:
         items = _entries(value, path)
         for name in fields:
             if name not in items:
-                raise InvalidProblemError(f"{path}.{name}: expected this field, got none. {ADVICE}")
+                raise InvalidProblemError(f"{path}.{name}: expected this field, got none. {FIELD_ADVICE}")
         for name in items:
             expect(
                 name in fields,
@@ -120,12 +120,13 @@ def flag(value: Any, path: str) -> bool:
     return bool(value)
 
 
-def whole(least: int = 0, most: int = LARGEST) -> Reader:
+def whole(least: int = 0, most: int = LARGEST_COUNT) -> Reader:
     """Read a whole number in this range."""
+    expected = f"a whole number ≥ {least}" if least > -LARGEST_COUNT else "a whole number"
 
     def read(value: Any, path: str) -> int:
-        good = isinstance(value, int) and not isinstance(value, bool) and least <= value <= most
-        expect(good, path, "a whole number" + (f" ≥ {least}" if least > -LARGEST else ""), value)
+        is_whole = isinstance(value, int) and not isinstance(value, bool)
+        expect(is_whole and least <= value <= most, path, expected, value)
         return int(value)
 
     return read
@@ -144,8 +145,8 @@ def number(
     range_ = "" if math.isinf(least) and math.isinf(most) else f" in {left}{least:g}, {most:g}{right}"
     special = [
         f"'{name}'"
-        for name, it in NOT_FINITE.items()
-        if (nan and it != it) or (infinite and least <= it <= most)
+        for name, not_finite in NOT_FINITE.items()
+        if (nan and math.isnan(not_finite)) or (infinite and least <= not_finite <= most)
     ]
     expected = " or ".join([f"a number{range_}", *special])
 
@@ -153,23 +154,23 @@ def number(
         if isinstance(value, str) and value in NOT_FINITE:
             expect(f"'{value}'" in special, path, expected, value)
             return NOT_FINITE[value]
-        good = isinstance(value, (int, float)) and not isinstance(value, bool)
-        good = good and abs(value) <= 2**1023 and float(value) == value  # ints may be larger than any float
-        inside = least < value < most if good and open else good and least <= value <= most
-        expect(bool(inside), path, expected, value)
+        is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+        is_float = is_number and abs(value) <= 2**1023 and float(value) == value  # ints may be larger
+        is_inside = is_float and (least < value < most if open else least <= value <= most)
+        expect(is_inside, path, expected, value)
         return float(value)
 
     return read
 
 
-def expect(good: bool, path: str, expected: str, got: Any) -> None:
+def expect(is_right: bool, path: str, expected: str, got: Any) -> None:
     """Raise `InvalidProblemError` unless this is true; ``got`` is what there is instead."""
-    if not good:
+    if not is_right:
         _reject(path, expected, got)
 
 
 def _reject(path: str, expected: str, got: Any) -> NoReturn:
-    raise InvalidProblemError(f"{path}: expected {expected}, got {described(got)}. {ADVICE}")
+    raise InvalidProblemError(f"{path}: expected {expected}, got {described(got)}. {FIELD_ADVICE}")
 
 
 def described(value: Any) -> str:
@@ -195,4 +196,4 @@ def _entries(value: Any, path: str) -> dict[str, Any]:
 
 def _excerpt(value: str) -> str:
     value = str(value)  # for members of an enumeration, too
-    return repr(value if len(value) <= SHOWN else value[: SHOWN - 3] + "...")
+    return repr(value if len(value) <= EXCERPT_LENGTH else value[: EXCERPT_LENGTH - 3] + "...")

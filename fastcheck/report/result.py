@@ -10,13 +10,13 @@ from types import MappingProxyType
 from typing import Any
 
 from fastcheck.errors import GradientMismatchError
-from fastcheck.parameters import coordinate_name
-from fastcheck.power import Power
+from fastcheck.plan.sampling import SampleProof, prove
+from fastcheck.problem.parameters import coordinate_name
 from fastcheck.report.reading import plain
-from fastcheck.sampling import SampleProof, prove
-from fastcheck.verdict import Judgement, Verdict
+from fastcheck.verdict.judging import Judgement, Verdict
+from fastcheck.verdict.power import Power
 
-WORST = 10
+WORST_OF_ALL_BLOCKS = 10
 """Coordinates listed for the whole."""
 
 CONSTANT_COST = "the cost does not change with any of its parameters"
@@ -25,7 +25,7 @@ CONSTANT_COST = "the cost does not change with any of its parameters"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Coordinate:
-    """One coordinate: the claim beside the numerical gradient.
+    """One coordinate: the claim and the numerical gradient.
 
     ``error`` is |claimed − numerical|, ``relative_error`` that over max(|claimed|, |numerical|), 0 if both
     are zero.
@@ -169,13 +169,13 @@ class Report:
     @property
     def worst(self) -> tuple[Coordinate, ...]:
         """The coordinates with the largest errors of all blocks; those of failing blocks come first."""
-        failing = [c for b in self.blocks.values() if b.verdict is Verdict.FAIL for c in b.worst]
-        others = [c for b in self.blocks.values() if b.verdict is not Verdict.FAIL for c in b.worst]
-
-        def by_error(coordinates: list[Coordinate]) -> list[Coordinate]:
-            return sorted(coordinates, key=lambda c: -c.error)
-
-        return tuple((by_error(failing) + by_error(others))[:WORST])
+        ranked = [
+            (block.verdict is not Verdict.FAIL, -coordinate.error, coordinate)
+            for block in self.blocks.values()
+            for coordinate in block.worst
+        ]
+        ranked.sort(key=lambda entry: entry[:2])
+        return tuple(coordinate for _, _, coordinate in ranked[:WORST_OF_ALL_BLOCKS])
 
     @property
     def power(self) -> Mapping[str, Power]:
@@ -202,8 +202,8 @@ class Report:
         """Return the report that `to_dict` was called on.
 
         Raises `InvalidProblemError`, which names the field, for anything else: a field of another type or out of its
-        range, one that is missing or too many, and fields that do not fit together, such as a verdict beside those of
-        the blocks.
+        range, one that is missing or too many, and fields that do not fit together, such as a verdict that is
+        not the worst of the blocks'.
         """
         from fastcheck.report.schema import read_report
 
@@ -213,13 +213,8 @@ class Report:
 def block_report(judgement: Judgement, power: Power, kinks: int = 0, confidence: float = 0.95) -> BlockReport:
     """Return the report of one block, with its worst coordinates; what a sample proves has this confidence."""
     part = judgement.part
-    block, proof = part.block, None
-    if part.drawn or part.size == block.size:
-        # Beside a mistake, undecided ones look wrong, too: they are no reason to think better of the rest.
-        known, wrong = part.size - judgement.undecided, 0
-        if judgement.wrong:
-            known, wrong = part.size, judgement.wrong + judgement.undecided
-        proof = prove(checked=known, size=block.size, wrong=wrong, confidence=confidence)
+    block = part.block
+    is_sample_or_all = part.drawn or part.size == block.size
     return BlockReport(
         verdict=judgement.verdict,
         difference=judgement.comparison.difference,
@@ -232,8 +227,22 @@ def block_report(judgement: Judgement, power: Power, kinks: int = 0, confidence:
         cause=judgement.cause,
         power=power,
         kinks=kinks,
-        proof=proof,
+        proof=_proof(judgement, confidence) if is_sample_or_all else None,
     )
+
+
+def _proof(judgement: Judgement, confidence: float) -> SampleProof:
+    """Return what the coordinates that were checked prove about the others of their block.
+
+    Undecided ones count as not checked; where others are wrong, they count as wrong: they may be, too, and are no
+    reason to think better of the rest.
+    """
+    part = judgement.part
+    if judgement.wrong:
+        checked, wrong = part.size, judgement.wrong + judgement.undecided
+    else:
+        checked, wrong = part.size - judgement.undecided, 0
+    return prove(checked=checked, size=part.block.size, wrong=wrong, confidence=confidence)
 
 
 def worst_coordinates(judgement: Judgement) -> tuple[Coordinate, ...]:

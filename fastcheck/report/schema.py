@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from fastcheck.engines import ENGINES
-from fastcheck.power import Power
+from fastcheck.engines import ENGINES, FORMER
+from fastcheck.plan.sampling import SampleProof
 from fastcheck.report.reading import (
     checked,
     choice,
@@ -23,15 +23,16 @@ from fastcheck.report.reading import (
 )
 from fastcheck.report.result import BlockReport, Coordinate, Located, Report, Screened
 from fastcheck.report.stages import Stage, StagesReport
-from fastcheck.sampling import SampleProof
-from fastcheck.verdict import WORST, Verdict, worst_verdict
+from fastcheck.verdict.judging import Verdict, worst_verdict
+from fastcheck.verdict.power import Power
+from fastcheck.verdict.tally import WORST
 
 LONGEST_SEED = 2**1024
 """Seeds may be any whole numbers; longer ones are no seeds."""
 
-HOW = ("coordinates", "rows", "columns", "slices", "dense", "scattered", "nothing")
+LOCATED_HOW = ("coordinates", "rows", "columns", "slices", "dense", "scattered", "nothing")
 
-ROUNDING = 1e-12
+QUOTIENT_ROUNDING = 1e-12
 """Quotients and differences of what is written are right to this relative error."""
 
 
@@ -47,13 +48,13 @@ def read_stages(plain: Any) -> StagesReport:
     return report
 
 
-def _check_coordinate(one: Coordinate, path: str) -> None:
-    size = max(abs(one.claimed), abs(one.numerical))
-    error = abs(one.claimed - one.numerical)
-    _expect_equal(one.error, error, f"{path}.error", "|claimed − numerical|")
-    relative = one.error / size if size else 0.0
+def _check_coordinate(coordinate: Coordinate, path: str) -> None:
+    size = max(abs(coordinate.claimed), abs(coordinate.numerical))
+    error = abs(coordinate.claimed - coordinate.numerical)
+    _expect_equal(coordinate.error, error, f"{path}.error", "|claimed − numerical|")
+    relative = coordinate.error / size if size else 0.0
     _expect_equal(
-        one.relative_error, relative, f"{path}.relative_error", "error / max(|claimed|, |numerical|)"
+        coordinate.relative_error, relative, f"{path}.relative_error", "error / max(|claimed|, |numerical|)"
     )
 
 
@@ -103,18 +104,19 @@ def _check_block(block: BlockReport, path: str) -> None:
             f"the block's, {block.size:,}",
             block.proof.size,
         )
-    errors = [one.error for one in block.worst]
+    errors = [coordinate.error for coordinate in block.worst]
     expect(
         errors == sorted(errors, reverse=True),
         f"{path}.worst",
         "the largest errors first",
         errors,
     )
-    for place, one in enumerate(block.worst):
-        inside = len(one.index) == len(block.shape) and all(
-            i < length for i, length in zip(one.index, block.shape, strict=True)
+    for place, coordinate in enumerate(block.worst):
+        index = coordinate.index
+        is_inside = len(index) == len(block.shape) and all(
+            i < length for i, length in zip(index, block.shape, strict=True)
         )
-        expect(inside, f"{path}.worst[{place}].index", f"a position in the shape {block.shape}", one.index)
+        expect(is_inside, f"{path}.worst[{place}].index", f"a position in the shape {block.shape}", index)
 
 
 def _check_report(report: Report, path: str) -> None:
@@ -127,20 +129,20 @@ def _check_report(report: Report, path: str) -> None:
         report.verdict,
     )
     for name, block in report.blocks.items():
-        for place, one in enumerate(block.worst):
+        for place, coordinate in enumerate(block.worst):
             at = f"{path}.blocks[{described(name)}].worst[{place}].block"
-            expect(one.block == name, at, f"the block's name, {described(name)}", one.block)
+            expect(coordinate.block == name, at, f"the block's name, {described(name)}", coordinate.block)
     for name in report.left_out:
         expect(name not in report.blocks, f"{path}.left_out", "no block that was looked at", name)
 
 
 def _expect_equal(value: float, right: float, path: str, formula: str) -> None:
     """Expect a number that follows from others, within rounding."""
-    good = value == right or math.isclose(value, right, rel_tol=ROUNDING)
-    expect(good, path, f"{right:.6g}, {formula}", value)
+    is_equal = value == right or math.isclose(value, right, rel_tol=QUOTIENT_ROUNDING)
+    expect(is_equal, path, f"{right:.6g}, {formula}", value)
 
 
-def _stages(verdict: Verdict, **fields: Any) -> tuple[Verdict, StagesReport]:
+def _stages_with_verdict(verdict: Verdict, **fields: Any) -> tuple[Verdict, StagesReport]:
     return verdict, StagesReport(**fields)
 
 
@@ -192,7 +194,7 @@ _SCREENED = checked(
     _check_screened,
 )
 _LOCATED = record(
-    Located, how=choice(HOW), regions=listed(text), share=number(0, 1), complete=flag, sentence=text
+    Located, how=choice(LOCATED_HOW), regions=listed(text), share=number(0, 1), complete=flag, sentence=text
 )
 _BLOCK = checked(
     record(
@@ -221,7 +223,7 @@ _REPORT = checked(
         difference=number(0, 1, nan=True),
         blocks=named(_BLOCK),
         forward_passes=whole(),
-        method=choice([name for name in ENGINES if name != "auto"]),
+        method=choice([name for name in (*ENGINES, *FORMER) if name != "auto"]),
         epsilon=optional(number(0, open=True)),
         tolerance=_CONFIDENCE,
         seconds=number(0),
@@ -236,6 +238,12 @@ _REPORT = checked(
 )
 _STAGE = record(Stage, step=_STEP, seconds=number(0), report=_REPORT)
 _STAGES = checked(
-    record(_stages, verdict=_VERDICT, stages=listed(_STAGE), not_reached=listed(_STEP), notes=listed(text)),
+    record(
+        _stages_with_verdict,
+        verdict=_VERDICT,
+        stages=listed(_STAGE),
+        not_reached=listed(_STEP),
+        notes=listed(text),
+    ),
     _check_stages,
 )

@@ -8,7 +8,7 @@ from typing import Any
 
 from fastcheck.errors import GradientMismatchError
 from fastcheck.report.result import Report
-from fastcheck.verdict import Verdict
+from fastcheck.verdict.judging import Verdict
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,7 +8,7 @@ from rich.text import Text
 
 from fastcheck.report.stages import StagesReport, steps_named
 from fastcheck.report.text import COLOURS, as_text, paragraph, rich_report, words
-from fastcheck.verdict import Verdict
+from fastcheck.verdict.judging import Verdict
 
 
 def render(report: StagesReport) -> str:

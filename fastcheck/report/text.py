@@ -6,34 +6,35 @@ import io
 import math
 import os
 import textwrap
-from collections.abc import Sequence
 
 from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from fastcheck.legible import encodable, legible
+from fastcheck.engines import FORMER
+from fastcheck.legible import encodable, first_names, legible
 from fastcheck.report.result import CONSTANT_COST, BlockReport, Report
-from fastcheck.verdict import Verdict
+from fastcheck.verdict.judging import Verdict
 
 WIDTH = 80
-CUT = "…"
+ELLIPSIS = "…"
 """What the console puts at the end of cells that are too long."""
 
-UNLIMITED = 10_000
+UNLIMITED_WIDTH = 10_000
 """Width of a console on which no table is too wide."""
 
-SHOWN = 3
+COORDINATES_SHOWN = 3
 """Worst coordinates shown of a failing block."""
 
 BLOCKS_SHOWN = 5
 """Failing blocks of which coordinates are shown."""
 
-TOUCHED = 0.01
+SHARE_MISSED = 0.01
 """Share of a block that a mistake touches whose chance to be missed is shown."""
 
 COLOURS = {Verdict.PASS: "green", Verdict.FAIL: "bold red", Verdict.INCONCLUSIVE: "yellow"}
-PART = "no mistake in what was checked"
+
+SAMPLE_PASSED = "no mistake in what was checked"
 """Of a gradient of which only a sample of the coordinates was looked at."""
 
 SENTENCES = {
@@ -41,13 +42,12 @@ SENTENCES = {
     Verdict.FAIL: "the gradient is wrong in {failing}",
     Verdict.INCONCLUSIVE: "could not tell for {undecided}",
 }
-METHODS = {
+ENGINE_NAMES = {
     "reference": "the reference loop",
     "plain": "plain evaluation",
-    "difference": "difference propagation",
-    "graph": "propose and certify",
-    "mlp": "the kernels for multilayer perceptrons",
+    **dict.fromkeys(("difference", *FORMER), "difference propagation"),
 }
+"""What reports call an engine, kept ones by a former name, too; others go by their own names."""
 
 
 def render(report: Report) -> str:
@@ -62,8 +62,8 @@ def as_text(renderable: RenderableType) -> str:
         renderable
     )
     shown = file.getvalue().rstrip()
-    if encodable(CUT) != CUT:
-        shown = shown.replace(CUT, "~")
+    if encodable(ELLIPSIS) != ELLIPSIS:
+        shown = shown.replace(ELLIPSIS, "~")
     return "\n".join(line.rstrip() for line in shown.split("\n"))
 
 
@@ -124,35 +124,31 @@ def _proofs(report: Report) -> list[RenderableType]:
     table.add_column("block", overflow="fold")
     table.add_column("not checked", justify="right")
     table.add_column(f"wrong of these, {100 * confidence:g} % sure", justify="right")
-    table.add_column(f"chance to miss {100 * TOUCHED:g} % wrong", justify="right")
+    table.add_column(f"chance to miss {100 * SHARE_MISSED:g} % wrong", justify="right")
     for name, proof in sampled.items():
         table.add_row(
             words(name),
             f"{proof.size - proof.checked:,}",
             f"at most {proof.at_most:,} ({_percent(proof.share)})",
-            f"{proof.missed(TOUCHED):.2g}",
+            f"{proof.missed(SHARE_MISSED):.2g}",
         )
     return [Text(), table]
 
 
 def _headline(report: Report) -> Text:
     def named(verdict: Verdict) -> str:
-        return _listed([name for name, block in report.blocks.items() if block.verdict is verdict])
+        return first_names([name for name, block in report.blocks.items() if block.verdict is verdict])
 
     sentence = SENTENCES[report.verdict].format(
         failing=named(Verdict.FAIL), undecided=named(Verdict.INCONCLUSIVE)
     )
-    known = all(map(_known_as_a_whole, report.blocks.values())) and not report.left_out
-    if report.verdict is Verdict.PASS and not known:
-        sentence = PART
+    everything_is_known = all(map(_known_as_a_whole, report.blocks.values())) and not report.left_out
+    if report.verdict is Verdict.PASS and not everything_is_known:
+        sentence = SAMPLE_PASSED
     if any(unseen.startswith(CONSTANT_COST) for unseen in report.unseen):
         sentence = CONSTANT_COST
     colour = COLOURS[report.verdict]
     return Text(f"{report.verdict.upper()}  ", style=colour).append_text(words(sentence, style="bold"))
-
-
-def _listed(names: Sequence[str]) -> str:
-    return ", ".join(names[:6]) + (f" and {len(names) - 6} more" if len(names) > 6 else "")
 
 
 def _known_as_a_whole(block: BlockReport) -> bool:
@@ -161,37 +157,52 @@ def _known_as_a_whole(block: BlockReport) -> bool:
 
 
 def _summary(report: Report) -> Text:
-    screened = [block.screened for block in report.blocks.values() if block.screened]
-    sampled = any(block.proof for block in report.blocks.values())
+    """Return what was looked at, by which engine, what that means for all blocks, and what it took."""
+    is_screened = any(block.screened for block in report.blocks.values())
+    is_sampled = any(block.proof for block in report.blocks.values())
     lines = []
-    if sampled or not screened:
-        complete = report.checked == report.size
-        share = "all" if complete else f"{report.checked:,} of"
-        lines.append(f"{share} {report.size:,} parameters checked by {METHODS[report.method]}")
+    if is_sampled or not is_screened:
+        share = "all" if report.checked == report.size else f"{report.checked:,} of"
+        lines.append(
+            f"{share} {report.size:,} parameters checked by {ENGINE_NAMES.get(report.method, report.method)}"
+        )
     if report.certified:
         lines.append(f"certified: {report.certified}")
     if report.left_out:
-        lines.append(f"not looked at: {_listed(report.left_out)}")
+        lines.append(f"not looked at: {first_names(report.left_out)}")
     if report.stopped:
         lines.append(f"stopped, as {report.stopped}")
-    if screened:
-        size = sum(block.size for block in report.blocks.values() if block.screened)
-        by = "" if sampled else f" by {METHODS[report.method]}, seed {report.seed}"
-        plural = "" if screened[0].directions == 1 else "s"
-        along = f"along {screened[0].directions} random direction{plural} in each block; each"
-        if report.certified is None:
-            lines.append(f"{size:,} parameters screened{by}")
-        lines += [
-            f"{'each' if report.certified else along} bound on the relative error",
-            f"‖g - ∇J‖ / ‖∇J‖ of a block holds with {100 * screened[0].confidence:.10g} % confidence",
-        ]
-    drawn = any(block.proof and block.checked < block.size for block in report.blocks.values())
-    step = "" if report.epsilon is None else f", ε = {report.epsilon:g}"
-    seed = f", sample of seed {report.seed}" if drawn else ""
+    if is_screened:
+        lines += _screening(report, is_sampled)
     if not math.isnan(report.difference):
         lines.append(f"difference {report.difference:.3g}  (usually right below 1e-7, wrong above 1e-3)")
-    lines.append(f"{report.forward_passes:,} forward passes, {report.seconds:.2f} s{step}{seed}")
-    return words(*lines, *([] if screened else _power(report)))
+    lines.append(_effort(report))
+    return words(*lines, *([] if is_screened else _power(report)))
+
+
+def _screening(report: Report, is_sampled: bool) -> list[str]:
+    """Return the lines about random directions, and what their bounds mean."""
+    blocks = [block for block in report.blocks.values() if block.screened]
+    screened = next(block.screened for block in blocks if block.screened)
+    lines = []
+    along = ""
+    if report.certified is None:
+        size = sum(block.size for block in blocks)
+        by = "" if is_sampled else f" by {ENGINE_NAMES.get(report.method, report.method)}, seed {report.seed}"
+        lines.append(f"{size:,} parameters screened{by}")
+        plural = "" if screened.directions == 1 else "s"
+        along = f"along {screened.directions} random direction{plural} in each block; "
+    lines.append(f"{along}each bound on the relative error")
+    lines.append(f"‖g - ∇J‖ / ‖∇J‖ of a block holds with {100 * screened.confidence:.10g} % confidence")
+    return lines
+
+
+def _effort(report: Report) -> str:
+    """Return the line with forward passes and seconds, and what it takes to repeat the check."""
+    is_drawn = any(block.proof and block.checked < block.size for block in report.blocks.values())
+    step = "" if report.epsilon is None else f", ε = {report.epsilon:g}"
+    seed = f", sample of seed {report.seed}" if is_drawn else ""
+    return f"{report.forward_passes:,} forward passes, {report.seconds:.2f} s{step}{seed}"
 
 
 def _power(report: Report) -> list[str]:
@@ -212,19 +223,23 @@ def _power(report: Report) -> list[str]:
 def _blocks(report: Report) -> Table:
     """Return the table of the blocks; where their names are long, the last column does without them."""
     table = _table_of_blocks(report, named=True)
-    wide = Console(width=UNLIMITED).measure(table).maximum > WIDTH
+    wide = Console(width=UNLIMITED_WIDTH).measure(table).maximum > WIDTH
     return _table_of_blocks(report, named=False) if wide else table
 
 
 def _table_of_blocks(report: Report, named: bool) -> Table:
-    screened = any(block.screened for block in report.blocks.values())
+    is_screened = any(block.screened for block in report.blocks.values())
+    is_sampled = any(block.proof for block in report.blocks.values())
+    if not is_screened:
+        titles = ["difference", "checked", "wrong"]
+    elif is_sampled:
+        titles = ["checked", "wrong", "bound"]
+    else:
+        titles = ["difference", "bound"]
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
     table.add_column("block", overflow="fold")
     table.add_column("shape")
     table.add_column("verdict")
-    sampled = any(block.proof for block in report.blocks.values())
-    titles = ["difference", *(["checked", "wrong"] if sampled or not screened else []), "bound"]
-    titles = titles[screened and sampled :] if screened else titles[:-1]
     for title in titles:
         table.add_column(title, justify="right")
     table.add_column("largest error at", overflow="fold")
@@ -269,7 +284,8 @@ def _worst(report: Report) -> Table:
         table.add_column(title, justify="right")
     failing = [block for block in report.blocks.values() if block.verdict is Verdict.FAIL]
     for block in failing[:BLOCKS_SHOWN]:
-        for c in [c for c in block.worst if c.relative_error > report.tolerance][:SHOWN]:
+        wrong = [c for c in block.worst if c.relative_error > report.tolerance]
+        for c in wrong[:COORDINATES_SHOWN]:
             numbers = (f"{c.claimed:.8g}", f"{c.numerical:.8g}", f"{c.error:.2e}", f"{c.relative_error:.1e}")
             table.add_row(words(c.name), *numbers)
     return table

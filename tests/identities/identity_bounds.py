@@ -3,32 +3,11 @@
 from collections.abc import Callable
 
 import numpy as np
-from identity_truth import VALUES, exact_difference, exact_sum, logistic, normal
+from identity_truth import VALUES, exact_difference, exact_sum
 from mpmath import mp, mpf
 
 ULPS = 4
 LARGEST = mpf(np.finfo(float).max)
-
-
-def product_terms(value: Callable[[mpf], mpf]) -> Callable[..., mpf]:
-    def terms(x: mpf, dx: mpf) -> mpf:
-        end = exact_sum(x, dx)
-        change = value(end) - value(x)
-        return min(
-            abs(x * change) + abs(dx * value(end)),
-            abs(end * change) + abs(dx * value(x)),
-        )
-
-    return terms
-
-
-def gelu_tanh_terms(x: mpf, dx: mpf) -> mpf:
-    def argument(x: mpf) -> mpf:
-        return 2 * mp.sqrt(2 / mp.pi) * (x + mpf(0.044715) * x**3)
-
-    ends = [max(min(t, mpf(64)), mpf(-64)) for t in (x, x + dx)]
-    condition = 1 + max(abs(argument(t)) for t in ends)
-    return condition * product_terms(lambda t: logistic(argument(t)))(x, dx)
 
 
 def hypot_terms(x: mpf, dx: mpf, y: mpf, dy: mpf) -> mpf:
@@ -68,14 +47,9 @@ TERMS: dict[str, Callable[..., mpf]] = {
     "arctan2": arctan2_terms,
     "divide": lambda x, dx, y, dy: abs(dx / (y + dy)) + abs(x * dy / (y * (y + dy))),
     "entr": lambda x, dx: xlogy_terms(x, dx, x, dx),
-    "gelu": product_terms(normal),
-    "gelu_tanh": gelu_tanh_terms,
-    "heaviside": lambda x, dx, y, dy: abs(y) + abs(dy),
     "hypot": hypot_terms,
     "logaddexp": logaddexp_terms,
-    "multiply": lambda x, dx, y, dy: abs(x * dy) + abs(dx * (y + dy)),
     "power": power_terms,
-    "silu": product_terms(logistic),
     "xlogy": xlogy_terms,
 }
 """Sums of absolute terms, for the identities whose terms may cancel where the function itself is flat."""

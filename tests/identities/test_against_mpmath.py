@@ -1,4 +1,4 @@
-"""Every identity against mpmath, interpreted and compiled, over the whole range of arguments."""
+"""Every identity against mpmath, over the whole range of arguments."""
 
 import subprocess
 import sys
@@ -9,10 +9,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from identity_bounds import assert_exact
-from identity_truth import VALUES, WITH_CONSTANT, exact_sum
+from identity_truth import VALUES, exact_sum
 from mpmath import mp, mpf
 
-from fastcheck.differences import IDENTITIES, fused, interpreted, njit_scalar
+from fastcheck.identities import IDENTITIES, interpreted
 
 BINARY = {name for name, f in IDENTITIES.items() if f.__code__.co_argcount == 4}
 POSITIVE = {"log", "log2", "log10", "sqrt", "entr"}
@@ -70,8 +70,6 @@ def points(draw: Any, name: str) -> tuple[float, ...]:
         x, dx = draw(pairs("log", positive=True).filter(lambda pair: abs(pair[0] - 1) > 0))
         return x - 1, dx if exact_sum(mpf(x - 1), mpf(dx)) > -1 else 1.0
     first = draw(pairs(name, nonzero=name == "reciprocal"))
-    if name in WITH_CONSTANT:
-        return (*first, draw(st.floats(0, 2)))
     if name in BINARY:
         return (*first, *draw(pairs(name, positive=name == "xlogy", nonzero=name == "divide")))
     return first
@@ -93,7 +91,7 @@ def test_every_identity_has_a_truth() -> None:
 
 @pytest.mark.parametrize("name", IDENTITIES)
 def test_difference_is_exact(name: str) -> None:
-    by_numpy, compiled = interpreted(name), fused(name)
+    by_numpy = interpreted(name)
 
     @settings(
         max_examples=35,
@@ -106,11 +104,7 @@ def test_difference_is_exact(name: str) -> None:
     def check(point: tuple[float, ...]) -> None:
         result = by_numpy(*point)
         assert_exact(name, lambda *_: result, *point)
-        with np.errstate(all="ignore"):
-            ufunc_result = compiled(*point)
-        if not np.array_equal(ufunc_result, result, equal_nan=True):
-            assert_exact(name, lambda *_: ufunc_result, *point)
-        if not any(point[1::2]) and name not in WITH_CONSTANT and np.isfinite(result):
+        if not any(point[1::2]) and np.isfinite(result):
             assert result == 0
 
     check()
@@ -144,10 +138,6 @@ def test_difference_is_exact(name: str) -> None:
         ("power", (14.230502362870952, 37.24720099646191, -5.031040374842309, 1.6416680042271448)),
         ("logaddexp", (700.0, -1e-9, -700.0, 1e-3)),
         ("softplus", (-745.0, 1e-2)),
-        ("rint", (0.5, 1e-300)),
-        ("floor", (1.0, -1e-300)),
-        ("trunc", (1e-17, -1.0)),
-        ("maximum", (1.0, 0.0, 1.0 - 1e-16, 1e-3)),
         ("relu", (-1e-9, 1e-9)),
     ],
 )
@@ -165,7 +155,7 @@ def test_named_corner(name: str, point: tuple[float, ...]) -> None:
             lambda x, dx: (t := np.tanh(dx)) * (1 - np.tanh(x) ** 2) / (1 + np.tanh(x) * t),
             (30.0, 1e-3),
         ),
-        ("multiply", lambda x, dx, y, dy: x * dy + dx * y, (1.0, 1e-3, 2.0, 1e-3)),  # second order dropped
+        ("square", lambda x, dx: 2.0 * x * dx, (1.0, 1e-3)),  # second order dropped
         ("relu", lambda x, dx: dx * (x > 0), (1e-9, -1e-3)),  # kink ignored
         ("exp", lambda x, dx: np.nan, (0.0, 1.0)),
     ],
@@ -191,48 +181,25 @@ def test_zero_step_gives_zero_and_nan_gives_nan(name: str) -> None:
         point[i] = np.zeros(50)
     assert not interpreted(name)(*point).any()
     point[1] = np.full(50, np.nan)
-    if name not in {"fmax", "fmin"}:
-        assert np.isnan(interpreted(name)(*point)).all()
+    assert np.isnan(interpreted(name)(*point)).all()
 
 
 @pytest.mark.parametrize("name", sorted(IDENTITIES))
-def test_arrays_are_as_exact_as_single_numbers_by_numpy_and_compiled(name: str) -> None:
+def test_arrays_are_as_exact_as_single_numbers(name: str) -> None:
     """Which last bits an array gets depends on the processor: what its vector units compute, and the rest of a row."""
-    points, out = ordinary(name), np.empty(50)
-    assert fused(name)(*points, out=out) is out
-    found = [interpreted(name)(*points), out]
-    if name in {"tanh", "erf", "maximum", "elu"}:
-        found.append([njit_scalar(name)(*point) for point in zip(*points, strict=True)])
-    for point, values in zip(zip(*points, strict=True), zip(*found, strict=True), strict=True):
-        for value in set(map(float, values)):
-            assert_exact(name, lambda *_, value=value: value, *point)
-
-
-def test_kernels_call_each_other() -> None:
-    import numba
-
-    tanh, multiply = njit_scalar("tanh"), njit_scalar("multiply")
-
-    @numba.njit(error_model="numpy")
-    def kernel(x: float, dx: float) -> float:
-        return multiply(x, dx, np.tanh(x), tanh(x, dx))
-
-    expected = 0.7 * interpreted("tanh")(0.7, 1e-3) + 1e-3 * np.tanh(0.701)
-    assert kernel(0.7, 1e-3) == pytest.approx(expected, rel=1e-14)
+    points = ordinary(name)
+    for point, value in zip(zip(*points, strict=True), interpreted(name)(*points), strict=True):
+        assert_exact(name, lambda *_, value=value: value, *point)
 
 
 def test_broadcasting() -> None:
     x, dx = np.linspace(-2, 2, 5), np.array([[1e-3], [-1e-3]])
-    assert interpreted("relu")(x, dx).shape == fused("relu")(x, dx).shape == (2, 5)
-
-
-def test_fmax_ignores_nan() -> None:
-    assert interpreted("fmax")(np.nan, 0.0, 1.0, 0.5) == interpreted("fmin")(1.0, 0.5, np.nan, 0.0) == 0.5
+    assert interpreted("relu")(x, dx).shape == (2, 5)
 
 
 def test_import_does_not_load_numba() -> None:
     code = (
-        "import sys, fastcheck.differences as d; d.interpreted('erf')(0, 1); sys.exit('numba' in sys.modules)"
+        "import sys, fastcheck.identities as d; d.interpreted('erf')(0, 1); sys.exit('numba' in sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
 

@@ -6,7 +6,8 @@ import mpmath as mp
 import numpy as np
 import pytest
 
-from fastcheck.differences import SPECIAL, interpreted
+from fastcheck.identities import interpreted
+from fastcheck.identities.special import OF_NUMPY, table
 
 RELATIVE = [2.0**-80, -(2.0**-80), 1e-12, 1e-6, -1e-3, 0.1, -0.3, 0.7]
 
@@ -157,7 +158,7 @@ def test_functions_of_one_number_and_a_constant(name):
 
 
 def test_every_special_function_is_compared():
-    assert {*ONE, *LAST, *BOTH, *FIRST} == SPECIAL
+    assert {*ONE, *LAST, *BOTH, *FIRST} == {*OF_NUMPY, *table()}
 
 
 def test_an_order_that_moves_has_no_difference():

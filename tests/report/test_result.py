@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from fastcheck import BlockReport, Coordinate, GradientMismatchError, Report, Verdict, check
-from fastcheck.report.result import WORST
+from fastcheck.report.result import WORST_OF_ALL_BLOCKS
 
 THETA = {"W1": np.linspace(0.1, 1.9, 12).reshape(4, 3), "b1": np.linspace(-1, 1, 4), "gamma": 0.7}
 
@@ -74,7 +74,7 @@ def test_blocks(failed):
     assert (block.shape, block.size, block.checked, block.undecided, block.cause) == ((4, 3), 12, 12, 0, None)
     assert failed.blocks["gamma"].shape == ()
     assert len(failed.blocks["b1"].worst) == 4
-    assert len(block.worst) == WORST
+    assert len(block.worst) == 10
 
 
 def test_the_worst_come_first_with_all_that_is_known_of_them(failed):
@@ -96,7 +96,7 @@ def test_the_worst_come_first_with_all_that_is_known_of_them(failed):
 def test_the_worst_of_all_are_those_of_failing_blocks(failed):
     assert [c.name for c in failed.worst[:2]] == ["W1[3, 0]", "W1[1, 2]"]
     assert "gamma" in [c.name for c in failed.worst[:3]]
-    assert len(failed.worst) == WORST
+    assert len(failed.worst) == WORST_OF_ALL_BLOCKS
 
 
 def test_a_small_error_that_fails_goes_before_a_large_one_that_is_allowed():

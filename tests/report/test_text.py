@@ -6,7 +6,7 @@ import sys
 import numpy as np
 import pytest
 
-from fastcheck import Verdict, check, locate, screen
+from fastcheck import Report, Verdict, check, locate, screen
 from fastcheck.report.text import WIDTH, make_console, rich_report
 
 THETA = {"W1": np.linspace(0.1, 1.9, 12).reshape(4, 3), "b1": np.linspace(-1, 1, 4), "gamma": 0.7}
@@ -89,12 +89,18 @@ def test_a_sample_and_a_step_are_mentioned():
     assert "seed 12" in text
 
 
+@pytest.mark.parametrize("former", ["graph", "mlp"])
+def test_kept_reports_of_former_engines_can_be_read(former):
+    kept = report().to_dict() | {"method": former}
+    assert "checked by difference propagation" in str(Report.from_dict(kept))
+
+
 def test_a_sample_of_the_longest_method_stays_on_its_lines():
     long = dataclasses.replace(
-        report(options={"coordinates": 1, "epsilon": 1e-4, "seed": 1234}), method="mlp"
+        report(options={"coordinates": 1, "epsilon": 1e-4, "seed": 1234}), method="difference"
     )
     lines = str(long).splitlines()
-    assert lines[1] == "3 of 17 parameters checked by the kernels for multilayer perceptrons"
+    assert lines[1] == "3 of 17 parameters checked by difference propagation"
     assert lines[3].endswith(" s, ε = 0.0001, sample of seed 1234")
     positions = str(report(options={"coordinates": ["b1[2]"], "seed": 1234}))
     assert "1234" not in positions  # nothing was drawn
@@ -125,10 +131,10 @@ def test_screening_says_how_many_directions_and_who_finds_the_place():
     wrong["W1"][3, 0] *= 1.01
     hint = "Where? fastcheck.locate(cost, parameters, gradients) finds out."
     assert "along 1 random direction in each block" in str(
-        screen(cost, THETA, gradients(), directions=1, method="difference")
+        screen(cost, THETA, gradients(), directions=1, method="plain")
     )
     W1 = np.tile(THETA["W1"], (9, 9))
-    failing = screen(cost, THETA | {"W1": W1}, _one_wrong(W1), method="difference")
+    failing = screen(cost, THETA | {"W1": W1}, _one_wrong(W1), method="plain")
     assert failing.verdict is Verdict.FAIL
     assert hint in str(failing)
     assert "Worst coordinates" not in str(failing)

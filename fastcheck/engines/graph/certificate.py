@@ -6,7 +6,6 @@ checked with random vectors, without being formed again. Here the product is the
 
 from __future__ import annotations
 
-import functools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,17 +13,20 @@ from typing import NamedTuple
 
 import numpy as np
 
+from fastcheck.chi_square import chi_square_quantile
 from fastcheck.engines import DisagreementError
-from fastcheck.engines.difference.runs import Runner
+from fastcheck.engines.graph.away import evaluated_away, rounding_around
 from fastcheck.engines.graph.forwards import Flow
-from fastcheck.engines.graph.nodes import Array
-from fastcheck.engines.noise import declared_noise
-from fastcheck.engines.slopes import STEP
-from fastcheck.engines.verification import evaluated_away
+from fastcheck.engines.graph.nodes.node import Array
+from fastcheck.engines.graph.recording.advice import INSTEAD
+from fastcheck.engines.graph.runs import Runs
+from fastcheck.engines.plain.noise import declared_noise
+from fastcheck.engines.rounding import TINY_STEP
 from fastcheck.execution import one_blas_thread
 from fastcheck.normal import normal_numbers
 from fastcheck.norms import norm, pieces, root_mean_square
-from fastcheck.parameters import Vector
+from fastcheck.problem.parameters import Vector
+from fastcheck.problem.posing import Problem
 
 DIRECTIONS = 4
 """Random directions of a certificate."""
@@ -41,10 +43,10 @@ ROUNDING_MARGIN = 2.0**10
 LARGE_STEPS = (1e-1, 1e-3, 1e-5)
 """Steps, relative to θ, at which the cost itself is compared: the first along which it takes no other way."""
 
-SEEN = 1e-6
+LARGEST_SHARE_HIDDEN = 1e-6
 """Share of the slopes of each block that the cost's rounding noise may hide at that step."""
 
-NOISE_MARGIN = 64.0
+NOISE_MARGIN_OF_LARGE_STEPS = 64.0
 """Differences of the cost may be off by this many times its rounding noise."""
 
 SAME_SLOPE = 1e-10
@@ -57,10 +59,6 @@ SAME_DIFFERENCE = 1e-11
 """Two ways of computing one finite difference agree to this and the noise of J: 6e-14 to 4e-12 were measured."""
 
 
-INSTEAD = "method='auto' computes slopes in other ways then."
-"""What to do where slopes are not certified."""
-
-
 class NotCertifiedError(DisagreementError):
     """Differences forwards do not confirm the slopes, or meet kinks, where slopes are not what backwards tells."""
 
@@ -69,15 +67,19 @@ class NotCertifiedError(DisagreementError):
 class Certificate:
     """With probability 1 − ``alpha`` the slopes of every block are right to ``relative`` of the block's norm.
 
-    ``agreement`` is how far the cost itself, evaluated plainly at a large step, confirms the same differences; None if
-    its rounding noise hides too much of some block for a joint direction to tell. ``noise`` is what that comparison
-    shows of the rounding of J.
+    In blocks that lose digits it is up to ``largest_allowance`` times as much. ``scales`` are what errors of each block
+    are measured by: its norm, times as much where digits are lost, or the largest of all norms where its slopes are
+    zero but for rounding. ``agreement`` is how far the cost itself, evaluated plainly at a large step, confirms the
+    same differences; None if its rounding noise hides too much of some block for a joint direction to tell. ``noise``
+    is what that comparison shows of the rounding of J.
     """
 
     relative: float
+    scales: tuple[float, ...]
     alpha: float
     directions: int
     seed: int
+    largest_allowance: float
     agreement: float | None
     noise: float
     forward_passes: int
@@ -87,23 +89,29 @@ class Certificate:
         """The RMS of what the directions left unexplained, relative to the slopes: mostly rounding."""
         return self.relative * math.sqrt(chi_square_quantile(self.alpha, self.directions) / self.directions)
 
+    def error_in(self, number: int) -> float:
+        """Return the bound on ‖ĝ_b − ∇J_b‖ of block ``number``."""
+        return self.relative * self.scales[number]
+
     def __str__(self) -> str:
-        itself = (
-            "" if self.agreement is None else f"; the cost itself agrees to {max(self.agreement, 1e-16):.0e}"
-        )
+        by_cost = where_lost = ""
+        if self.agreement is not None:
+            by_cost = f"; the cost itself agrees to {max(self.agreement, 1e-16):.0e}"
+        if self.largest_allowance > 1:
+            where_lost = f", {self.largest_allowance * self.relative:.0e} where digits are lost"
         return (
-            f"every slope within {self.relative:.0e} of its block's norm, probability 1 − {self.alpha:.0e} "
-            f"({self.directions} directions, seed {self.seed}){itself}"
+            f"every slope within {self.relative:.0e} of its block's norm{where_lost}, probability 1 − {self.alpha:.0e} "
+            f"({self.directions} directions, seed {self.seed}){by_cost}"
         )
 
 
 def certified(
-    runner: Runner,
+    runs: Runs,
     flow: Flow,
     slopes: Sequence[Array],
     noise: float,
+    allowances: Sequence[float] = (),
     *,
-    empty: Sequence[bool] = (),
     seed: int,
     directions: int = DIRECTIONS,
     alpha: float = ALPHA,
@@ -119,32 +127,38 @@ def certified(
 
     Cost: one sweep forwards with ``directions`` members, one with 1, and one forward pass; the last two again where the
     cost takes another way at the largest step. ``noise`` is the relative rounding noise of slopes, the largest of any
-    block.
+    block, over the ``allowances`` by which errors of that block are measured: 1 usually, more where digits are lost,
+    and infinite where slopes are zero but for rounding. These are measured by the largest block.
     Raises `NotCertifiedError` if kinks are met, if the bound is neither below `CERTAIN` nor explained by rounding, if a
     measured slope is wrong, or if the cost itself disagrees.
     """
     with np.errstate(all="ignore"), one_blas_thread():
-        room = _room(runner, flow, slopes)
-        seen = expect_confirmed(flow, slopes, noise, seed, directions, alpha, empty, at_once=room)
-        agreement, cost_noise, passes = _confirmed(runner, flow, seen)
+        at_once = directions_in_memory(runs, flow, slopes)
+        confirmed = expect_confirmed(flow, slopes, noise, seed, directions, alpha, allowances, at_once)
+        agreement, noise_of_cost, passes = _confirmed_by_cost(runs, flow, confirmed)
+    finite = [factor for factor in allowances if math.isfinite(factor)] or [1.0]
+    shows_enough = agreement is not None and agreement < LARGEST_SHARE_HIDDEN
     return Certificate(
-        relative=seen.relative,
+        relative=confirmed.relative * min(finite),
+        scales=tuple(scale / min(finite) for scale in confirmed.scales),
         alpha=alpha,
         directions=directions,
         seed=seed,
-        agreement=agreement if agreement is not None and agreement < SEEN else None,
-        noise=cost_noise,
+        largest_allowance=max(finite) / min(finite),
+        agreement=agreement if shows_enough else None,
+        noise=noise_of_cost,
         forward_passes=passes,
     )
 
 
 class Confirmed(NamedTuple):
-    """Slopes of every block are right to ``relative`` of its norm; the first direction, in units of 1 / σ_b.
+    """Slopes of every block are right to ``relative`` of its scale σ_b; the first direction, in units of 1 / σ_b.
 
     Along it, some block has moved by its size at ``length``.
     """
 
     relative: float
+    scales: list[float]
     direction: list[Vector]
     length: float
     unit: float
@@ -157,38 +171,32 @@ def expect_confirmed(
     seed: int,
     directions: int = DIRECTIONS,
     alpha: float = ALPHA,
-    empty: Sequence[bool] = (),
+    allowances: Sequence[float] = (),
     at_once: int = DIRECTIONS,
 ) -> Confirmed:
     """Return how well differences along random directions confirm slopes.
 
-    Blocks that are ``empty`` have slopes that are zero but for rounding: they are measured by the largest block.
-
     Raises `NotCertifiedError` if they do not, and if exact differences of single operations are other ones.
     """
-    scales = _scales(slopes, empty)
+    scales = _scales(slopes, allowances or [1.0] * len(slopes))
     unit = min(scales, default=1.0)
     residuals, disagreement = np.zeros(directions), 0.0
     direction: list[Vector] = []
     length = 1.0
     for start in range(0, directions, at_once):
-        some = slice(start, min(start + at_once, directions))
-        many = some.stop - start
-        moves = []
-        for number, (block, scale) in enumerate(zip(slopes, scales, strict=True)):
-            v = normal_numbers(many * block.size, seed, number, start).reshape(many, block.size)
-            v *= unit / scale
-            flat = block.reshape(-1)
-            residuals[some] += sum(v[:, piece] @ flat[piece] for piece in pieces(flat.size))
-            moves.append(v)
-        if not direction:
-            direction = [v[0] for v in moves]
+        rows = range(start, min(start + at_once, directions))
+        moves = [
+            _random_moves(block, unit / scale, rows, seed, number)
+            for number, (block, scale) in enumerate(zip(slopes, scales, strict=True))
+        ]
+        if start == 0:
+            direction = [move[0] for move in moves]
             length = _length(flow, direction)
-        found = flow.tangents(moves, many, STEP * min(1.0, length))
-        if found.kinked:
+        tangents = flow.tangents(moves, len(rows), TINY_STEP * min(1.0, length))
+        if tangents.kinked:
             raise NotCertifiedError(f"θ stands on a kink. {INSTEAD}")
-        residuals[some] -= found.change
-        disagreement = max(disagreement, found.disagreement)
+        residuals[rows] = _along(moves, slopes) - tangents.change
+        disagreement = max(disagreement, tangents.disagreement)
     relative = _bound(residuals, len(slopes), unit, alpha)
     if not relative <= _limit(noise, alpha, directions):
         raise NotCertifiedError(
@@ -200,13 +208,29 @@ def expect_confirmed(
             f"Exact differences of single operations are not what their slopes make of a step (by "
             f"{disagreement:.1e}). {INSTEAD}"
         )
-    return Confirmed(relative, direction, length, unit)
+    return Confirmed(relative, scales, direction, length, unit)
 
 
-def _room(runner: Runner, flow: Flow, slopes: Sequence[Array]) -> int:
+def _random_moves(block: Array, size: float, rows: range, seed: int, number: int) -> Array:
+    """Return some of the random directions in a block, (k, block.size), of which the entries have this size."""
+    moves = normal_numbers(len(rows) * block.size, seed, number, rows.start).reshape(len(rows), block.size)
+    moves *= size
+    return moves
+
+
+def _along(moves: Sequence[Array], slopes: Sequence[Array]) -> Vector:
+    """Return what slopes make of moves, (k,)."""
+    products = np.zeros(len(moves[0]) if moves else 0)
+    for move, block in zip(moves, slopes, strict=True):
+        flat = block.reshape(-1)
+        products += sum(move[:, piece] @ flat[piece] for piece in pieces(flat.size))
+    return products
+
+
+def directions_in_memory(runs: Runs, flow: Flow, slopes: Sequence[Array]) -> int:
     """Return how many directions may be sent forwards at once: a few vectors of the size of θ and of what moves."""
     each = 8 * VECTORS * sum(block.size for block in slopes) + flow.tape.held
-    return max(1, runner.execution.max_memory // (2 * each)) if each else DIRECTIONS
+    return max(1, runs.execution.max_memory // (2 * each)) if each else DIRECTIONS
 
 
 def _limit(noise: float, alpha: float, directions: int) -> float:
@@ -215,13 +239,13 @@ def _limit(noise: float, alpha: float, directions: int) -> float:
     return max(CERTAIN, ROUNDING_MARGIN * noise) * max(1.0, math.sqrt(usual / asked))
 
 
-def _scales(slopes: Sequence[Array], empty: Sequence[bool]) -> list[float]:
-    """Return the norms of blocks; of those that are zero, or so but for rounding, the largest."""
+def _scales(slopes: Sequence[Array], allowances: Sequence[float]) -> list[float]:
+    """Return what errors of blocks are measured by: their norms, or the largest if they are zero."""
     sizes = [norm(block) for block in slopes]
     largest = max(sizes, default=0.0) or 1.0
     return [
-        largest if none or not size else size
-        for size, none in zip(sizes, empty or [False] * len(sizes), strict=True)
+        factor * size if size and math.isfinite(factor) else largest
+        for size, factor in zip(sizes, allowances, strict=True)
     ]
 
 
@@ -232,49 +256,62 @@ def _bound(residuals: Vector, blocks: int, unit: float, alpha: float) -> float:
     return float(np.sqrt(np.sum(size**2) / chi_square_quantile(alpha, residuals.size)))
 
 
-def _confirmed(runner: Runner, flow: Flow, seen: Confirmed) -> tuple[float | None, float, int]:
+def _confirmed_by_cost(runs: Runs, flow: Flow, confirmed: Confirmed) -> tuple[float | None, float, int]:
     """Return how far the cost itself confirms a large difference, its rounding noise, and the forward passes spent.
 
     None where it takes another way at any step. Raises `NotCertifiedError` if it does not: at two of the steps, as what
     shrinks by many orders of magnitude on the way, exp(40) to exp(-40), has no digits left at the end of the first.
     """
-    problem, passes, doubt = runner.problem, 0, None
-    move = np.concatenate(seen.direction) if seen.direction else np.zeros(0)
+    problem, passes, doubt = runs.problem, 0, None
+    move = np.concatenate(confirmed.direction) if confirmed.direction else np.zeros(0)
     for step in LARGE_STEPS:
-        end = problem.theta + step * seen.length * move
-        rounded = end - problem.theta
-        moves = [rounded[block.start : block.stop][None] for block in problem.layout.blocks]
-        found = flow.differences(moves, 1)
-        change = float(found.change[0])
-        if found.elsewhere[0] or not math.isfinite(change):
+        end = step * confirmed.length * move
+        end += problem.theta
+        change = _change_by_graph(problem, flow, end)
+        if not math.isfinite(change):
             continue
-        itself, passes = evaluated_away(problem, end) - problem.value, passes + 1
-        if not math.isfinite(itself):
+        change_of_cost, passes = evaluated_away(problem, end) - problem.value, passes + 1
+        if not math.isfinite(change_of_cost):
             continue
         try:
-            return *_agreement(runner, change, itself, step * seen.length * seen.unit), passes
+            gain = step * confirmed.length * confirmed.unit
+            return *_agreement(runs, end, change, change_of_cost, gain), passes
         except NotCertifiedError as error:
             if doubt is not None:
                 raise
             doubt = error
     if doubt is not None:
         raise doubt
-    return None, runner.noise, passes
+    return None, runs.noise, passes
 
 
-def _agreement(runner: Runner, found: float, itself: float, gain: float) -> tuple[float, float]:
+def _change_by_graph(problem: Problem, flow: Flow, end: Vector) -> float:
+    """Return what the graph makes J change by on the way from θ to ``end``; NaN where the cost takes another way."""
+    rounded = end - problem.theta
+    moves = [rounded[block.start : block.stop][None] for block in problem.layout.blocks]
+    differences = flow.differences(moves, 1)
+    return math.nan if differences.elsewhere[0] else float(differences.change[0])
+
+
+def _agreement(
+    runs: Runs, end: Vector, change: float, change_of_cost: float, gain: float
+) -> tuple[float, float]:
     """Return how far two ways of computing a difference agree, and the rounding noise of J that they show.
 
-    ``gain`` is what the slopes make of the step. The noise is measured only where they differ by more than rounding in
-    smooth functions.
+    ``gain`` is what the slopes make of the step to ``end``. The noise is measured only where they differ by more than
+    rounding in smooth functions, and the rounding of J that hides only where noise does not explain a difference.
     """
-    value, apart, size = runner.problem.value, abs(found - itself), max(abs(found), gain)
-    highest = max(abs(value), abs(value + itself))
-    noise = apart + 2 * float(np.finfo(float).eps) * highest
+    value, unit = runs.problem.value, float(np.finfo(float).eps)
+    cost = value + change_of_cost
+    apart, size = abs(change - change_of_cost), max(abs(change), gain)
+    highest = max(abs(value), abs(cost))
+    noise = apart + 2 * unit * highest
     if apart > SAME_DIFFERENCE * size:
-        noise = max(runner.noise, declared_noise(runner.problem)) * (highest / abs(value) if value else 1.0)
-        noise += 2 * float(np.finfo(float).eps) * highest
-    if apart > NOISE_MARGIN * noise + SAME_DIFFERENCE * size:
+        noise = max(runs.noise, declared_noise(runs.problem)) * (highest / abs(value) if value else 1.0)
+        noise += 2 * unit * highest
+    if apart > NOISE_MARGIN_OF_LARGE_STEPS * noise + SAME_DIFFERENCE * size:
+        noise = max(noise, rounding_around(runs, end, cost))
+    if apart > NOISE_MARGIN_OF_LARGE_STEPS * noise + SAME_DIFFERENCE * size:
         raise NotCertifiedError(
             f"The cost itself finds another difference along a random direction (by {apart / size:.1e} of it) than "
             f"what was recorded of it: some part of it was not recorded. {INSTEAD}"
@@ -288,23 +325,3 @@ def _length(flow: Flow, direction: Sequence[Vector]) -> float:
     everywhere = max(sizes, default=0.0) or 1.0
     moves = [root_mean_square(v) / (size or everywhere) for v, size in zip(direction, sizes, strict=True)]
     return 1.0 / max(max(moves, default=0.0), float(np.finfo(float).tiny))
-
-
-@functools.cache
-def chi_square_quantile(alpha: float, degrees: int) -> float:
-    """Return the α-quantile of the χ² distribution, for small α: the regularised gamma function's series, inverted.
-
-    >>> round(chi_square_quantile(0.05, 4), 6)
-    0.710723
-    """
-    a = degrees / 2
-    x: float = (alpha * math.gamma(a + 1)) ** (1 / a)
-    for _ in range(100):
-        term = total = 1.0
-        for k in range(1, 200):
-            term *= x / (a + k)
-            total += term
-        x, before = (alpha * math.gamma(a + 1) * math.exp(x) / total) ** (1 / a), x
-        if abs(x - before) <= 1e-15 * x:
-            break
-    return 2 * x

@@ -11,17 +11,20 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from fastcheck.engines.graph.arithmetic import Elementwise
-from fastcheck.engines.graph.movement import Open, Read, Write
-from fastcheck.engines.graph.nodes import Array, Leaf, Moves, Node, aligned
-from fastcheck.engines.graph.steps import Guard
-from fastcheck.engines.graph.tape import Tape
-from fastcheck.engines.slopes import STEP
-from fastcheck.parameters import Vector
+from fastcheck.engines.graph.nodes.decisions import Guard, Step
+from fastcheck.engines.graph.nodes.movement import Open, Read, Write
+from fastcheck.engines.graph.nodes.node import Array, Leaf, Moves, Node, aligned
+from fastcheck.engines.graph.nodes.smooth import Elementwise
+from fastcheck.engines.graph.tracing.tape import Tape
+from fastcheck.engines.rounding import TINY_STEP
+from fastcheck.problem.parameters import Vector
+
+SHARE_OF_DIRECTION = 2.0**-20
+"""Share of a direction over which what does not move to first order is seen to move."""
 
 
-class Standing(Protocol):
-    """What is known of operations that stand on kinks."""
+class KnownKinks(Protocol):
+    """What is known of operations at kinks: how they move with the choice that a backward pass makes there."""
 
     def knows(self, node: Node) -> bool:
         """Whether the kinks of an operation are known."""
@@ -34,10 +37,6 @@ class Standing(Protocol):
     def disagreement(self, node: Node, moves: Moves, tangent: Array) -> float:
         """Return how far exact differences over tiny moves are from what is known: the worst entry."""
         ...
-
-
-NEAR = 2.0**-20
-"""Share of a direction over which what does not move to first order is seen to move."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +66,7 @@ class Flow:
     def __init__(self, tape: Tape, result: Node | None, leaves: Sequence[Leaf]) -> None:
         self.tape, self.result, self.leaves = tape, result, leaves
         self.nodes, self.last_use = self._needed()
-        self.standing: Standing | None = None
+        self.known_kinks: KnownKinks | None = None
 
     def _needed(self) -> tuple[list[Node], dict[int, list[int]]]:
         """Return the nodes in their order, and which moves are used last by each."""
@@ -92,51 +91,55 @@ class Flow:
                         last_use.setdefault(node.number, []).append(x.number)
         return nodes[::-1], last_use
 
-    def on_kinks(self, standing: Standing) -> Flow:
+    @functools.cached_property
+    def deciding(self) -> set[int]:
+        """The nodes that lead to guards alone: kinks do not matter there, but jumps of truth values do."""
+        if not any(isinstance(node, Guard) for node in self.nodes):
+            return set()
+        needed = {self.result.number} if self.result is not None else set()
+        buffers: set[int] = set()
+        for node in reversed(self.nodes):
+            in_use = node.buffer in buffers if isinstance(node, (Open, Write)) else node.number in needed
+            if in_use:
+                needed.update(x.number for x in node.operands if isinstance(x, Node))
+                if isinstance(node, Read):
+                    buffers.add(node.buffer)
+        return {node.number for node in self.nodes if not isinstance(node, Step)} - needed
+
+    def on_kinks(self, known: KnownKinks) -> Flow:
         """Return the same for a θ that stands on known kinks."""
         flow = copy.copy(self)
-        flow.standing = standing
+        flow.known_kinks = known
         return flow
 
-    def tangents(self, moves: Sequence[Array], many: int, tiny: float | None = STEP) -> Tangents:
+    def tangents(self, moves: Sequence[Array], many: int, tiny: float | None = TINY_STEP) -> Tangents:
         """Return ``many`` changes of J to first order; ``moves[k]`` are those of leaf k, as many of its shape.
 
         At every operation, the exact difference over ``tiny`` times the first of them is compared with that, if
         ``tiny`` is given.
         """
-        swept = _Swept(self, moves, many)
-        kinked, disagreement = False, 0.0
-        steep: dict[int, list[Array | None]] = {}
+        swept, compared = _Swept(self, moves, many), _Compared(tiny or 0.0)
         for node, operands in swept.nodes():
-            standing = self.standing if self.standing is not None and self.standing.knows(node) else None
+            known = self.known_kinks
+            if known is not None and not known.knows(node):
+                known = None
             if node.live:
-                rule = node.tangent if standing is None else functools.partial(standing.tangent, node)
-                swept.moves[node.number] = rule(operands, many)
-            if tiny is None or (standing is None and node.everywhere_linear):
-                continue
-            near = [None if move is None else tiny * move[:1] for move in operands]
-            kinked = kinked or (standing is None and node.kinked(near))
-            if not node.live:
-                continue
-            tangent = swept.moves[node.number]
-            if isinstance(node, Elementwise) and any(
-                at is not None and at.any() for at in node.still(operands)
-            ):
-                steep[node.number] = node.still(operands)
-            if standing is not None:
-                disagreement = max(disagreement, standing.disagreement(node, near, tiny * tangent[:1]))
-            elif not node.linear(operands):
-                disagreement = max(disagreement, node.disagreement(near, tiny * tangent[:1]))
-        if steep and not kinked and tiny is not None:
-            kinked = self._moves_there(steep, [NEAR * move[:1] for move in moves])
-        return Tangents(swept.result(), kinked, disagreement)
+                swept.moves[node.number] = (
+                    node.tangent(operands, many) if known is None else known.tangent(node, operands, many)
+                )
+            if tiny is not None and node.number not in self.deciding:
+                compared.add(node, operands, swept.moves.get(node.number), known)
+        kinked = compared.kinked
+        if compared.still and not kinked:
+            kinked = self._moves_there(compared.still, [SHARE_OF_DIRECTION * move[:1] for move in moves])
+        return Tangents(swept.result(), kinked, compared.disagreement)
 
-    def _moves_there(self, steep: dict[int, list[Array | None]], moves: Moves) -> bool:
+    def _moves_there(self, still: dict[int, list[Array | None]], moves: Moves) -> bool:
         """Return whether operands move, if not to first order, at these entries: the root of x² is a kink at zero."""
         return any(
             at is not None and move is not None and np.any(at & (aligned(move, at.ndim)[0] != 0))
             for node, operands in self.exact_moves(moves, 1)
-            for move, at in zip(operands, steep.get(node.number, ()), strict=False)
+            for move, at in zip(operands, still.get(node.number, ()), strict=False)
         )
 
     def differences(self, moves: Moves, many: int) -> Differences:
@@ -150,6 +153,40 @@ class Flow:
     def exact_moves(self, moves: Moves, many: int) -> Iterator[tuple[Node, list[Array | None]]]:
         """Yield the nodes some operand of which moves, with ``many`` exact changes of the operands."""
         return _Swept(self, moves, many).exact()
+
+
+class _Compared:
+    """Operations compared with exact differences over a ``tiny`` step along the first of several directions.
+
+    ``kinked`` and ``disagreement`` are those of `Tangents`. ``still`` are, by number of the node, the entries of
+    operands that do not move to first order, though a function of infinite slope is taken of them: sqrt(x²) at 0 has
+    the slope 0·∞, and whether it is at a kink shows only along steps that are not tiny.
+    """
+
+    def __init__(self, tiny: float) -> None:
+        self.tiny, self.kinked, self.disagreement = tiny, False, 0.0
+        self.still: dict[int, list[Array | None]] = {}
+
+    def add(self, node: Node, moves: Moves, tangent: Array | None, known: KnownKinks | None) -> None:
+        """Compare one operation, of which the operands and the result move by these to first order."""
+        if known is None and node.everywhere_linear:
+            return
+        near = [None if move is None else self.tiny * move[:1] for move in moves]
+        if known is None and not self.kinked:
+            self.kinked = node.kinked(near)
+        if tangent is None:
+            return
+        if isinstance(node, Elementwise):
+            still = node.still(moves)
+            if any(at is not None and at.any() for at in still):
+                self.still[node.number] = still
+        if known is not None:
+            disagreement = known.disagreement(node, near, self.tiny * tangent[:1])
+        elif not node.linear(moves):
+            disagreement = node.disagreement(near, self.tiny * tangent[:1])
+        else:
+            return
+        self.disagreement = max(self.disagreement, disagreement)
 
 
 class _Swept:

@@ -5,8 +5,12 @@ import pytest
 
 from fastcheck import check
 from fastcheck.engines import DisagreementError
-from fastcheck.engines.graph import products
-from fastcheck.engines.graph.certificate import NotCertifiedError
+from fastcheck.engines.graph.certificate import NotCertifiedError, certified
+from fastcheck.engines.graph.nodes import products
+from fastcheck.engines.graph.recording.session import session_of
+from fastcheck.engines.graph.runs import Runs
+from fastcheck.execution import Execution
+from fastcheck.problem.posing import pose
 
 RNG = np.random.default_rng(0)
 X, THETA = RNG.standard_normal((5, 7)), {"W": RNG.standard_normal((4, 5)), "b": RNG.standard_normal((4, 1))}
@@ -19,7 +23,7 @@ def test_slopes_of_any_size_are_certified_and_wrong_ones_are_not(monkeypatch, sc
 
     slope = scale * (1 - np.tanh(THETA["W"] @ X + THETA["b"]) ** 2)
     claim = {"W": slope @ X.T, "b": slope.sum(axis=1, keepdims=True)}
-    report = check(cost, THETA, claim, method="graph")
+    report = check(cost, THETA, claim, method="difference")
     assert report.passed
     assert 1e-15 < float(report.certified.split()[3]) < 1e-11
 
@@ -29,7 +33,7 @@ def test_slopes_of_any_size_are_certified_and_wrong_ones_are_not(monkeypatch, sc
     right = products.Matmul.backward
     monkeypatch.setattr(products.Matmul, "backward", wrong)
     with pytest.raises(NotCertifiedError, match="did not confirm the slopes"):
-        check(cost, THETA, claim, method="graph")
+        check(cost, THETA, claim, method="difference")
 
 
 @pytest.mark.parametrize(("alpha", "directions"), [(1e-9, 2), (1e-15, 3), (1e-2, 2), (1e-2, 40)])
@@ -41,7 +45,7 @@ def test_what_is_left_open_by_few_directions_is_certified_as_such(monkeypatch, a
 
     slope = 1 - np.tanh(THETA["W"] @ X + THETA["b"]) ** 2
     claim = {"W": slope @ X.T, "b": slope.sum(axis=1, keepdims=True)}
-    options = {"method": "graph", "alpha": alpha, "directions": directions}
+    options = {"method": "difference", "alpha": alpha, "directions": directions}
     assert check(cost, THETA, claim, **options).passed
     right = products.Matmul.backward
     monkeypatch.setattr(
@@ -71,7 +75,7 @@ def slopes_beside_much():
 def test_blocks_with_small_slopes_are_confirmed_alone_by_what_was_recorded():
     right = slopes_beside_much()
     report = check(beside_much, {"x": FIRST, "y": SECOND}, right)
-    assert (report.verdict, report.method, report.notes) == ("pass", "graph", ())
+    assert (report.verdict, report.method, report.notes) == ("pass", "difference", ())
     wrong = {**right, "y": right["y"] * (1 + 1e-3)}
     assert not check(beside_much, {"x": FIRST, "y": SECOND}, wrong).passed
 
@@ -82,5 +86,23 @@ def test_what_a_record_lacks_in_such_a_block_shows():
         return beside_much(p) + more
 
     with pytest.raises(DisagreementError):
-        check(cost, {"x": FIRST, "y": SECOND}, slopes_beside_much(), method="graph")
+        check(cost, {"x": FIRST, "y": SECOND}, slopes_beside_much(), method="difference")
     assert not check(cost, {"x": FIRST, "y": SECOND}, slopes_beside_much()).passed
+
+
+def test_the_error_of_each_block_is_bounded_by_what_that_block_is_measured_by():
+    """One that loses digits widens no other, and one that is zero but for rounding is measured by the largest."""
+    factors = {"usual": 1.0, "loses digits": 1e3, "zero": np.inf}
+    theta = {name: RNG.standard_normal(6) for name in factors}
+    weights = {"usual": 3.0, "loses digits": 1.0, "zero": 1e-17}
+    problem = pose(lambda p: sum(weights[name] * np.sum(np.tanh(p[name])) for name in theta), theta)
+    with session_of(problem.evaluator.cost) as session:
+        runs = Runs(problem, Execution(), problem.evaluator.cost, session.kept)
+        recording = runs.at_theta()
+        slopes = recording.slopes()
+        certificate = certified(runs, recording.flow(), slopes, 0.0, list(factors.values()), seed=0)
+    usual, losing, zero = (certificate.error_in(number) for number in range(3))
+    sizes = [np.linalg.norm(block) for block in slopes]
+    assert usual == pytest.approx(certificate.relative * sizes[0])
+    assert losing == pytest.approx(1e3 * certificate.relative * sizes[1])
+    assert zero == pytest.approx(certificate.relative * max(sizes))

@@ -1,0 +1,23 @@
+"""Coordinates that were chosen, all or a sample of them, each compared with the slope that an engine finds."""
+
+from __future__ import annotations
+
+import functools
+from typing import Any
+
+from fastcheck.checks.assembling import Findings, engine_findings
+from fastcheck.checks.block_outcomes import report_block
+from fastcheck.checks.requests import CheckRequest
+from fastcheck.engines import Engine, EngineRun
+
+
+def check_coordinates(request: CheckRequest, engine: Engine, coordinates: Any) -> Findings:
+    """Compare the claim with the slopes of these coordinates, block by block."""
+    plan = request.plan(coordinates)
+    outcome_of = functools.partial(
+        report_block, request.problem, plan.epsilon, request.tolerance, request.sample_confidence
+    )
+    with EngineRun(engine, request.problem, plan, request.execution) as run:
+        # Unlike a comprehension, map keeps no estimate while the next one is made.
+        outcomes = tuple(map(outcome_of, run))
+    return engine_findings(request, outcomes, run.summary)

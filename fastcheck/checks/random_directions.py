@@ -1,0 +1,63 @@
+"""The strategy of many coordinates that are evaluated plainly: slopes along random directions in each block."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from fastcheck.checks.assembling import Findings
+from fastcheck.checks.requests import CheckRequest
+from fastcheck.diagnosis.block_screening import BlockScreening, with_evenness
+from fastcheck.diagnosis.evenness import evenness_notes
+from fastcheck.diagnosis.located_blocks import locate_after_screening
+from fastcheck.diagnosis.screened_block import ScreenedBlock
+from fastcheck.diagnosis.screening_options import ScreeningOptions
+from fastcheck.engines.plain.directions import Directions
+from fastcheck.problem.posing import Problem
+from fastcheck.report.result import BlockReport
+from fastcheck.verdict.judging import Verdict
+
+
+def screen_directions(request: CheckRequest, *, locate: bool = False) -> Findings:
+    """Screen every block along random directions, and search those that fail if asked to ``locate`` mistakes."""
+    problem, options = request.problem, request.screening_options()
+    directions = Directions(problem, options.epsilon)
+    screened = []
+    with request.execution.tracking(problem.layout.size) as advance:
+        for block in block_screenings(problem, directions, options):
+            result = block.screened(block.measured())
+            screened.append(with_evenness(problem, directions, options, block.number, result))
+            advance(block.block.size)
+    reports, passes_of_search = {block.name: block.report for block in screened}, 0
+    if locate:
+        located, passes_of_search = locate_after_screening(problem, directions, screened, options)
+        reports |= located
+    return Findings(
+        method="plain",
+        blocks=reports,
+        comparisons={block.name: block.comparison for block in screened},
+        forward_passes=directions.forward_passes
+        + sum(block.extra_passes for block in screened)
+        + passes_of_search,
+        notes=_notes(screened, reports),
+    )
+
+
+def block_screenings(
+    problem: Problem, directions: Directions, options: ScreeningOptions
+) -> list[BlockScreening]:
+    """Return the screening of every block that is not empty."""
+    return [
+        BlockScreening(problem, directions, options, number)
+        for number, block in enumerate(problem.layout.blocks)
+        if block.size
+    ]
+
+
+def _notes(screened: Sequence[ScreenedBlock], reports: Mapping[str, BlockReport]) -> list[str]:
+    """Return the notes on blocks, but for those in which the mistake was located since."""
+    failing = [block for block in screened if block.report.verdict is Verdict.FAIL]
+    notes = [*evenness_notes([(block.name, block.even) for block in failing])]
+    for block in screened:
+        if reports[block.name].located is None:
+            notes += block.notes
+    return notes

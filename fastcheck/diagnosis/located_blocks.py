@@ -1,0 +1,95 @@
+"""Where the mistake of a block is: of one that was searched, or of which all slopes are known."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+
+import numpy as np
+
+from fastcheck.diagnosis.describing import CONFIDENCE, Picture
+from fastcheck.diagnosis.failing_block import failing_block
+from fastcheck.diagnosis.mistakes import recognise_mistake
+from fastcheck.diagnosis.parts import ROUNDING_UNITS
+from fastcheck.diagnosis.patterns import Values, described
+from fastcheck.diagnosis.screened_block import ScreenedBlock
+from fastcheck.diagnosis.screening_options import ScreeningOptions
+from fastcheck.diagnosis.searching import SearchResult, Suspect, search
+from fastcheck.engines import Estimate
+from fastcheck.engines.plain.directions import Directions
+from fastcheck.problem.posing import Problem
+from fastcheck.report.result import BlockReport, Located, block_report
+from fastcheck.verdict.judging import Judgement, Verdict, judge_coordinates
+from fastcheck.verdict.ladder import CloserLook
+from fastcheck.verdict.power import measure_power
+from fastcheck.verdict.rule import Standing, claimed_dtype, claims
+
+OF_COORDINATES = ("checked", "wrong", "undecided", "worst", "kinks", "proof", "located")
+"""What the report of a block that was searched says of its coordinates."""
+
+
+def locate_after_screening(
+    problem: Problem, directions: Directions, screened: Sequence[ScreenedBlock], options: ScreeningOptions
+) -> tuple[dict[str, BlockReport], int]:
+    """Return reports of the blocks that failed, what screening says of the whole and where the mistake is, and passes.
+
+    These are the forward passes that ``directions`` does not count.
+    """
+    reports, passes = {}, 0
+    for block in screened:
+        if block.report.verdict is Verdict.FAIL:
+            suspect = _suspect(problem, block)
+            result = search(problem, directions, suspect, tolerance=options.tolerance, seed=options.seed)
+            of_search = report_search(problem, result, options.tolerance)
+            measured = {name: getattr(of_search, name) for name in OF_COORDINATES}
+            reports[block.name] = dataclasses.replace(block.report, **measured)
+            passes += result.extra_passes
+    return reports, passes
+
+
+def _suspect(problem: Problem, screened: ScreenedBlock) -> Suspect:
+    """Return what screening knows of a block that failed. Most kinks are those of zeros in θ."""
+    residuals, spots = screened.residuals, screened.spots
+    block, support = residuals.block, residuals.support
+    if support is None and residuals.at_kinks:
+        support = problem.theta[block.start : block.stop] != 0
+    return Suspect(block, support, None if spots is None else spots.estimate)
+
+
+def report_search(problem: Problem, result: SearchResult, tolerance: float) -> BlockReport:
+    """Judge the coordinates of a block that were measured, and describe what is wrong."""
+    estimate = result.estimate()
+    judgement = judge_coordinates(problem, estimate, tolerance)
+    at_thresholds = claims(problem, estimate.part, np.array([judgement.hardest, judgement.easiest]))
+    power = measure_power(estimate, judgement, at_thresholds)
+    report = block_report(judgement, power, estimate.slopes.kinks, CONFIDENCE)
+    located = Picture(result, _values(problem, estimate, judgement)).located()
+    return dataclasses.replace(report, located=_with_mistake(problem, estimate, judgement, located))
+
+
+def locate_in_known_slopes(problem: Problem, look: CloserLook) -> Located:
+    """Return where the mistake of a block is, the slopes of all its coordinates being known."""
+    estimate, judgement = look.estimate, look.judgement
+    located = described(estimate.part.block, _values(problem, estimate, judgement))
+    return _with_mistake(problem, estimate, judgement, located)
+
+
+def _values(problem: Problem, estimate: Estimate, judgement: Judgement) -> Values:
+    """Return claims and slopes of all coordinates that were looked at, and which are wrong."""
+    part, every = estimate.part, slice(0, estimate.part.size)
+    claimed, slopes = claims(problem, part, every), estimate.slopes.at(every)
+    rounding = ROUNDING_UNITS * float(np.finfo(claimed_dtype(problem, part)).eps)
+    return Values(
+        claimed=claimed,
+        slopes=slopes.nearest(claimed),
+        uncertain=slopes.bound + rounding * np.abs(claimed),
+        wrong=judgement.rule.standings(claimed, slopes) == Standing.WRONG,
+    )
+
+
+def _with_mistake(problem: Problem, estimate: Estimate, judgement: Judgement, located: Located) -> Located:
+    """Add the sentence about a structural mistake; the description names factors and zeros itself."""
+    mistake = recognise_mistake(failing_block(problem, estimate, judgement), structural_only=True)
+    if mistake is None:
+        return located
+    return dataclasses.replace(located, sentence=f"{located.sentence}. {mistake.words}")

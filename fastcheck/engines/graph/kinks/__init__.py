@@ -1,0 +1,1 @@
+"""Places where J has no derivative: which slopes a backward pass may give there."""

@@ -1,0 +1,1 @@
+"""How the functions of NumPy and SciPy are recorded as nodes."""

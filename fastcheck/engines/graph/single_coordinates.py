@@ -1,0 +1,161 @@
+"""A few coordinates of slopes that were found all at once, against central differences of the cost itself.
+
+Looked at are, in each block, the coordinates in which the claim is off by most and a few random ones. All of them move
+together, each by its own random length, so that two forward passes tell of all: an error in one of them is seen beside
+the rounding of J, whatever the others do. It is not believed before it is the same with smaller steps, which truncation
+and kinks close to θ are not; where a block of θ is small, with steps that are small beside it.
+
+The smallest example is J = x², recorded with the slope 2x + 0.1. With the steps h, h/8 and h/64 the cost differs from
+what that slope says by 0.2 h, 0.2 h/8 and 0.2 h/64: per step by 0.2 each time, so the slope is wrong. For J = |x - h/2|
+and the slope -1 at 0, it differs by h at first and by nothing from the second step on: the slope is right.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastcheck.engines import DisagreementError
+from fastcheck.engines.graph.away import evaluated_away, names_of
+from fastcheck.engines.graph.recording.advice import INSTEAD
+from fastcheck.engines.graph.runs import Runs
+from fastcheck.engines.plain.noise import declared_noise
+from fastcheck.engines.plain.steps import USUAL_STEP
+from fastcheck.norms import pieces, root_mean_square
+from fastcheck.plan.coordinates import Coordinates, Part, Plan
+from fastcheck.problem.parameters import Vector
+from fastcheck.problem.posing import Problem
+
+WORST, RANDOM = 2, 2
+"""Coordinates of each block in which the claim is off by most, and others."""
+
+SHRINK, STEPS = 8.0, 4
+"""Factor from one step to the next, and steps that are tried at most: of two forward passes each."""
+
+TRUNCATION_SHARE = 2.0**-26
+"""Share of what all coordinates do to J that differences may be off by, besides rounding: that is truncation."""
+
+NOISE_MARGIN = 64.0
+"""Differences of J may be off by this many times its rounding noise."""
+
+STEADY = 0.125
+"""An error is the same with two steps if it changes by less than this share."""
+
+
+class Outcome(enum.Enum):
+    """What a comparison with the cost itself says of slopes."""
+
+    CONFIRMED = "the cost finds the same"
+    CONTRADICTED = "the cost finds other ones, the same with every step"
+    UNKNOWN = "differences are not the same with every step"
+
+
+def confirm_coordinates(runs: Runs, plan: Plan, slopes: Sequence[NDArray[np.float64]]) -> int:
+    """Raise `DisagreementError` if the cost itself finds other slopes in a few coordinates of each part of the plan.
+
+    ``slopes`` holds an array for each block of the problem. The rounding noise of J is not measured where differences
+    agree to the last digits. Errors that it hides are not seen, nor those where the cost is not defined. Costs two
+    forward passes, and up to fourteen more where the first step does not confirm the slopes. Returns them.
+    """
+    problem = runs.problem
+    positions, expected = _looked_at(problem, plan, slopes)
+    rng = np.random.default_rng([plan.seed, positions.size, 2])
+    random = rng.uniform(0.5, 1.5, positions.size) * rng.choice([-1.0, 1.0], positions.size)
+    usual = USUAL_STEP * np.maximum(1.0, np.abs(problem.theta[positions]))
+    outcome, passes = _compare(runs, positions, usual * random, expected)
+    if outcome is not Outcome.CONFIRMED:
+        small = USUAL_STEP * _sizes(problem, plan)[positions]
+        if (SHRINK * small < usual).any():  # steps that leave what is small behind
+            outcome, more = _compare(runs, positions, np.minimum(usual, small) * random, expected)
+            passes += more
+    if outcome is Outcome.CONTRADICTED:
+        raise DisagreementError(
+            "The cost itself finds other slopes than those that were sent backwards, in a few coordinates of "
+            f"{names_of([part.block.name for part in plan.parts])}. {INSTEAD}"
+        )
+    return passes
+
+
+def _sizes(problem: Problem, plan: Plan) -> Vector:
+    """Return the size of every coordinate of θ, or that of its block if it is larger; 1 in blocks of zeros."""
+    sizes = np.abs(problem.theta)
+    for part in plan.parts:
+        rows = slice(part.block.start, part.block.stop)
+        sizes[rows] = np.maximum(sizes[rows], root_mean_square(sizes[rows]) or 1.0)
+    return sizes
+
+
+def _compare(runs: Runs, positions: Coordinates, lengths: Vector, expected: Vector) -> tuple[Outcome, int]:
+    """Return whether the cost finds these slopes, or others, the same with three steps; and the forward passes."""
+    off_before, same_before = None, False
+    for number in range(STEPS):
+        passes, share = 2 * (number + 1), SHRINK**-number
+        off, explained = _compared(runs.problem, positions, share * lengths, expected)
+        if abs(off) > explained:
+            explained += NOISE_MARGIN * max(runs.noise, declared_noise(runs.problem))
+        off, explained = off / share, explained / share
+        same = False
+        if off_before is not None:
+            changes_by_at_most = STEADY * abs(off_before) + (explained if same_before else 0.0)
+            same = abs(off - off_before) <= changes_by_at_most
+        if same and same_before:
+            is_hidden = share * abs(off) <= NOISE_MARGIN * runs.perturbed_change()
+            return Outcome.CONFIRMED if is_hidden else Outcome.CONTRADICTED, passes
+        if abs(off) <= explained:
+            return Outcome.CONFIRMED, passes
+        off_before, same_before = (off if np.isfinite(off) else None), same
+    return Outcome.UNKNOWN, 2 * STEPS
+
+
+def _looked_at(
+    problem: Problem, plan: Plan, slopes: Sequence[NDArray[np.float64]]
+) -> tuple[Coordinates, Vector]:
+    """Return the positions of the coordinates in θ, and their slopes."""
+    rng = np.random.default_rng([plan.seed, 1])
+    positions, expected = [], []
+    for part in plan.parts:
+        block_slopes = slopes[problem.layout.number(part.block)]
+        rows = np.arange(part.size)
+        if part.size > WORST + RANDOM:
+            random = rng.integers(part.size, size=RANDOM)
+            rows = np.unique(np.concatenate([_worst(problem, part, block_slopes), random]))
+        positions.append(part.block.start + part.at(rows))
+        expected.append(part.take(block_slopes, rows))
+    return np.concatenate(positions), np.concatenate(expected)
+
+
+def _worst(problem: Problem, part: Part, slopes: NDArray[np.float64]) -> Coordinates:
+    """Return the rows of a part in which the claim is off by most; none if there is no claim."""
+    if not problem.claims:
+        return np.empty(0, np.intp)
+    claimed = problem.claims[problem.layout.number(part.block)]
+    rows, errors = np.empty(0, np.intp), np.empty(0)
+    for piece in pieces(part.size):
+        error = np.abs(np.asarray(part.take(claimed, piece), dtype=np.float64) - part.take(slopes, piece))
+        for _ in range(min(WORST, error.size)):
+            largest = int(np.argmax(error))
+            rows, errors = np.append(rows, piece.start + largest), np.append(errors, error[largest])
+            error[largest] = -1.0
+        order = np.argsort(-errors, kind="stable")[:WORST]
+        rows, errors = rows[order], errors[order]
+    return rows
+
+
+def _compared(
+    problem: Problem, positions: Coordinates, lengths: Vector, slopes: Vector
+) -> tuple[float, float]:
+    """Return by how much J differs from what the slopes say, NaN if it is undefined, and what is no difference."""
+    ends, values = [], []
+    for sign in (1.0, -1.0):
+        theta = problem.theta.copy()
+        theta[positions] += sign * lengths
+        ends.append(theta[positions])
+        values.append(evaluated_away(problem, theta))
+    moved = ends[0] - ends[1]
+    expected, size = float(moved @ slopes), float(np.abs(moved) @ np.abs(slopes))
+    largest = max(abs(problem.value), *map(abs, values))
+    known = NOISE_MARGIN * float(np.finfo(float).eps) * largest + TRUNCATION_SHARE * size
+    return values[0] - values[1] - expected, known

@@ -1,0 +1,1 @@
+"""Plain evaluation: the reference loop, batches of costs, their noise, steps and jumps."""

@@ -1,0 +1,1 @@
+"""The multilayer perceptron of the courses: its cost and gradient, and the costs of many parameters at once."""

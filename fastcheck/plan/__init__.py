@@ -1,0 +1,1 @@
+"""Which coordinates are looked at, and what samples of them prove."""

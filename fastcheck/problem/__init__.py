@@ -1,0 +1,1 @@
+"""The question: cost, parameters and claims, validated, whatever they come from."""

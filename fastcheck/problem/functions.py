@@ -1,0 +1,61 @@
+"""Functions of the user's: which arguments they can be called with, and copies of these that they may change."""
+
+from __future__ import annotations
+
+import copy
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from fastcheck.errors import InvalidProblemError
+from fastcheck.problem.parameters import map_structure
+
+
+def expect_arguments(name: str, function: Callable[..., Any], *arguments: str) -> None:
+    """Raise `InvalidProblemError` if a function cannot be called with as many arguments; these are their names."""
+    try:
+        signature = inspect.signature(function)
+    except (TypeError, ValueError):  # some functions written in C do not say
+        return
+    try:
+        signature.bind(*arguments)
+    except TypeError as error:
+        called = ", ".join(arguments)
+        raise InvalidProblemError(
+            f"{name}: expected a function that can be called as {name}({called}), got one with the arguments "
+            f"{signature} ({error}). Bind the others: lambda{' ' * bool(called)}{called}: "
+            f"{getattr(function, '__name__', name)}(…)."
+        ) from None
+
+
+def accepts(function: Callable[..., Any], arguments: Sequence[Any]) -> bool:
+    """Tell whether a function can be called with as many arguments; False if it does not say."""
+    try:
+        inspect.signature(function).bind(*arguments)
+    except (TypeError, ValueError):
+        return False
+    return True
+
+
+def structure_copy(value: Any) -> Any:
+    """Return a copy of an input such as X or Y that the user's code may do anything to."""
+    return value.copy() if isinstance(value, np.ndarray) else copy.deepcopy(value)
+
+
+def same_values(before: Any, after: Any) -> bool:
+    """Tell whether two inputs hold the same values, as far as that can be told; NaN equals NaN."""
+    if isinstance(before, np.ndarray) and isinstance(after, np.ndarray):
+        return np.array_equal(before, after, equal_nan=before.dtype.kind in "fc" and after.dtype.kind in "fc")
+    if isinstance(before, Mapping) and isinstance(after, Mapping):
+        return before.keys() == after.keys() and all(same_values(before[k], after[k]) for k in before)
+    if isinstance(before, (list, tuple)) and isinstance(after, (list, tuple)):
+        return len(before) == len(after) and all(map(same_values, before, after))
+    equal = before == after
+    return equal if isinstance(equal, bool) else True
+
+
+def map_copy(structure: Any) -> Any:
+    """Return a nested structure in which every array is a copy, so that views cannot change later."""
+    return map_structure(lambda _path, leaf: leaf.copy() if isinstance(leaf, np.ndarray) else leaf, structure)

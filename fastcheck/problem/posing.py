@@ -1,0 +1,287 @@
+"""The question, validated: a cost, parameters, and a claimed gradient that fit together.
+
+This is the one place for bad input, and `Evaluator` is the one place that calls the user's function in
+plain evaluation. Everything behind it may rely on a finite, deterministic cost of a float64 vector.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import math
+import sys
+import time
+from collections.abc import Callable, Hashable, Iterator
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastcheck.errors import EvaluationError, InvalidProblemError, UndefinedCostError
+from fastcheck.norms import largest
+from fastcheck.problem.cost_value import read_cost
+from fastcheck.problem.functions import expect_arguments
+from fastcheck.problem.options import is_real
+from fastcheck.problem.parameters import (
+    Layout,
+    Vector,
+    read_gradients,
+    read_parameters,
+)
+from fastcheck.problem.randomness import how_to_repeat
+
+ROUNDING_OF_REPEATS = 16 * float(np.finfo(float).eps)
+"""Two evaluations at θ may differ by this much, relatively: threads may sum in another order."""
+
+REORDERED_FLOAT32 = 2.0**10 * float(np.finfo(np.float32).eps)
+"""Costs that differ by less, relatively, may be sums in float32 that are added up in another order: 1.2e-4."""
+
+MORE_EVALUATIONS = 8
+"""Evaluations at θ that tell by how much a cost differs from call to call, once it does."""
+
+SAFETY_OF_SPREAD = 4.0
+"""Costs of later evaluations may differ by this many times as much as those few."""
+
+
+class PassMeter(Protocol):
+    """What keeps account of forward passes."""
+
+    def spend(self, passes: int) -> None:
+        """Take note of passes that are about to be made, or raise `BudgetUsedUp`."""
+        ...
+
+
+@dataclass(slots=True)
+class PassCounter:
+    """A meter that counts the passes of work that may come to nothing, and tells the meter of the whole check.
+
+    Without it, passes of an engine that gives up would not be in the report of the engine that takes over.
+    """
+
+    whole: PassMeter | None
+    passes: int = 0
+
+    def spend(self, passes: int) -> None:
+        """Count, after the meter of the whole had a chance to refuse."""
+        if self.whole is not None:
+            self.whole.spend(passes)
+        self.passes += passes
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Evaluator:
+    """The cost as a function of the vector θ, shape (n,): ``evaluator(theta)`` is one forward pass.
+
+    The cost gets views of ``theta`` in the user's structure. Raises `EvaluationError` if it returns anything
+    but one finite real number; whatever the cost itself raises passes through. ``meter`` is told of every pass, None
+    if nobody counts them.
+
+    ``theta`` is changed in place from one pass to the next. A cost that keeps what it got gets ``fresh`` memory each
+    time, or this one would return the same J for ever, as the array that it kept always equals the one that it gets::
+
+        def cost(w):
+            if kept is None or not np.array_equal(w, kept[0]):
+                kept = w, expensive(w)
+            return kept[1]
+    """
+
+    cost: Callable[[Any], Any]
+    layout: Layout
+    meter: PassMeter | None = None
+    fresh: bool = False
+
+    def __call__(self, theta: Vector) -> float:
+        """Return J(θ)."""
+        self.spend(1)
+        return read_cost(self.cost(self.layout.build(theta.copy() if self.fresh else theta)))
+
+    def cost_or_nan(self, theta: Vector) -> float:
+        """Return J at a point near θ; NaN where it is not defined: it raises there, or J is no finite real number.
+
+        An error of one coordinate at the edge of the domain does not end the check of all others. At θ itself J is
+        defined: that is checked first.
+        """
+        return self.attempt(theta)[0]
+
+    def complaint(self, theta: Vector) -> str:
+        """Return what the cost does at a point where it is not defined, in words. One forward pass."""
+        _, error = self.attempt(theta)
+        if error is None:
+            return "it is defined there in some calls, and in others not"
+        return str(error) if isinstance(error, UndefinedCostError) else f"{type(error).__name__}: {error}"
+
+    def attempt(self, theta: Vector) -> tuple[float, Exception | None]:
+        """Return what `cost_or_nan` does, and what was raised where that is NaN."""
+        try:
+            return self(theta), None
+        except UndefinedCostError as error:
+            return math.nan, error
+        except (EvaluationError, MemoryError):
+            raise
+        except Exception as error:
+            return math.nan, error
+
+    def spend(self, passes: int) -> None:
+        """Tell the meter of passes that are made next, and not by a call of this; it may raise `BudgetUsedUp`."""
+        if self.meter is not None:
+            self.meter.spend(passes)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Problem:
+    """A validated question. Arrays are read-only copies: the caller's are never touched again.
+
+    ``value`` is J(θ), ``seconds`` what one forward pass took, ``forward_passes`` how many were spent here. ``claims``
+    holds an array for each block, in the dtype it was computed in; none where no gradient was claimed.
+    ``largest_claim`` is the largest of their absolute values. ``repeats_exactly``: two evaluations at θ gave the same J
+    to the last bit. ``nondeterminism`` is the share of J by which evaluations may differ, if the caller gave one, or 0.
+    ``measured`` keeps what was measured of the cost since, so that it is not measured again.
+    """
+
+    evaluator: Evaluator
+    layout: Layout
+    theta: Vector
+    value: float
+    seconds: float
+    forward_passes: int
+    claims: tuple[NDArray[Any], ...] = ()
+    largest_claim: float = 0.0
+    repeats_exactly: bool = True
+    nondeterminism: float = 0.0
+    measured: dict[Hashable, Any] = field(default_factory=dict)
+
+    def counted(self) -> tuple[Problem, PassCounter]:
+        """Return the same problem for work that may come to nothing, and what counts the passes made for it."""
+        counter = PassCounter(self.evaluator.meter)
+        return dataclasses.replace(
+            self, evaluator=dataclasses.replace(self.evaluator, meter=counter)
+        ), counter
+
+    @contextlib.contextmanager
+    def work(self) -> Iterator[Vector]:
+        """Yield a vector that holds θ, to be changed for an evaluation and changed back.
+
+        It is a copy, which the cost may do anything to; where the cost is ``pure``, it is θ itself.
+        """
+        if not getattr(self.evaluator.cost, "pure", False):
+            yield self.theta.copy()
+            return
+        self.theta.flags.writeable = True
+        try:
+            yield self.theta
+        finally:
+            self.theta.flags.writeable = False
+
+
+def pose(
+    cost: Callable[[Any], Any], parameters: Any, gradients: Any = None, nondeterminism: float | None = None
+) -> Problem:
+    """Validate a question and return it as a `Problem`.
+
+    Costs two forward passes (the second proves that the cost repeats itself, but for a share ``nondeterminism`` of J),
+    and one backward pass if ``gradients`` is a function. Raises `InvalidProblemError` or `EvaluationError`.
+    """
+    share = validate_nondeterminism(nondeterminism)
+    if not callable(cost):
+        raise InvalidProblemError(
+            f"cost: expected a function of the parameters, got {type(cost).__name__}. "
+            "Pass the function itself: check(cost, …), not check(cost(parameters), …)."
+        )
+    expect_arguments("cost", cost, "parameters")
+    layout, theta = read_parameters(parameters)
+    evaluator = Evaluator(cost, layout)
+    work = _copy_unless_pure(theta, cost)
+    references = sys.getrefcount(work)
+    value = evaluator(work)
+    keeps_parameters = sys.getrefcount(work) > references
+    check_unchanged(layout, theta, work, "cost")
+    start = time.perf_counter()
+    again = evaluator(work)
+    seconds = time.perf_counter() - start
+    if abs(again - value) > max(share, ROUNDING_OF_REPEATS) * max(abs(value), abs(again)):
+        raise _differing([value, again], evaluator, work)
+    del work
+    claims: tuple[NDArray[Any], ...] = ()
+    if gradients is not None:
+        arrays = read_gradients(layout, _call_gradients(gradients, layout, theta))
+        claims = tuple(_copy_unless_pure(array, cost) for array in arrays)
+    theta.flags.writeable = False
+    return Problem(
+        evaluator=dataclasses.replace(evaluator, fresh=keeps_parameters),
+        layout=layout,
+        theta=theta,
+        value=value,
+        seconds=seconds,
+        forward_passes=2,
+        claims=claims,
+        largest_claim=max((largest(array) for array in claims), default=0.0),
+        repeats_exactly=again == value and not share,
+        nondeterminism=share,
+    )
+
+
+def validate_nondeterminism(share: Any) -> float:
+    """Return the share of J by which evaluations may differ, 0 if None; `InvalidProblemError` unless it is below 1."""
+    if share is None:
+        return 0.0
+    if is_real(share) and 0 <= float(share) < 1:
+        return float(share)
+    raise InvalidProblemError(
+        f"nondeterminism: expected the share of J by which evaluations may differ, such as 1e-12, got {share!r}."
+    )
+
+
+def _differing(costs: list[float], evaluator: Evaluator, work: Vector) -> EvaluationError:
+    """Return the error that says by how much the cost differs from call to call, and what may be the reason."""
+    what = f"cost: called twice with the same parameters, it returned {costs[0]!r} and then {costs[1]!r}."
+    if _spread(costs) <= REORDERED_FLOAT32:
+        costs = costs + [evaluator(work) for _ in range(MORE_EVALUATIONS)]
+    if _spread(costs) > REORDERED_FLOAT32:
+        return EvaluationError(f"{what} A check needs the same cost every time: {how_to_repeat()}")
+    share = next_power_of_ten(SAFETY_OF_SPREAD * _spread(costs))
+    return EvaluationError(
+        f"{what} They differ by {_spread(costs[:2]):.1g} of J, as sums do that are added up in another order each "
+        "time (threads, atomics, reductions in float32). Run it on one thread, or accept it: with "
+        f"nondeterminism={share:.0e}, mistakes are seen that exceed this noise."
+    )
+
+
+def _spread(costs: list[float]) -> float:
+    """Return by how much costs differ, relatively."""
+    return (max(costs) - min(costs)) / max(map(abs, costs))
+
+
+def next_power_of_ten(value: float) -> float:
+    """Return the least power of ten that is not below a positive value."""
+    return float(f"1e{math.ceil(math.log10(value))}") if math.isfinite(value) else value
+
+
+def check_unchanged(layout: Layout, before: Vector, after: Vector, who: str) -> None:
+    """Raise `EvaluationError` naming the first coordinate at which two vectors differ."""
+    changed = np.flatnonzero(before != after)
+    if changed.size:
+        i = int(changed[0])
+        was, became = f"{before[i]:.6g}", f"{after[i]:.6g}"
+        if was == became:
+            was, became = f"{before[i]:.17g}", f"{after[i]:.17g}"
+        raise EvaluationError(
+            f"{who}: it changes its parameters in place: {layout.coordinate_name(i)} was "
+            f"{was} before the call and {became} after it. Work on a copy, or write "
+            "W = W - … instead of W -= …."
+        )
+
+
+def _copy_unless_pure(array: NDArray[Any], cost: Callable[[Any], Any]) -> NDArray[Any]:
+    """Return an array that stays as it is, or may be changed, whatever the cost does: a copy unless it is ``pure``."""
+    return array if getattr(cost, "pure", False) else array.copy()
+
+
+def _call_gradients(gradients: Any, layout: Layout, theta: Vector) -> Any:
+    if not callable(gradients):
+        return gradients
+    expect_arguments("gradients", gradients, "parameters")
+    work = theta.copy()
+    result = gradients(layout.build(work))
+    check_unchanged(layout, theta, work, "gradients")
+    return result

@@ -1,0 +1,1 @@
+"""Checks in the course of a training."""

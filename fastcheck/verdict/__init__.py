@@ -1,0 +1,1 @@
+"""Claims against slopes and their bounds: right, wrong, undecided, and why."""

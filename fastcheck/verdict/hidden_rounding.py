@@ -1,0 +1,87 @@
+"""Rounding that hides: the last rung of the ladder, for claims that look wrong after all others.
+
+Where 1 − σ(z) is 1e-9 it is known to 1e-7 of its size, and so are slopes through it; costs close to θ show nothing of
+that. A claim by other formulas may then be off by more than the tolerance and still be right.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from fastcheck.engines import Bound, Estimate
+from fastcheck.engines.rounding import jump_rounding, perturbed_rounding
+from fastcheck.errors import BudgetUsedUp
+from fastcheck.problem.posing import Problem
+from fastcheck.verdict.judging import Judgement
+from fastcheck.verdict.rule import MOST_TOLERANCES_UNDECIDED
+
+SHOWN_BY_JUMPS = 2.0**-6
+"""Errors above this share of the RMS of a block are not those of rounding that jumps of J show."""
+
+SHOWN_BY_PERTURBING = 0.5
+"""Nor, above this share, of rounding that shows when operations are rounded otherwise."""
+
+OF_THE_CLAIM = 0.9
+"""Where the claim is larger than the slopes, that share is of this much of it: a claim of twice the slope is wrong."""
+
+BEHIND_SATURATION = 2.0**-24
+"""But for blocks with slopes below this share of the network's largest claim: those behind units that saturate, where
+backward passes may lose all digits."""
+
+
+def may_hide(problem: Problem, error: float, typical: float, claimed: float) -> bool:
+    """Tell whether rounding that hides may explain an ``error``, given the block's ``typical`` slope and a claim."""
+    is_moderate = error <= SHOWN_BY_PERTURBING * max(typical, OF_THE_CLAIM * claimed)
+    is_behind_saturated_units = typical <= BEHIND_SATURATION * max(problem.largest_claim, abs(problem.value))
+    return is_moderate or is_behind_saturated_units
+
+
+def bound_with_hidden_rounding(
+    problem: Problem, estimate: Estimate, judgement: Judgement
+) -> tuple[Bound | None, int, str | None]:
+    """Return the bound with rounding that hides, None if it explains nothing, and the forward passes this took.
+
+    Where operations cannot be rounded otherwise, or that does not tell, jumps of J are looked for: not by engines that
+    do not run the user's formulas, of which J has no noise. Plain evaluation, which bounds its truncation, has counted
+    all that. The passes of the engine are not counted here. Where a budget ends the measurement, the sentence that says
+    so comes third, and the bound is above all errors.
+    """
+    slopes, typical, error = estimate.slopes, judgement.rule.typical, judgement.worst[0].error
+    bound = slopes.known_to
+    if slopes.truncation is not None:
+        return None, 0, None
+    try:
+        absolute = _by_other_roundings(problem, estimate, judgement)
+        if absolute is not None:
+            return Bound(bound.relative, bound.absolute + absolute), 0, None
+        if not estimate.noise or error > SHOWN_BY_JUMPS * typical:
+            return None, 0, None
+        share, passes = jump_rounding(problem, error / typical)
+    except BudgetUsedUp as reason:
+        unknown = error + 2 * MOST_TOLERANCES_UNDECIDED * judgement.rule.relative * typical
+        name = judgement.part.block.name
+        cut = f"the noise of the cost, which may explain errors in {name}, is not known, as {reason}."
+        return Bound(bound.relative, bound.absolute + unknown), 0, cut
+    if not share:
+        return None, passes, None
+    return Bound(max(bound.relative, share), bound.absolute + share * typical), passes, None
+
+
+def _by_other_roundings(problem: Problem, estimate: Estimate, judgement: Judgement) -> float | None:
+    """Return the bound that the worst coordinates show while operations are rounded otherwise; None if that tells not.
+
+    At kinks there is no one slope to compare with.
+    """
+    places = np.array([one.place for one in judgement.worst])
+    worst = estimate.slopes.at(estimate.part.rows(places))
+    followed = ~np.broadcast_to(worst.subtracted, worst.size)  # others have no slope with the tiny step
+    if estimate.perturbed is None or not followed[0]:
+        return None
+    one_number = np.where(worst.lower == worst.upper, worst.lower, np.nan)
+    return perturbed_rounding(
+        problem,
+        estimate.perturbed(places[followed]),
+        one_number[followed],
+        judgement.worst[0].error,
+        judgement.rule.typical,
+    )

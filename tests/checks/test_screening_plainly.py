@@ -1,0 +1,90 @@
+"""Screening of costs that are evaluated plainly, along random directions."""
+
+import math
+
+import numpy as np
+
+from fastcheck import Verdict, screen
+
+SEEDS = range(5)
+
+
+def by_hand(p):
+    """Uses the math module: cannot be followed."""
+    return (
+        sum(math.exp(-math.ldexp(z, 0)) for z in np.tanh(p["W"] @ DATA + p["b"]).sum(axis=0))
+        + 0 * p["dead"][0]
+    )
+
+
+DATA = np.random.default_rng(0).standard_normal((20, 40))
+
+
+def by_hand_problem():
+    rng = np.random.default_rng(1)
+    p = {"W": rng.standard_normal((8, 20)), "b": rng.standard_normal((8, 1)), "dead": np.ones(3)}
+    H = np.tanh(p["W"] @ DATA + p["b"])
+    dZ = -np.exp(-H.sum(axis=0)) * (1 - H**2)
+    return p, {"W": dZ @ DATA.T, "b": dZ.sum(axis=1, keepdims=True), "dead": np.zeros(3)}
+
+
+def test_a_cost_that_cannot_be_followed():
+    p, gradients = by_hand_problem()
+    for seed in SEEDS:
+        report = screen(by_hand, p, gradients, seed=seed)
+        assert report.method == "plain"
+        assert report.verdict is Verdict.PASS
+        assert "Recording stopped at line" in report.notes[0]
+    zeroed, negated = gradients["W"].copy(), gradients["W"].copy()
+    zeroed[6, 4], negated[6] = 0, -negated[6]
+    for name, claim in (("W", zeroed), ("W", negated), ("b", 1.0001 * gradients["b"])):
+        wrong = gradients | {name: claim}
+        report = screen(by_hand, p, wrong)
+        assert [k for k, block in report.blocks.items() if block.verdict is Verdict.FAIL] == [name]
+
+
+def test_noise_that_hides_everything_is_no_verdict():
+    p, gradients = by_hand_problem()
+    report = screen(lambda p: by_hand(p) + 1e9, p, gradients)
+    assert report.verdict is Verdict.INCONCLUSIVE
+    assert report.blocks["W"].cause.startswith("rounding noise: slopes in W are known to ±")
+    assert report.blocks["dead"].verdict is Verdict.PASS
+
+
+def test_wrong_by_less_than_the_noise_is_not_called_right():
+    p, gradients = by_hand_problem()
+    wrong = gradients | {"W": gradients["W"] * (1 + 3e-7)}
+    assert screen(lambda p: by_hand(p) + 1e7, p, wrong).blocks["W"].verdict is Verdict.INCONCLUSIVE
+
+
+def test_the_text_of_directions():
+    p, gradients = by_hand_problem()
+    text = str(screen(by_hand, p, gradients))
+    assert text.startswith("PASS  the gradient is right\n171 parameters screened by plain evaluation")
+    assert "along 4 random directions in each block" in text
+    assert "holds with 99.9 % confidence" in text
+    wrong = gradients | {"W": gradients["W"] * 1.01}
+    text = str(screen(by_hand, p, wrong))
+    assert "Worst coordinates" in text
+    zeroed = gradients | {"W": gradients["W"].copy()}
+    zeroed["W"][7, 3] = 0
+    text = str(screen(by_hand, p, zeroed))
+    assert "W is wrong in few places" in text
+    assert "Worst coordinates" not in text
+    assert max(map(len, text.splitlines())) <= 80
+
+
+def test_a_cost_in_single_precision_is_named_as_the_cause():
+    theta = np.random.default_rng(0).standard_normal(5000)
+    report = screen(lambda p: np.sum(np.sin(p.astype(np.float32))), theta, np.cos(theta))
+    assert report.verdict is Verdict.INCONCLUSIVE
+    assert report.blocks["theta"].cause.startswith("float32: slopes in theta are known to ±")
+
+
+def test_a_cost_of_zero_is_not_taken_for_one_in_single_precision():
+    """At an exact fit J is 0, and its noise above any share of that."""
+    X = np.random.default_rng(0).standard_normal((20, 3))
+    Y = X @ np.ones(3)
+    report = screen(lambda w: np.sum((X @ w - Y) ** 2) / 20, np.ones(3), np.zeros(3), method="plain")
+    assert report.verdict == "inconclusive"
+    assert "float32" not in report.blocks["theta"].cause
