@@ -54,6 +54,15 @@ def first_names(names: Sequence[str]) -> str:
     return ", ".join(names[:MOST_NAMES]) + (f" and {more} more" if more > 0 else "")
 
 
+def number_of(count: int, thing: str) -> str:
+    """Return a count with its noun, in the plural unless it is 1.
+
+    >>> number_of(1, "forward pass"), number_of(2_500, "forward pass"), number_of(0, "step")
+    ('1 forward pass', '2,500 forward passes', '0 steps')
+    """
+    return f"{count:,} {thing}{'' if count == 1 else 'es' if thing.endswith('s') else 's'}"
+
+
 def legible(text: str, *, lines: bool = False) -> str:
     """Return the text with control characters written as escapes, and fit for stdout.
 

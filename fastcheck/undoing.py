@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import threading
 from typing import Any, Self
 
@@ -83,6 +84,21 @@ class UndoGuard(Undoable):
         _give_back_locks()
         if self.errors is not None and np.geterr() != self.errors:
             np.seterr(**self.errors)
+
+
+class PythonRandomKept(Undoable):
+    """Python's `random` continues as if nothing had been drawn inside: the library rich draws when it is imported."""
+
+    state: Any = None
+
+    def do(self) -> None:
+        """Take note of the state."""
+        self.state = random.getstate()
+
+    def undo(self) -> None:
+        """Set it again."""
+        if self.state is not None:
+            random.setstate(self.state)
 
 
 class _Entered(threading.local):

@@ -101,9 +101,9 @@ EVERY_SCENARIO: dict[str, Callable[[], Scenario]] = {
 
 def true_gradient(cost, parameters, step=2.0**-9):
     """Return the gradient by differences of order eight, and whether it can be trusted."""
-    work, gradient = copied(parameters), copied(parameters)
+    work, gradient, uncertain = copied(parameters), copied(parameters), copied(parameters)
     apart, largest = 0.0, 0.0
-    for (_, x), (_, g) in zip(leaves(work), leaves(gradient), strict=True):
+    for (_, x), (_, g), (_, u) in zip(leaves(work), leaves(gradient), leaves(uncertain), strict=True):
         for i in np.ndindex(*x.shape):
             start, changes = x[i], []
             for k in (1, 2, 3, 4):
@@ -116,11 +116,15 @@ def true_gradient(cost, parameters, step=2.0**-9):
                 math.fsum(w * change for w, change in zip(weights, changes, strict=True)) / step
                 for weights in (SIXTH_ORDER, EIGHTH_ORDER)
             )
-            apart, largest = max(apart, abs(sixth - g[i])), max(largest, abs(g[i]))
-    for _, g in leaves(gradient):
+            u[i] = abs(sixth - g[i])
+            apart, largest = max(apart, u[i]), max(largest, abs(g[i]))
+    known = apart <= KNOWN * largest
+    for (_, g), (_, u) in zip(leaves(gradient), leaves(uncertain), strict=True):
         g[np.abs(g) < 1e-10 * largest] = 0.0
-    scales = [np.sqrt(np.mean(g**2)) for _, g in leaves(gradient)]
-    return gradient, apart <= KNOWN * largest and all(s == 0 or s > 1e-3 * largest for s in scales)
+        scale = np.sqrt(np.mean(g**2))
+        known &= scale == 0 or scale > 1e-3 * largest
+        known &= bool(np.all((g == 0) | (u <= 1e-8 * np.maximum(np.abs(g), 1e-3 * scale))))
+    return gradient, known
 
 
 def exact_gradient(scenario: Scenario) -> np.ndarray:

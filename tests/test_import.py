@@ -54,3 +54,24 @@ def test_all_is_whole():
 def test_unknown_names():
     with pytest.raises(AttributeError, match="module 'fastcheck' has no attribute 'chekc'"):
         fastcheck.chekc  # noqa: B018 — the access is the test
+
+
+@pytest.mark.parametrize(
+    "shown",
+    [
+        "print(check(lambda x: x * x, 3.0, 6.0))",
+        "print(StagesReport(stages=()))",
+        "course.gradient_check(np.array(2.0), np.array(4.0), print_msg=True)",
+    ],
+)
+def test_numbers_of_the_random_module_are_those_without_fastcheck(shown):
+    code = f"""
+import random
+random.seed(0)
+before = random.getstate()
+import numpy as np
+from fastcheck import StagesReport, check, course
+{shown}
+print("kept" if random.getstate() == before else "drawn from")
+"""
+    assert fresh(code).splitlines()[-1] == "kept"

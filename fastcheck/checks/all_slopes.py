@@ -24,11 +24,12 @@ from fastcheck.diagnosis.spot_checks import WIDESPREAD
 from fastcheck.engines import Certified, EngineRun, Estimate
 from fastcheck.engines.graph.engine import GraphEngine
 from fastcheck.norms import norm, pieces
+from fastcheck.plan.tolerances import SHARP
 from fastcheck.problem.posing import Problem
 from fastcheck.report.result import Screened
 from fastcheck.verdict.judging import Verdict
 from fastcheck.verdict.ladder import CloserLook, look_closer
-from fastcheck.verdict.rule import SHARP, claims
+from fastcheck.verdict.rule import claims
 
 
 class ComparedBlock(NamedTuple):

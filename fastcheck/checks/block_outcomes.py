@@ -12,8 +12,7 @@ from fastcheck.diagnosis.evenness import Even, even_errors, evenness_notes
 from fastcheck.diagnosis.failing_block import failing_block
 from fastcheck.diagnosis.mistakes import Mistake, recognise_mistake, shared_mistakes
 from fastcheck.engines import Estimate
-from fastcheck.engines.kinks import KinkPlace
-from fastcheck.engines.rounding import LARGE
+from fastcheck.engines.kink_place import KinkPlace
 from fastcheck.norms import Comparison, pieces
 from fastcheck.problem.posing import Problem
 from fastcheck.report.result import BlockReport, block_report
@@ -21,6 +20,9 @@ from fastcheck.verdict.judging import Verdict
 from fastcheck.verdict.ladder import CloserLook, look_closer
 from fastcheck.verdict.power import measure_power
 from fastcheck.verdict.rule import claims
+
+LARGE_STEP = 2.0**-24
+"""A step of the user's above this has a truncation error."""
 
 KINKS_NAMED = 3
 """Places of kinks that a report names."""
@@ -120,7 +122,7 @@ def step_notes(
     ).difference
     if epsilon is None or at_step <= max(2 * difference, tolerance):
         return ()
-    size = "large" if epsilon > LARGE else "small"
+    size = "large" if epsilon > LARGE_STEP else "small"
     rows = sum(outcome.rows_at_step for outcome in outcomes)
     checked = sum(outcome.report.checked for outcome in outcomes)
     of_some = f" of {rows:,} coordinates" if rows < checked else ""

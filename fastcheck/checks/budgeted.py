@@ -78,7 +78,7 @@ def _all_at_once(request: CheckRequest, budget: Budget) -> Findings | str:
     )
     if budget.fits(seconds, passes) < 1:
         return too_small
-    before = budget.spent
+    before = budget.passes_so_far
     attempt, tally = request.problem.counted()
     with budget.watched():
         try:
@@ -89,7 +89,9 @@ def _all_at_once(request: CheckRequest, budget: Budget) -> Findings | str:
             budget.correct(before, tally.passes)
             return reason_for(error)
         budget.correct(before, findings.forward_passes)
-        return dataclasses.replace(findings, forward_passes=budget.spent - request.problem.forward_passes)
+        return dataclasses.replace(
+            findings, forward_passes=budget.passes_so_far - request.problem.forward_passes
+        )
     return too_small
 
 
@@ -119,7 +121,7 @@ def _screen(request: CheckRequest, budget: Budget, method: str) -> _Screened:
             measured.append((screening, residuals))
     blocks: dict[str, ScreenedBlock] = {}
     for screening, residuals in measured:
-        before, passes_before = budget.spent, directions.forward_passes
+        before, passes_before = budget.passes_so_far, directions.forward_passes
         block = budget.finished(functools.partial(_look_closer, screening, residuals, budget))
         budget.correct(before, directions.forward_passes - passes_before + block.extra_passes)
         blocks[block.name] = block
@@ -180,7 +182,7 @@ def _together(
         method=method if outcomes or method == "difference" else "plain",
         blocks=reports,
         comparisons=comparisons,
-        forward_passes=budget.spent - request.problem.forward_passes,
+        forward_passes=budget.passes_so_far - request.problem.forward_passes,
         notes=(*screened.notes, *_notes(gathered, blocks)),
         stopped=None if gathered.complete else budget.stopped,
     )

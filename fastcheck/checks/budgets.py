@@ -39,13 +39,13 @@ INTERRUPTED = "it was interrupted"
 class Budget:
     """What a check may spend: ``seconds`` since ``start``, ``forward_passes``, or None for as much as it takes.
 
-    ``spent`` are the forward passes so far. ``ended`` says why nothing may be spent any more, whatever is left.
+    ``ended`` says why nothing may be spent any more, whatever is left.
     """
 
     seconds: float | None
     forward_passes: int | None
     start: float = field(default_factory=lambda: time.perf_counter())
-    spent: int = 0
+    passes_so_far: int = 0
     ended: str | None = None
 
     @classmethod
@@ -60,25 +60,25 @@ class Budget:
 
     def metered(self, problem: Problem) -> Problem:
         """Return the same problem, every evaluation of which is asked for; those that posed it are spent already."""
-        self.spent += problem.forward_passes
+        self.passes_so_far += problem.forward_passes
         return dataclasses.replace(problem, evaluator=dataclasses.replace(problem.evaluator, meter=self))
 
     def spend(self, passes: int) -> None:
         """Take note of forward passes that are about to be made; `BudgetUsedUp` if they do not fit or time is over."""
         if self.ended:
             raise BudgetUsedUp(self.stopped)
-        over = self.forward_passes is not None and self.spent + passes > self.forward_passes
+        over = self.forward_passes is not None and self.passes_so_far + passes > self.forward_passes
         late = self.seconds is not None and time.perf_counter() - self.start > GRACE * self.seconds
         if over or late:
             raise BudgetUsedUp(self.stopped)
-        self.spent += passes
+        self.passes_so_far += passes
 
     def correct(self, before: int, passes: int) -> None:
-        """Correct ``spent`` after a piece of work that says how many passes it made: some in other processes.
+        """Correct ``passes_so_far`` after a piece of work that says how many passes it made: some in other processes.
 
         Where the budget cut it, more were made than it says.
         """
-        self.spent = before + max(passes, self.spent - before)
+        self.passes_so_far = before + max(passes, self.passes_so_far - before)
 
     def fits(self, seconds: float, passes: float, shares: tuple[float, float] = (1.0, 1.0)) -> float:
         """Return how many times a piece of work that takes this much fits into these shares of what is left."""
@@ -87,7 +87,7 @@ class Budget:
             left = self.seconds - (time.perf_counter() - self.start)
             times = min(times, shares[0] * left / max(seconds, 1e-9))
         if self.forward_passes is not None:
-            left = self.forward_passes - self.spent
+            left = self.forward_passes - self.passes_so_far
             times = min(times, shares[1] * left / max(passes, 1e-9))
         return max(0.0, times)
 

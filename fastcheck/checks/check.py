@@ -24,9 +24,9 @@ from fastcheck.checks.requests import SCREENING_CONFIDENCE, CheckRequest, Progre
 from fastcheck.engines import Engine, EngineRun, choose_engine
 from fastcheck.errors import InvalidProblemError
 from fastcheck.execution import MAX_MEMORY, Backend, Execution, one_blas_thread
-from fastcheck.plan.coordinates import ALPHA, DIRECTIONS, Plan, make_plan, validate_alpha, validate_directions
+from fastcheck.plan.coordinates import ALPHA, DIRECTIONS, make_plan, validate_alpha, validate_directions
 from fastcheck.plan.sampling import validate_confidence
-from fastcheck.problem.posing import Problem, pose
+from fastcheck.problem.posing import pose
 from fastcheck.problem.randomness import repeating
 from fastcheck.report.result import Report
 from fastcheck.undoing import UndoGuard
@@ -194,7 +194,8 @@ def numerical_gradient(
 ) -> Any:
     """Return the numerical gradient ĝ in the structure of the parameters, as float64 arrays.
 
-    The options are those of `check`, and so are the errors. Costs two forward passes a coordinate.
+    The options are those of `check`, and so are the errors. Costs some dozens of forward passes by
+    difference propagation, however many coordinates there are; evaluated plainly, two for each.
 
     Examples
     --------
@@ -205,9 +206,9 @@ def numerical_gradient(
     execution = Execution(n_jobs=n_jobs, backend=backend, progress=progress)
     engine = choose_engine(method)
     with UndoGuard(), generators_kept(cost) as generators, one_blas_thread():
-        problem: Problem = pose(repeating(cost), parameters, None, nondeterminism)
+        problem = pose(repeating(cost), parameters, None, nondeterminism)
         generators.look()
-        plan: Plan = make_plan(problem.layout, problem.theta, "all", epsilon, seed=0)
+        plan = make_plan(problem.layout, problem.theta, "all", epsilon, seed=0)
         plan = dataclasses.replace(plan, most_at_step=problem.layout.size)
         gradient = np.empty(problem.layout.size)
         with EngineRun(engine, problem, plan, execution) as run:

@@ -20,7 +20,7 @@ from fastcheck.checks.budgets import Budget
 from fastcheck.checks.requests import CheckRequest
 from fastcheck.engines import EngineRun, Estimate, Slopes, choose_engine
 from fastcheck.engines.plain.cost_noise import measured_noise, noise_to_come
-from fastcheck.engines.plain.first_look import passes_to_come
+from fastcheck.engines.plain.first_look import PASSES_OF_CHOOSING, passes_to_come
 from fastcheck.plan.coordinates import Coordinates, Part, Plan
 from fastcheck.plan.sampling import PrefixOrder
 from fastcheck.problem.parameters import Block
@@ -40,9 +40,6 @@ SMALLEST_BATCH = 1 / 32
 
 PASSES_OF_COORDINATE = 2
 """Forward passes that a coordinate takes, if its claim agrees."""
-
-PASSES_OF_STEP = 24
-"""Forward passes that choosing the step of a block takes, usually, where its claim does not agree."""
 
 PASSES_OF_LOOK, PASSES_OF_CONFIRMATION = 14, 48
 """Forward passes that closer looks at a coordinate take, and those that confirm one mistake besides. The first batch
@@ -117,7 +114,7 @@ class _Gathering:
         prepare = passes_to_prepare(self.request, self.method)
         left = self.budget.fits(problem.seconds, 1.0) - prepare
         shares = SHARE_OF_SECONDS, SHARE_OF_PASSES
-        fixed = prepare + noise_to_come(problem) + PASSES_OF_CONFIRMATION + PASSES_OF_STEP * blocks
+        fixed = prepare + noise_to_come(problem) + PASSES_OF_CONFIRMATION + PASSES_OF_CHOOSING * blocks
         spare = self.budget.fits(problem.seconds, 1.0, shares) - fixed
         with_looks = min(max(FIRST_BATCH, 10 * blocks), spare / (PASSES_OF_COORDINATE + PASSES_OF_LOOK))
         if self.all_screened:
@@ -138,24 +135,29 @@ class _Gathering:
 
     def add_batch(self, count: int) -> None:
         """Estimate the next coordinates, and judge what is known of their blocks."""
-        budget, begun, before = self.budget, time.perf_counter(), self.budget.spent
+        budget, begun, before = self.budget, time.perf_counter(), self.budget.passes_so_far
         plan = _plan(self.blocks, self.starts, self.order.take(count), self.plan)
         execution = dataclasses.replace(self.request.execution, progress=False)
         with EngineRun(choose_engine(self.method), self.problem, plan, execution) as run:
             batch = list(run)
         budget.correct(before, run.summary.forward_passes)
-        measured = budget.spent
+        measured = budget.passes_so_far
         for estimate in batch:
             name = estimate.part.block.name
             self.estimates[name].append(estimate)
             self.result.outcomes[name] = self._outcome(merged(self.estimates[name]))
         self.result.notes = tuple(dict.fromkeys([*self.result.notes, *run.summary.notes]))
         self.done += count
-        self.last = _Batch(count, time.perf_counter() - begun, budget.spent - before, budget.spent - measured)
+        self.last = _Batch(
+            coordinates=count,
+            seconds=time.perf_counter() - begun,
+            passes=budget.passes_so_far - before,
+            passes_of_looks=budget.passes_so_far - measured,
+        )
 
     def _outcome(self, estimate: Estimate) -> BlockOutcome:
         """Judge what is known of a block, as far as the budget allows."""
-        request, spent = self.request, self.budget.spent
+        request, passes_so_far = self.request, self.budget.passes_so_far
         outcome = self.budget.finished(
             functools.partial(
                 report_block,
@@ -166,7 +168,7 @@ class _Gathering:
                 estimate,
             )
         )
-        self.budget.correct(spent, outcome.forward_passes)
+        self.budget.correct(passes_so_far, outcome.forward_passes)
         return outcome
 
 

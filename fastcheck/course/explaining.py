@@ -7,12 +7,12 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from rich.console import Console
 
 from fastcheck.checks.check import check
 from fastcheck.course.vectors import Array, parameter_names
 from fastcheck.errors import FastcheckError
 from fastcheck.legible import legible
+from fastcheck.undoing import PythonRandomKept
 from fastcheck.verdict.judging import relative_difference
 
 EXPLAINED_DIFFERENCE = 1e-4
@@ -49,6 +49,8 @@ def print_message(difference: float, threshold: float, remarks: Sequence[str] = 
     else:
         text, colour = "There is a mistake in the backward propagation!", 93
     text = f"{text} difference = {difference}"
+    with PythonRandomKept():
+        from rich.console import Console
     console = Console()
     if (console.is_terminal or console.is_jupyter) and not os.environ.get("NO_COLOR"):
         text = f"\033[{colour}m{text}\033[0m"

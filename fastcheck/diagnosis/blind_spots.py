@@ -64,13 +64,13 @@ def _is_constant(problem: Problem) -> tuple[bool, int]:
         for point in (problem.theta + move, problem.theta - move):
             try:
                 with np.errstate(all="ignore"):
-                    same = problem.evaluator(point) == problem.value
+                    is_same = problem.evaluator(point) == problem.value
             except BudgetUsedUp:
                 return False, passes
             except Exception:  # a cost may raise anything far from θ, which shows that it depends on it
-                same = False
+                is_same = False
             passes += 1
-            if not same:
+            if not is_same:
                 return False, passes
     return True, passes
 

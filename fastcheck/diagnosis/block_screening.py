@@ -20,17 +20,19 @@ from fastcheck.diagnosis.screening_options import ScreeningOptions
 from fastcheck.diagnosis.spot_checks import USUAL_SPOTS, Spots, spot_check
 from fastcheck.engines.plain.cost_noise import COARSE, measured_noise
 from fastcheck.engines.plain.directions import Directions
-from fastcheck.engines.plain.noise import careful_noise, noise_of_lines
+from fastcheck.engines.plain.noise import noise_of_lines, noise_with_jumps
 from fastcheck.engines.plain.steps import USUAL_STEP
 from fastcheck.errors import BudgetUsedUp
 from fastcheck.norms import Comparison, norm
+from fastcheck.plan.tolerances import SHARP, tolerance_in
 from fastcheck.problem.parameters import Block
 from fastcheck.problem.posing import Problem
 from fastcheck.report.result import BlockReport, Coordinate, Screened, worst_coordinates
 from fastcheck.verdict.causes import LOSING_DIGITS, Cause, advice_for, enough_for
 from fastcheck.verdict.judging import Verdict
 from fastcheck.verdict.power import BEYOND_THE_POWER, Power
-from fastcheck.verdict.rule import DTYPE_ULPS, MOST_TOLERANCES_UNDECIDED, SHARP
+from fastcheck.verdict.rule import MOST_TOLERANCES_UNDECIDED
+from fastcheck.verdict.rungs import STEPS_WITHOUT_INFLUENCE
 
 MOST_ONE_BY_ONE_AT_KINKS = 4096
 """Coordinates of a block that are all checked one by one where its directions meet kinks."""
@@ -40,9 +42,6 @@ MOST_ONE_BY_ONE_HIDDEN = 256
 
 SMALLER_STEP = 8.0
 """A block that looks wrong is measured again with a step smaller by this factor before it counts."""
-
-STEPS_WITHOUT_INFLUENCE = (1.0, 2.0**-10)
-"""Steps at which a block without influence must leave the cost as it is, bit for bit."""
 
 
 class _AwayFromKinks(NamedTuple):
@@ -88,7 +87,7 @@ class BlockScreening:
         self.length = norm(np.asarray(self.claimed, dtype=np.float64))
         dtype = self.claimed.dtype
         self.in_double_precision = dtype == np.float64
-        self.relative = max(options.tolerance, DTYPE_ULPS * float(np.finfo(dtype).eps))
+        self.relative = tolerance_in(dtype, options.tolerance)
         self.extra_passes = 0
 
     def measured(self, shrink: float = 1.0, support: NDArray[np.bool_] | None = None) -> Residuals:
@@ -186,7 +185,8 @@ class BlockScreening:
         return Cause.SINGLE if measured.single_precision else Cause.ROUNDING
 
     def _advice(self, cause: Cause) -> str:
-        return advice_for(cause, step_given=self.options.epsilon is not None, exact=False)
+        may_help = not self.problem.is_uncertified
+        return advice_for(cause, step_given=self.options.epsilon is not None, difference_may_help=may_help)
 
     # --- coordinates
 
@@ -227,7 +227,7 @@ class BlockScreening:
     def _confirmed(self, residuals: Residuals, note: str) -> ScreeningVerdict:
         """Return a failure, unless jumps of J along long lines, which short ones do not show, explain the residuals."""
         known, passes = noise_of_lines(self.problem)
-        level, more = careful_noise(self.problem)
+        level, more = noise_with_jumps(self.problem)
         self.extra_passes += passes + more
         jumps = max(1.0, level / known) if known else 1.0
         if not replace(residuals, bound=residuals.bound * jumps).explained:
@@ -251,10 +251,10 @@ class BlockScreening:
         answer = ScreeningVerdict(spots.judgement.verdict, spots.judgement.cause)
         if known is not None and answer.verdict is Verdict.INCONCLUSIVE:
             return self._block(residuals, spots, known)
-        note = f"{why}: {'all' if whole else f'{spots.size:,}'} of its coordinates were checked one by one"
+        note = f"{why}: {'all' if whole else f'{spots.size:,}'} of its coordinates were checked one by one."
         if not whole and not spots.judgement.wrong:
             advice = "Check the others, too, or screen at parameters inside of the domain."
-            answer = ScreeningVerdict(Verdict.INCONCLUSIVE, f"{Cause.DOMAIN}: {note}. {advice}")
+            answer = ScreeningVerdict(Verdict.INCONCLUSIVE, f"{Cause.DOMAIN}: {note} {advice}")
         return self._block(residuals, spots, replace(answer, notes=(note,)), spots.error_bound())
 
     # --- kinks
@@ -266,7 +266,7 @@ class BlockScreening:
         """
         if self.block.size <= MOST_ONE_BY_ONE_AT_KINKS:
             spots = self._spots(MOST_ONE_BY_ONE_AT_KINKS)
-            note = f"directions in {self.block.name} meet kinks at θ: all its coordinates were checked one by one"
+            note = f"directions in {self.block.name} meet kinks at θ: all its coordinates were checked one by one."
             answer = ScreeningVerdict(spots.judgement.verdict, spots.judgement.cause, (note,))
             return self._block(residuals, spots, answer, spots.error_bound())
         spots = self._spots()
@@ -299,6 +299,8 @@ class BlockScreening:
     def _kinks_cause(self, spots: Spots, right: int) -> str:
         """Return the cause of an inconclusive verdict; ``right`` coordinates are known to be, together."""
         elsewhere = f" Its {right:,} coordinates that are not zero are right." if right else ""
+        if right == 1:
+            elsewhere = " Its only coordinate that is not zero is right."
         return (
             f"{Cause.KINK}: directions in {self.block.name} meet kinks at θ, which may hide mistakes: only "
             f"{spots.size:,} of its coordinates were checked, one by one.{elsewhere} Check all of them, at these "

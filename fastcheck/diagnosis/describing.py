@@ -19,6 +19,7 @@ from fastcheck.diagnosis.patterns import (
     what_is_wrong,
 )
 from fastcheck.diagnosis.searching import SearchResult
+from fastcheck.legible import number_of
 from fastcheck.plan.sampling import prove
 from fastcheck.report.result import Located
 
@@ -102,7 +103,10 @@ class Picture:
         """Yield what was not searched."""
         name = self.block.name
         if self.result.skipped and not self.dense:
-            yield f"{self.result.skipped:,} coordinates of {name} that are zero, at kinks, were not searched"
+            skipped = self.result.skipped
+            are, were = ("is", "was") if skipped == 1 else ("are", "were")
+            zeros = f"{number_of(skipped, 'coordinate')} of {name} that {are} zero"
+            yield f"{zeros}, at kinks, {were} not searched"
         if self.result.kinked and not self.dense:
             yield (
                 f"directions in {name} meet kinks at θ, which may hide more: check(…, coordinates={{'{name}': 'all'}}) "
@@ -140,7 +144,7 @@ class Picture:
         return single_coordinates(self.block, self.places[single], self.values.at(single))
 
     def _dense(self) -> str:
-        name = f"{self.block.name} ({self.block.size:,} coordinates)"
+        name = f"{self.block.name} ({number_of(self.block.size, 'coordinate')})"
         return f"{name} {self._what(self.drawn, self.block.size)}"
 
     def _scattered(self) -> str:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 Vector = NDArray[np.float64]
 Places = NDArray[np.intp]
-Residuals = Callable[[Sequence[Places], int], tuple[Vector, Vector]]
+GroupResiduals = Callable[[Sequence[Places], int], tuple[Vector, Vector]]
 """``residuals(groups, turn)``: Σ wᵢ eᵢ over each group and a bound on its error, both (k,), with weights wᵢ that belong
 to the turn."""
 
@@ -57,7 +57,7 @@ class WrongPlaces:
 
 
 def find_wrong(
-    sets: Sequence[Places], residuals: Residuals, *, seed: int = 0, most: int = MOST_GROUPS
+    sets: Sequence[Places], residuals: GroupResiduals, *, seed: int = 0, most: int = MOST_GROUPS
 ) -> list[WrongPlaces]:
     """Return for each set of places which of them are wrong.
 
@@ -169,7 +169,7 @@ class _Measurements:
     wrong, and neither of them is; with a weight of 1.5 one is.
     """
 
-    def __init__(self, residuals: Residuals) -> None:
+    def __init__(self, residuals: GroupResiduals) -> None:
         self.residuals = residuals
         self.turn = 0
 

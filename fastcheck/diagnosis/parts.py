@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 
 from fastcheck.engines import Bound, Slopes
 from fastcheck.engines.plain.directions import Directions, OneSidedSlopes
+from fastcheck.plan.tolerances import SHARP, tolerance_in
 from fastcheck.problem.parameters import Block, Vector
-from fastcheck.verdict.rule import DTYPE_ULPS, SHARP
 
 Places = NDArray[np.intp]
 Matrix = NDArray[np.float64]
@@ -49,7 +49,7 @@ class Parts:
     ) -> None:
         self.block, self.directions, self.seed = block, directions, seed
         self.unit = float(np.finfo(claimed.dtype).eps)
-        self.share = max(tolerance, DTYPE_ULPS * self.unit)
+        self.share = tolerance_in(claimed.dtype, tolerance)
         self.typical = 0.0
         self.rows, self.columns = rows_and_columns(block)
         self.claims: Matrix = np.asarray(claimed, dtype=np.float64).reshape(self.rows, self.columns)

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastcheck.diagnosis.value_mistakes import factor_of
+from fastcheck.legible import number_of
 from fastcheck.problem.parameters import Block, Vector, coordinate_name
 from fastcheck.report.result import Located
 
@@ -116,7 +117,7 @@ def described(block: Block, values: Values) -> Located:
     regions: list[Region] = []
     if count > 1 and count >= MOSTLY * np.count_nonzero(alive):
         whole = Region(block, (None,) * len(block.shape))
-        sentences, how = [f"{block.name} ({block.size:,} coordinates) {what(whole)}"], "dense"
+        sentences, how = [f"{block.name} ({number_of(block.size, 'coordinate')}) {what(whole)}"], "dense"
     else:
         left = wrong.copy()
         regions += _regions(block, wrong, alive, left)
@@ -160,7 +161,8 @@ def _regions(
 def in_regions(regions: Sequence[Region], what: Callable[[Region], str]) -> list[str]:
     """Return a sentence for each of the first regions; ``what(region)`` is wrong with it."""
     sentences = [
-        f"{region.called} ({region.size:,} coordinates) {what(region)}" for region in regions[:MOST_NAMED]
+        f"{region.called} ({number_of(region.size, 'coordinate')}) {what(region)}"
+        for region in regions[:MOST_NAMED]
     ]
     more = len(regions) - MOST_NAMED
     if more > 0:

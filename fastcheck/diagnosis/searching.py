@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from fastcheck.diagnosis.group_testing import MOST_GROUPS, Places, Residuals, find_wrong
+from fastcheck.diagnosis.group_testing import MOST_GROUPS, GroupResiduals, Places, find_wrong
 from fastcheck.diagnosis.parts import Parts, rows_and_columns
 from fastcheck.diagnosis.spot_checks import checked
 from fastcheck.engines import Bound, Estimate, Slopes
@@ -268,7 +268,7 @@ class _BlockSearch:
         every = np.arange(self.parts.columns)
         return self.by_groups(every, self.parts.of_columns, MOST_COLUMNS, base)
 
-    def by_groups(self, lines: Places, measure: Residuals, most: int, base: int) -> _WrongLines:
+    def by_groups(self, lines: Places, measure: GroupResiduals, most: int, base: int) -> _WrongLines:
         residuals = functools.partial(_of_round, measure, base)
         (result,) = find_wrong([lines], residuals, seed=self.seed, most=most)
         return _WrongLines(
@@ -356,6 +356,6 @@ def _without_truncation(slopes: Slopes) -> Slopes:
 
 
 def _of_round(
-    measure: Residuals, base: int, groups: Sequence[NDArray[np.intp]], turn: int
+    measure: GroupResiduals, base: int, groups: Sequence[NDArray[np.intp]], turn: int
 ) -> tuple[Vector, Vector]:
     return measure(groups, base + turn)

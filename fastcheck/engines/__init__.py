@@ -13,19 +13,20 @@ To add one: a new module, and a line in `ENGINES`.
 from __future__ import annotations
 
 import importlib
+import sys
 import warnings
 from collections.abc import Callable, Generator, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
-from fastcheck.engines.bounded import Bound, Slope, Slopes
+from fastcheck.engines.slopes import Bound, Slope, Slopes
 from fastcheck.errors import FastcheckError, InvalidProblemError
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from fastcheck.engines.kinks import KinkPlace
+    from fastcheck.engines.kink_place import KinkPlace
     from fastcheck.engines.rounding import Perturbed
     from fastcheck.execution import Execution
     from fastcheck.plan.coordinates import Coordinates, Part, Plan
@@ -95,16 +96,10 @@ class Estimate:
 
 
 class Certified(Protocol):
-    """What was certified of slopes: with probability 1 - ``alpha`` those of every block are right to ``relative``.
+    """What was certified of slopes: with probability 1 - ``alpha`` their error in every block is within `error_in`.
 
-    That is relative to the norm of the block, more where digits are lost, and follows from ``directions`` random
-    directions. ``str()`` says it.
+    That follows from ``directions`` random directions. ``str()`` says how large it is, relative to a block.
     """
-
-    @property
-    def relative(self) -> float:
-        """The relative error that is left possible."""
-        ...
 
     def error_in(self, number: int) -> float:
         """Return the bound on the norm of the error of the slopes of block ``number``."""
@@ -139,7 +134,7 @@ class Summary:
 
 
 class DisagreementError(FastcheckError):
-    """The reference loop does not confirm what a fast engine found, or the engine cannot be trusted here."""
+    """The cost itself does not confirm what an engine found, or the engine cannot be trusted with it."""
 
 
 class Engine(Protocol):
@@ -203,10 +198,13 @@ FORMER = {
 """What to write instead of names that methods once had."""
 
 
+PACKAGE = __name__.partition(".")[0]
+
+
 def choose_engine(method: str) -> Engine:
     """Return the engine for ``method=``."""
     if method in FORMER:
-        warnings.warn(FORMER[method], DeprecationWarning, stacklevel=3)
+        warnings.warn(FORMER[method], DeprecationWarning, stacklevel=_level_of_caller())
         method = "difference"
     if method not in ENGINES:
         known = ", ".join(map(repr, ENGINES))
@@ -214,3 +212,11 @@ def choose_engine(method: str) -> Engine:
     module, _, attribute = ENGINES[method].partition(":")
     engine: Any = getattr(importlib.import_module(module), attribute)()
     return engine  # type: ignore[no-any-return]
+
+
+def _level_of_caller() -> int:
+    """Return the ``stacklevel`` with which our caller warns of the line that called into this package."""
+    level, frame = 1, sys._getframe(1)
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").partition(".")[0] == PACKAGE:
+        level, frame = level + 1, frame.f_back
+    return level

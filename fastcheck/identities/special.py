@@ -124,7 +124,7 @@ def table() -> dict[str, Smooth]:
     """Return the functions, by their names in scipy.special."""
     import scipy.special as sp
 
-    one: dict[str, tuple[Function, Function]] = {
+    of_one_operand: dict[str, tuple[Function, Function]] = {
         "gammaln": (sp.digamma, to_poles),
         "loggamma": (sp.digamma, to_poles),
         "psi": (lambda x: sp.polygamma(1, x), to_poles),
@@ -153,14 +153,19 @@ def table() -> dict[str, Smooth]:
         "exp1": (lambda x: -np.exp(-x) / x, to_zero),
         "expi": (lambda x: np.exp(x) / x, to_zero),
     }
-    one["erfi"] = (lambda x: 2.0 / SQRT_PI * np.exp(np.square(x)), growing)
-    one["wrightomega"] = (lambda x: (lambda w: w / (1.0 + w))(sp.wrightomega(x)), growing)
-    one["ellipk"], one["ellipe"] = ((slope, below_one) for slope in elliptic_slopes(sp))
-    one["spence"] = (lambda x: where(x == 1.0, -1.0, np.log(x) / where(x == 1.0, 1.0, 1.0 - x)), to_zero)
-    found = {name: Smooth(getattr(sp, name), (slope,), reach) for name, (slope, reach) in one.items()}
-    found.update(of_several_operands(sp))
-    found.update(of_constants_and_one(sp))
-    return found
+    of_one_operand["erfi"] = (lambda x: 2.0 / SQRT_PI * np.exp(np.square(x)), growing)
+    of_one_operand["wrightomega"] = (lambda x: (lambda w: w / (1.0 + w))(sp.wrightomega(x)), growing)
+    of_one_operand["ellipk"], of_one_operand["ellipe"] = ((slope, below_one) for slope in elliptic_slopes(sp))
+    of_one_operand["spence"] = (
+        lambda x: where(x == 1.0, -1.0, np.log(x) / where(x == 1.0, 1.0, 1.0 - x)),
+        to_zero,
+    )
+    functions = {
+        name: Smooth(getattr(sp, name), (slope,), reach) for name, (slope, reach) in of_one_operand.items()
+    }
+    functions.update(of_several_operands(sp))
+    functions.update(of_constants_and_one(sp))
+    return functions
 
 
 def below_one(x: Value) -> Any:

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from fastcheck.errors import EvaluationError, InvalidProblemError, UndefinedCostError
+from fastcheck.legible import first_names
 from fastcheck.problem.cost_value import cost_in, read_cost
 from fastcheck.problem.functions import expect_arguments, map_copy, same_values
 from fastcheck.problem.object_contents import arrays_held, unchanged
@@ -90,6 +91,8 @@ def claims_of(network: Any, cost: Callable[..., Any], gradients: Any, data: Sequ
     not_computed = _not_computed(network, cost, data, [claim.array for claim in claims])
     claims = [claim for claim in claims if id(claim.array) in not_computed]
     if not claims:
+        if gradients is None and not pairs:
+            _expect_computed(network, allowed)
         raise InvalidProblemError(
             f"network: no parameters with gradients were found in the {type(network).__name__}. Known are: a loss that "
             "returns (loss, grads); params and grads, parameters and gradients; W and dW or grad_W beside it; value "
@@ -101,6 +104,18 @@ def claims_of(network: Any, cost: Callable[..., Any], gradients: Any, data: Sequ
         pairs=[(claim.array, claim.gradient) for claim in claims],
         without_gradient=tuple(_without_gradient(network, constant, claims)),
     )
+
+
+def _expect_computed(network: Any, allowed: Collection[int]) -> None:
+    """Raise `InvalidProblemError` if arrays have gradients by their names, which nothing that was called computes."""
+    names = list(dict.fromkeys(path_name(pair.path) for pair in pairs_by_name(network, allowed)))
+    if names:
+        raise InvalidProblemError(
+            f"network: no parameters with gradients were found in the {type(network).__name__}: it holds those of "
+            f"{first_names(names)}, but neither the cost nor a method such as backward() fills them with more than "
+            "zeros. Compute them before the check, and pass them, or a function that computes and returns them: "
+            "check_object(network, cost, …, gradients={'W': network.dW, …})."
+        )
 
 
 def _gradients_given(gradients: Any, cost: Callable[..., Any], data: Sequence[Any]) -> Any:

@@ -128,6 +128,10 @@ class Evaluator:
             self.meter.spend(passes)
 
 
+UNCERTIFIED = "uncertified"
+"""Key of `Problem.measured`."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Problem:
     """A validated question. Arrays are read-only copies: the caller's are never touched again.
@@ -150,6 +154,15 @@ class Problem:
     repeats_exactly: bool = True
     nondeterminism: float = 0.0
     measured: dict[Hashable, Any] = field(default_factory=dict)
+
+    @property
+    def is_uncertified(self) -> bool:
+        """Whether difference propagation was tried, and found slopes that it could not certify."""
+        return UNCERTIFIED in self.measured
+
+    def note_uncertified(self) -> None:
+        """Note that difference propagation cannot certify its slopes, so that no message advises it."""
+        self.measured[UNCERTIFIED] = True
 
     def counted(self) -> tuple[Problem, PassCounter]:
         """Return the same problem for work that may come to nothing, and what counts the passes made for it."""

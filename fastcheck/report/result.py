@@ -13,6 +13,7 @@ from fastcheck.errors import GradientMismatchError
 from fastcheck.plan.sampling import SampleProof, prove
 from fastcheck.problem.parameters import coordinate_name
 from fastcheck.report.reading import plain
+from fastcheck.undoing import PythonRandomKept
 from fastcheck.verdict.judging import Judgement, Verdict
 from fastcheck.verdict.power import Power
 
@@ -143,7 +144,8 @@ class Report:
         return self.passed
 
     def __str__(self) -> str:
-        from fastcheck.report.text import render
+        with PythonRandomKept():
+            from fastcheck.report.text import render
 
         return render(self)
 
@@ -210,7 +212,7 @@ class Report:
         return read_report(plain)
 
 
-def block_report(judgement: Judgement, power: Power, kinks: int = 0, confidence: float = 0.95) -> BlockReport:
+def block_report(judgement: Judgement, power: Power, kinks: int, confidence: float) -> BlockReport:
     """Return the report of one block, with its worst coordinates; what a sample proves has this confidence."""
     part = judgement.part
     block = part.block

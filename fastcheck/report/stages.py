@@ -8,6 +8,7 @@ from typing import Any
 
 from fastcheck.errors import GradientMismatchError
 from fastcheck.report.result import Report
+from fastcheck.undoing import PythonRandomKept
 from fastcheck.verdict.judging import Verdict
 
 
@@ -37,7 +38,8 @@ class StagesReport:
         return self.passed
 
     def __str__(self) -> str:
-        from fastcheck.report.stages_text import render
+        with PythonRandomKept():
+            from fastcheck.report.stages_text import render
 
         return render(self)
 

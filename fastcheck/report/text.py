@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from fastcheck.engines import FORMER
-from fastcheck.legible import encodable, first_names, legible
+from fastcheck.legible import encodable, first_names, legible, number_of
 from fastcheck.report.result import CONSTANT_COST, BlockReport, Report
 from fastcheck.verdict.judging import Verdict
 
@@ -162,10 +162,11 @@ def _summary(report: Report) -> Text:
     is_sampled = any(block.proof for block in report.blocks.values())
     lines = []
     if is_sampled or not is_screened:
-        share = "all" if report.checked == report.size else f"{report.checked:,} of"
-        lines.append(
-            f"{share} {report.size:,} parameters checked by {ENGINE_NAMES.get(report.method, report.method)}"
-        )
+        share = f"{report.checked:,} of "
+        if report.checked == report.size:
+            share = "all " if report.size > 1 else "the "
+        engine = ENGINE_NAMES.get(report.method, report.method)
+        lines.append(f"{share}{number_of(report.size, 'parameter')} checked by {engine}")
     if report.certified:
         lines.append(f"certified: {report.certified}")
     if report.left_out:
@@ -189,7 +190,7 @@ def _screening(report: Report, is_sampled: bool) -> list[str]:
     if report.certified is None:
         size = sum(block.size for block in blocks)
         by = "" if is_sampled else f" by {ENGINE_NAMES.get(report.method, report.method)}, seed {report.seed}"
-        lines.append(f"{size:,} parameters screened{by}")
+        lines.append(f"{number_of(size, 'parameter')} screened{by}")
         plural = "" if screened.directions == 1 else "s"
         along = f"along {screened.directions} random direction{plural} in each block; "
     lines.append(f"{along}each bound on the relative error")
@@ -202,7 +203,7 @@ def _effort(report: Report) -> str:
     is_drawn = any(block.proof and block.checked < block.size for block in report.blocks.values())
     step = "" if report.epsilon is None else f", ε = {report.epsilon:g}"
     seed = f", sample of seed {report.seed}" if is_drawn else ""
-    return f"{report.forward_passes:,} forward passes, {report.seconds:.2f} s{step}{seed}"
+    return f"{number_of(report.forward_passes, 'forward pass')}, {report.seconds:.2f} s{step}{seed}"
 
 
 def _power(report: Report) -> list[str]:

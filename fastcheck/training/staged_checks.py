@@ -10,6 +10,7 @@ from typing import Any
 
 from fastcheck.checks.generators import generators_kept
 from fastcheck.errors import InvalidProblemError
+from fastcheck.legible import number_of
 from fastcheck.report.result import Report
 from fastcheck.report.stages import Stage, StagesReport, steps_named
 from fastcheck.training.stage_steps import DEFAULT_STEPS, read_steps
@@ -92,17 +93,17 @@ def check_stages(
         for step in steps:
             if not training.advance(step):
                 notes.append(
-                    f"Training ended after {training.step:,} steps: train_step raised StopIteration."
+                    f"Training ended after {number_of(training.step, 'step')}: train_step raised StopIteration."
                 )
                 break
             stages.append(training.check_stage())
             if stop_at_failure and stages[-1].report.verdict is Verdict.FAIL:
                 break
     except KeyboardInterrupt:
-        notes.append(f"Interrupted after {training.step:,} steps.")
+        notes.append(f"Interrupted after {number_of(training.step, 'step')}.")
     except Exception as error:
         done = StagesReport(stages=tuple(stages), not_reached=steps[len(stages) :])
-        error.add_note(f"Raised after {training.step:,} steps of fastcheck.check_stages:\n{done}")
+        error.add_note(f"Raised after {number_of(training.step, 'step')} of fastcheck.check_stages:\n{done}")
         raise
     return StagesReport(
         stages=tuple(stages),

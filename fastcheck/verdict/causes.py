@@ -47,10 +47,11 @@ ADVICE_WHERE_SUBTRACTED = {
 """The same where costs were subtracted."""
 
 
-def advice_for(cause: Cause, *, step_given: bool, exact: bool) -> str:
-    """Return what to do about a cause, given whether a step was, and whether no costs were subtracted."""
+def advice_for(cause: Cause, *, step_given: bool, difference_may_help: bool) -> str:
+    """Return what to do about a cause, given whether a step was, and whether to advise difference propagation."""
     step = ADVICE_FOR_STEPS if step_given and cause in (Cause.ROUNDING, Cause.TRUNCATION) else ""
-    return f"{ADVICE[cause]}{step}{'' if exact else ADVICE_WHERE_SUBTRACTED.get(cause, '')}."
+    instead = ADVICE_WHERE_SUBTRACTED.get(cause, "") if difference_may_help else ""
+    return f"{ADVICE[cause]}{step}{instead}."
 
 
 ADVICE_FOR_ZEROS = (
@@ -67,9 +68,11 @@ BORDER = "the parameters lie at a border of where the cost is defined:"
 
 STANDS_STILL = (
     " It stands still over small steps, and jumps over larger ones; a cost with steps, such as those of np.round, "
-    "looks the same: method='difference' tells them apart where it can follow the cost."
+    "looks the same{instead}."
 )
 """What plain evaluation adds to that."""
+
+ADVICE_FOR_STEPPING = ": method='difference' tells them apart where it can follow the cost"
 
 LOSING_DIGITS = (
     "The cost, or the backward pass, loses digits: all of them in a difference such as 1 - σ(z), where σ(z) is near 1. "
@@ -104,10 +107,12 @@ def explanation(
     against_typical = f"against a typical entry of {typical:.1e}"
     is_numerical = cause in (Cause.ROUNDING, Cause.TRUNCATION)
     if estimate.loses_digits and is_numerical:
-        still = STANDS_STILL if slopes.truncation is not None else ""
+        instead = "" if problem.is_uncertified else ADVICE_FOR_STEPPING
+        still = STANDS_STILL.format(instead=instead) if slopes.truncation is not None else ""
         return f"{Cause.ROUNDING}: {known} {against_typical}. {LOSING_DIGITS}{still}"
-    exact = row not in slopes.subtracted_rows
-    advice = advice_for(cause, step_given=estimate.step_given, exact=exact) + enough_for(cause, name, needed)
+    may_help = row in slopes.subtracted_rows and not problem.is_uncertified
+    advice = advice_for(cause, step_given=estimate.step_given, difference_may_help=may_help)
+    advice += enough_for(cause, name, needed)
     may_be_zeros = max(largest(slopes.lower), largest(slopes.upper)) <= bound
     if cause is Cause.KINK or not may_be_zeros:
         return f"{cause}: {known} {against_typical}. {advice}"
@@ -115,7 +120,7 @@ def explanation(
     if not problem.largest_claim:
         others = "all claims of the network are zero"
     if is_numerical:
-        cause, advice = Cause.ROUNDING, ADVICE_FOR_ZEROS + ("" if exact else ADVICE_FOR_SUBTRACTED_ZEROS)
+        cause, advice = Cause.ROUNDING, ADVICE_FOR_ZEROS + (ADVICE_FOR_SUBTRACTED_ZEROS if may_help else "")
     return f"{cause}: {known} and zero within that; {others}. {advice}"
 
 

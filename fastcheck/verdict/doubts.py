@@ -80,17 +80,21 @@ class Doubts:
         """Tell whether this row looks wrong."""
         return self.wrong_among(np.array([row])).size == 1
 
+    def is_kink(self, row: int) -> bool:
+        """Tell whether the two sides of this row have different slopes, as far as is known."""
+        return bool(self.lower[row] != self.upper[row])
+
     def error(self, row: int) -> float:
         """Return how far the claim is from the nearest slope that counts as right."""
         claimed = self.claimed[row]
         return float(np.abs(claimed - np.clip(claimed, self.lower[row], self.upper[row])))
 
-    def replace(self, row: int, found: Resolved) -> None:
+    def replace(self, row: int, resolved: Resolved) -> None:
         """Enter what other steps say of a row; at a kink, ``central`` stays what it was."""
-        self.lower[row], self.upper[row] = found.lower, found.upper
-        self.bound[row], self.truncation[row] = found.bound, found.truncation
-        if not found.is_kink:
-            self.central[row] = found.lower
+        self.lower[row], self.upper[row] = resolved.lower, resolved.upper
+        self.bound[row], self.truncation[row] = resolved.bound, resolved.truncation
+        if not resolved.is_kink:
+            self.central[row] = resolved.lower
 
     def make_undecided(self, rows: Coordinates) -> None:
         """Give rows that look wrong a bound that the claim is within."""

@@ -9,8 +9,10 @@ from __future__ import annotations
 import numpy as np
 
 from fastcheck.engines import Bound, Estimate
-from fastcheck.engines.rounding import jump_rounding, perturbed_rounding
+from fastcheck.engines.plain.noise import LONG, SPACING, costs_along, noise_of_jumps, noise_of_lines
+from fastcheck.engines.rounding import COST_MARGIN, Perturbed
 from fastcheck.errors import BudgetUsedUp
+from fastcheck.problem.parameters import Vector
 from fastcheck.problem.posing import Problem
 from fastcheck.verdict.judging import Judgement
 from fastcheck.verdict.rule import MOST_TOLERANCES_UNDECIDED
@@ -27,6 +29,10 @@ OF_THE_CLAIM = 0.9
 BEHIND_SATURATION = 2.0**-24
 """But for blocks with slopes below this share of the network's largest claim: those behind units that saturate, where
 backward passes may lose all digits."""
+
+JUMP_MARGIN = 2.0**12
+"""Relative error of slopes over the jumps of J: the mean over m samples, of which one dominates the slopes, jumps by
+1/m of its error."""
 
 
 def may_hide(problem: Problem, error: float, typical: float, claimed: float) -> bool:
@@ -72,16 +78,51 @@ def _by_other_roundings(problem: Problem, estimate: Estimate, judgement: Judgeme
 
     At kinks there is no one slope to compare with.
     """
-    places = np.array([one.place for one in judgement.worst])
+    places = np.array([coordinate.place for coordinate in judgement.worst])
     worst = estimate.slopes.at(estimate.part.rows(places))
     followed = ~np.broadcast_to(worst.subtracted, worst.size)  # others have no slope with the tiny step
     if estimate.perturbed is None or not followed[0]:
         return None
-    one_number = np.where(worst.lower == worst.upper, worst.lower, np.nan)
+    unique_slopes = np.where(worst.lower == worst.upper, worst.lower, np.nan)
     return perturbed_rounding(
         problem,
         estimate.perturbed(places[followed]),
-        one_number[followed],
+        unique_slopes[followed],
         judgement.worst[0].error,
         judgement.rule.typical,
     )
+
+
+def perturbed_rounding(
+    problem: Problem, perturbed: Perturbed | None, slopes: Vector, error: float, typical: float
+) -> float | None:
+    """Return a bound on the rounding of ``slopes`` (k,), given how they change when all operations are perturbed.
+
+    None where that does not tell: at kinks, where slopes are NaN, and where it does not explain an ``error``, but J is
+    rounded by more than that is relative to the ``typical`` slope: then a claim computed by other formulas may be off.
+    """
+    if perturbed is None:
+        return None
+    if not np.isfinite(perturbed.costs).all():
+        return error  # other roundings leave nothing to take a logarithm or a root of
+    bound = float(np.abs(perturbed.slopes - slopes).max())
+    change_of_cost = float(np.abs(perturbed.costs - problem.value).max())
+    quiet = change_of_cost * typical < error * abs(problem.value)
+    explained = bound >= error
+    return bound if explained or (quiet and not np.isnan(bound)) else None
+
+
+def jump_rounding(problem: Problem, error: float) -> tuple[float, int]:
+    """Return the relative error of slopes by a rounding that shows as jumps of J, and the forward passes: 54 to 366.
+
+    Less than would explain a relative ``error`` is not looked for. Costs are compared with the largest along a long
+    line, as J itself may be near zero by chance; 0 where J is not defined there.
+    """
+    problem, tally = problem.counted()
+    largest = float(np.max(np.abs(costs_along(problem, 0, LONG))))
+    if np.isnan(largest):
+        return 0.0, tally.passes
+    noise, _ = noise_of_lines(problem)
+    jumps, _ = noise_of_jumps(problem, noise, SPACING, error * largest / JUMP_MARGIN)
+    most = max(COST_MARGIN * noise, JUMP_MARGIN * jumps)
+    return (min(1.0, most / largest) if largest else 0.0), tally.passes

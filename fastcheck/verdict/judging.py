@@ -102,6 +102,6 @@ def validate_tolerance(tolerance: Any) -> float:
 
 def worst_verdict(verdicts: Iterable[Verdict]) -> Verdict:
     """Return the verdict of the whole: fail before inconclusive before pass."""
-    found = set(verdicts)
+    given = set(verdicts)
     order = (Verdict.FAIL, Verdict.INCONCLUSIVE, Verdict.PASS)
-    return next(verdict for verdict in order if verdict in found)
+    return next(verdict for verdict in order if verdict in given)

@@ -152,9 +152,7 @@ class _Looks:
             self.mistake_confirmed = not explained
             state = MEASURED if explained else CONFIRMED
             self.looked_at.add(row)
-        elif (
-            doubts.lower[row] == doubts.upper[row]
-        ):  # at a kink there may be several, which nobody looked for
+        elif not doubts.is_kink(row):  # at a kink there may be several, which nobody looked for
             self.looked_at.add(row)
         if self.probe.remembered is not None:
             i = int(doubts.coordinates[row])
@@ -230,20 +228,25 @@ class _Looks:
 
     def _of_several_kinks(self) -> str:
         several = self.doubts.at_several_kinks
-        others = f" and {len(several) - 1:,} others" if len(several) > 1 else ""
+        count = len(several) - 1
+        others = f" and {count:,} other{'s' if count > 1 else ''}" if count else ""
+        advice = "method='difference' can where it can follow the cost; or check at parameters without exact zeros."
+        if self.doubts.problem.is_uncertified:
+            advice = "Check at parameters without exact zeros."
         return (
             f"θ stands on several kinks at once in {self.doubts.name(several[0])}{others} (units whose inputs are "
             "exactly 0, or ties): plain evaluation cannot tell which slopes a backward pass may find there. "
-            "method='difference' can where it can follow the cost; or check at parameters without exact zeros."
+            f"{advice}"
         )
 
     def _of_larger_steps(self) -> str:
         count, name = self.measured_with_larger_step, self.first.part.block.name
-        hidden = f"rounding noise hides more than the tolerance in {count:,} coordinates of {name}"
+        coordinates, these = ("coordinates", "these") if count > 1 else ("coordinate", "it")
+        hidden = f"rounding noise hides more than the tolerance in {count:,} {coordinates} of {name}"
         if self.epsilon is None:
-            return f"{hidden} at the first step; larger steps decided these."
+            return f"{hidden} at the first step; larger steps decided {these}."
         return (
-            f"at ε = {self.epsilon:g} {hidden}; larger steps decided these. Leave epsilon out for the "
+            f"at ε = {self.epsilon:g} {hidden}; larger steps decided {these}. Leave epsilon out for the "
             "best step everywhere."
         )
 

@@ -22,21 +22,12 @@ from fastcheck.engines.rounding import CANCELLED
 from fastcheck.errors import InvalidProblemError
 from fastcheck.norms import root_mean_square
 from fastcheck.plan.coordinates import Coordinates, Part
+from fastcheck.plan.tolerances import SHARP, VANISHING, tolerance_in
 from fastcheck.problem.parameters import Vector
 from fastcheck.problem.posing import Problem
 
 MOST_TOLERANCES_UNDECIDED = 10.0
 """An undecided coordinate may have a bound of this many times its tolerance, if there are few of them."""
-
-DTYPE_ULPS = 100.0
-"""A claim computed in float32 is held to this many of its rounding units: about 1e-5."""
-
-SHARP = 1e-3
-"""Part of the RMS of its block down to which a coordinate is held to its own size: a backward pass leaves rounding
-errors of the size of the others in it."""
-
-VANISHING = 64.0
-"""Rounding units of the network's largest claim up to which a claim is zero where ĝ is zero."""
 
 
 class Standing(enum.IntEnum):
@@ -74,7 +65,7 @@ class Rule:
         dtype = claimed_dtype(problem, estimate.part)
         typical = root_mean_square(estimate.slopes.best)
         return cls(
-            relative=max(tolerance, DTYPE_ULPS * float(np.finfo(dtype).eps)),
+            relative=tolerance_in(dtype, tolerance),
             typical=typical,
             least=(SHARP if dtype == np.float64 else 1.0) * typical,
             vanishing=vanishing(problem, estimate.noise, float(np.finfo(dtype).eps)),

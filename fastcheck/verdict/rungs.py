@@ -29,9 +29,9 @@ from fastcheck.engines.plain.probing import Probe
 from fastcheck.engines.plain.steps import USUAL_STEP
 from fastcheck.verdict.doubts import Doubts
 
-NO_INFLUENCE = (1.0, 2.0**-10)
-"""Distances, relative to max(1, |θ|), at one of which a coordinate without influence must leave the cost as it is, bit
-for bit: the cost may not be defined at the larger one."""
+STEPS_WITHOUT_INFLUENCE = (1.0, 2.0**-10)
+"""Distances, relative to max(1, |θ|), at one of which what has no influence must leave the cost as it is, bit for bit:
+the cost may not be defined at the larger one."""
 
 AROUND = 2.0**-24, 2.0**-20
 """Distances from θ, relative to max(1, |θ|), at which kinks that θ stands on are seen from random sides. What these
@@ -46,20 +46,20 @@ LIKELY_JUMPS = 16.0
 
 def smaller_steps(doubts: Doubts, probe: Probe, row: int) -> None:
     """Replace the slope by what smaller steps agree on, or make it undecided where the cost is hardly defined."""
-    found = probe.resolved(int(doubts.coordinates[row]), float(doubts.allowed[row]))
-    if found is None:
+    resolved = probe.resolved(int(doubts.coordinates[row]), float(doubts.allowed[row]))
+    if resolved is None:
         doubts.make_undecided(np.array([row]))
         return
     first = doubts.first.slopes
-    if first.truncation is not None and not found.is_kink:
+    if first.truncation is not None and not resolved.is_kink:
         # A cost in single precision got a larger step than any here: it may know more than they do, unless they
         # contradict it, as where it straddles a kink.
         bound = doubts.rounding[row] + float(first.truncation[row])
-        agree = abs(found.lower - doubts.central[row]) <= found.bound + bound
-        if bound < found.bound and agree:
+        agree = abs(resolved.lower - doubts.central[row]) <= resolved.bound + bound
+        if bound < resolved.bound and agree:
             doubts.bound[row], doubts.truncation[row] = bound, first.truncation[row]
             return
-    doubts.replace(row, found)
+    doubts.replace(row, resolved)
 
 
 def several_kinks(doubts: Doubts, probe: Probe, row: int) -> bool:
@@ -113,7 +113,7 @@ def hidden_by_jumps(doubts: Doubts, probe: Probe, row: int) -> bool:
 def no_influence(doubts: Doubts, probe: Probe, row: int) -> None:
     """Prove of a claim of exactly zero, where ĝ is zero too, that the cost does not depend on the coordinate."""
     i = int(doubts.coordinates[row])
-    if any(probe.stands_still(i, distance * probe.unit(i)) for distance in NO_INFLUENCE):
+    if any(probe.stands_still(i, distance * probe.unit(i)) for distance in STEPS_WITHOUT_INFLUENCE):
         doubts.bound[row] = 0.0
 
 

@@ -39,11 +39,11 @@ def test_passes_are_refused_before_they_are_made():
     with pytest.raises(BudgetUsedUp, match="the budget of 100 forward passes was used up"):
         budget.spend(2)
     budget.spend(1)
-    assert budget.spent == 100
+    assert budget.passes_so_far == 100
     budget.correct(90, 5)
-    assert budget.spent == 100
+    assert budget.passes_so_far == 100
     budget.correct(90, 15)
-    assert budget.spent == 105
+    assert budget.passes_so_far == 105
     early = Budget.read(None, 100)
     assert early.stopped == "the rest of the budget of 100 forward passes is too little for the next step"
     late = Budget.read(1.0, None)
@@ -72,9 +72,9 @@ def test_after_an_interruption_nothing_may_be_spent():
 
 def test_what_is_left_of_a_budget():
     budget = Budget.read(None, 100)
-    budget.spent = 40
+    budget.passes_so_far = 40
     assert budget.fits(1.0, 20) == 3
-    budget.spent = 200
+    budget.passes_so_far = 200
     assert budget.fits(1.0, 20) == 0
     assert Budget.read(None, None) is None
     assert Budget.read(1e9, None).fits(1.0, 1e12) > 1e8

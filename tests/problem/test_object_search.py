@@ -329,3 +329,25 @@ def test_objects_that_draw_are_checked_with_frozen_randomness():
     wrong = OfOneSample(mistake=1.001)
     with fastcheck.frozen_randomness(3):
         assert not check_object(wrong, wrong.loss, *wrong.data).passed
+
+
+def test_gradients_that_nothing_called_computes_are_to_be_passed():
+    class Network:
+        def __init__(self):
+            self.W, self.dW = np.arange(3.0), np.zeros(3)
+
+        def loss(self):
+            return np.sum(self.W**2)
+
+        def differentiate(self):
+            self.dW = 2 * self.W
+            return {"W": self.dW}
+
+    network = Network()
+    network.differentiate()
+    with pytest.raises(fastcheck.InvalidProblemError) as caught:
+        check_object(network, network.loss)
+    assert "it holds those of W, but neither the cost nor a method such as backward()" in str(caught.value)
+    assert "gradients={'W': network.dW, …}" in str(caught.value)
+    assert check_object(network, network.loss, gradients={"W": network.dW}).passed
+    assert check_object(network, network.loss, gradients=network.differentiate).passed

@@ -216,3 +216,10 @@ def test_the_same_words_with_and_without_colours(monkeypatch, texts):
     shown = report()
     make_console().print(rich_report(shown))
     assert words(out.getvalue()) == words(str(shown))
+
+
+def test_one_of_a_thing_is_in_the_singular():
+    shown = str(check(lambda x: x * x, 3.0, 6.0, max_forward_passes=50))
+    assert "\nthe 1 parameter checked by " in shown
+    assert "\n1 parameter screened" in str(screen(lambda x: x * x, 3.0, 6.0, method="plain"))
+    assert "Located: theta (2 coordinates) is wrong" in str(locate(np.sum, np.ones(2), 3 * np.ones(2)))

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from fastcheck import Verdict, check
+from fastcheck import Verdict, check, locate, screen
 
 X = np.array([[0.3, -1.2, 2.0], [1.1, 0.4, -0.7]])
 
@@ -178,3 +178,50 @@ def test_a_verdict_of_difference_propagation_does_not_advise_it():
     right[1] = (X[1] - X[1].mean()) / (3 * X[1].std())
     report = check(lambda p: np.sum(np.std(p["X"], axis=1)), {"X": X}, {"X": right}, method="difference")
     assert "method='difference'" not in str(report.blocks["X"].cause)
+
+
+# --- difference propagation is advised where it may help --------------------------------------------------------
+
+
+def rounded_at_a_jump(p):
+    """A cost that plain evaluation hardly sees, at a jump where no slopes are certified."""
+    return 1e11 + np.sum(np.tanh(p["w"] @ X)) + np.sum(np.floor(p["b"]))
+
+
+@pytest.mark.parametrize("call", [check, screen, locate])
+def test_difference_propagation_is_not_advised_where_it_was_tried_in_vain(call):
+    parameters, gradients = right()
+    parameters["b"], gradients["b"] = np.zeros(2), np.zeros(2)
+    plain = call(rounded_at_a_jump, parameters, gradients, method="plain")
+    automatic = call(rounded_at_a_jump, parameters, gradients)
+    assert (plain.verdict, automatic.verdict) == ("inconclusive", "inconclusive")
+    assert "method='difference'" in str(plain)
+    assert "method='difference'" not in str(automatic)
+    assert "stands on a kink or a jump" in " ".join(automatic.notes)
+
+
+def test_several_kinks_are_no_reason_to_advise_it_then():
+    rng = np.random.default_rng(0)
+    inputs, targets, outer = rng.normal(size=(3, 6)), rng.normal(size=(1, 6)), rng.normal(size=(1, 4))
+
+    def several(p):
+        hidden = np.maximum(p["W"] @ inputs, 0)
+        return np.sum((outer @ hidden - targets) ** 2) + np.sum(np.floor(p["b"]))
+
+    parameters = {"W": np.zeros((4, 3)), "b": np.zeros(2)}
+    gradients = {"W": outer.T @ (-2 * targets) @ inputs.T, "b": np.zeros(2)}
+    plain = check(several, parameters, gradients, method="plain").notes
+    automatic = check(several, parameters, gradients).notes
+    assert any("or check at parameters without exact zeros." in note for note in plain)
+    assert any("there. Check at parameters without exact zeros." in note for note in automatic)
+
+
+@pytest.mark.parametrize("size", [1, 3])
+def test_a_note_about_larger_steps_counts_in_words_that_agree(size):
+    def noisy(p):
+        return 10 + np.sum(np.sin(p["w"]))
+
+    w = np.linspace(0.3, 0.9, size)
+    report = check(noisy, {"w": w}, {"w": np.cos(w)}, method="plain", epsilon=1e-8)
+    expected = "1 coordinate of w; larger steps decided it." if size == 1 else "3 coordinates of w; larger"
+    assert expected in " ".join(report.notes)

@@ -298,7 +298,7 @@ def test_a_budget_leaves_suspects_undecided_until_it_is_enough():
     whole = None
     for limit in range(0, 160, 5):
         problem, estimate, budget = metered(*asked)
-        budget.forward_passes = budget.spent + limit
+        budget.forward_passes = budget.passes_so_far + limit
         looked = climb(problem, 1e-3, estimate, 1e-7)
         assert looked.forward_passes <= limit
         judgement = judge_coordinates(problem, looked.estimate, 1e-7)
@@ -318,7 +318,7 @@ def test_a_budget_does_not_excuse_a_mistake_that_is_confirmed():
     x = np.linspace(0.1, 1.0, 30)
     for limit in (75, 76, 150, 1000):
         problem, estimate, budget = metered(lambda p: float(np.sum(np.sin(p))), x, 1.1 * np.cos(x), None)
-        budget.forward_passes = budget.spent + limit
+        budget.forward_passes = budget.passes_so_far + limit
         looked = climb(problem, None, estimate, 1e-7)
         verdict = judge_coordinates(problem, looked.estimate, 1e-7).verdict
         assert verdict is (Verdict.FAIL if limit >= 76 else Verdict.INCONCLUSIVE)
@@ -329,7 +329,7 @@ def test_a_check_with_a_budget_evaluates_nothing_twice():
     problem, estimate, budget = metered(lambda p: float(np.sum(np.sin(p))), x, 1.1 * np.cos(x), None)
     first = climb(problem, None, estimate, 1e-7)
     assert first.forward_passes == 16 * 10 + 48 + 18
-    budget.forward_passes = budget.spent
+    budget.forward_passes = budget.passes_so_far
     again = climb(problem, None, estimate, 1e-7)
     assert (again.forward_passes, again.cut) == (0, None)
     assert np.array_equal(again.estimate.slopes.central, first.estimate.slopes.central)

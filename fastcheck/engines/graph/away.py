@@ -10,9 +10,12 @@ import numpy as np
 from fastcheck.engines import DisagreementError
 from fastcheck.engines.graph.runs import Runs
 from fastcheck.engines.plain.noise import rounding_bound
-from fastcheck.engines.rounding import ADDED_UP, jittered
+from fastcheck.engines.rounding import jittered
 from fastcheck.problem.parameters import Vector
 from fastcheck.problem.posing import Problem
+
+ADDED_UP = 2.0**13 * float(np.finfo(float).eps)
+"""Two ways of adding up the same terms may differ by this share of the sum of their sizes: 1.8e-12."""
 
 NEIGHBOURS = 4
 """Points at which the rounding of J is measured away from θ."""

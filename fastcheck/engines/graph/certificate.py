@@ -18,21 +18,16 @@ from fastcheck.engines import DisagreementError
 from fastcheck.engines.graph.away import evaluated_away, rounding_around
 from fastcheck.engines.graph.forwards import Flow
 from fastcheck.engines.graph.nodes.node import Array
+from fastcheck.engines.graph.nodes.smooth import TINY_STEP
 from fastcheck.engines.graph.recording.advice import INSTEAD
 from fastcheck.engines.graph.runs import Runs
 from fastcheck.engines.plain.noise import declared_noise
-from fastcheck.engines.rounding import TINY_STEP
 from fastcheck.execution import one_blas_thread
 from fastcheck.normal import normal_numbers
 from fastcheck.norms import norm, pieces, root_mean_square
+from fastcheck.plan.coordinates import ALPHA, DIRECTIONS
 from fastcheck.problem.parameters import Vector
 from fastcheck.problem.posing import Problem
-
-DIRECTIONS = 4
-"""Random directions of a certificate."""
-
-ALPHA = 1e-9
-"""Probability with which a certificate may be wrong."""
 
 CERTAIN = 1e-11
 """Relative error of blocks that a certificate has to exclude, or a small multiple of what rounding does."""
@@ -61,6 +56,10 @@ SAME_DIFFERENCE = 1e-11
 
 class NotCertifiedError(DisagreementError):
     """Differences forwards do not confirm the slopes, or meet kinks, where slopes are not what backwards tells."""
+
+
+class UnconfirmedError(NotCertifiedError):
+    """Differences along random directions are not those of the slopes, nor of their rounding as far as it is known."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,7 +104,7 @@ class Certificate:
         )
 
 
-def certified(
+def certify(
     runs: Runs,
     flow: Flow,
     slopes: Sequence[Array],
@@ -194,12 +193,19 @@ def expect_confirmed(
             length = _length(flow, direction)
         tangents = flow.tangents(moves, len(rows), TINY_STEP * min(1.0, length))
         if tangents.kinked:
-            raise NotCertifiedError(f"θ stands on a kink. {INSTEAD}")
+            raise NotCertifiedError(
+                f"θ stands on a kink or a jump of the cost (an exact zero, or a tie). {INSTEAD}"
+            )
         residuals[rows] = _along(moves, slopes) - tangents.change
         disagreement = max(disagreement, tangents.disagreement)
+    if not np.isfinite(residuals).all():
+        raise NotCertifiedError(
+            "Along random directions the slopes are infinite or undefined: the cost overflows near θ, or θ lies at the "
+            f"border of where it is defined (a root, logarithm or quotient at 0). {INSTEAD}"
+        )
     relative = _bound(residuals, len(slopes), unit, alpha)
     if not relative <= _limit(noise, alpha, directions):
-        raise NotCertifiedError(
+        raise UnconfirmedError(
             f"Differences along {directions} random directions did not confirm the slopes (to {relative:.1e} of a "
             f"block). {INSTEAD}"
         )

@@ -10,7 +10,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from fastcheck.engines import Bound
-from fastcheck.engines.graph.certificate import Certificate, NotCertifiedError, certified
+from fastcheck.engines.graph.certificate import (
+    Certificate,
+    NotCertifiedError,
+    UnconfirmedError,
+    certify,
+)
 from fastcheck.engines.graph.forwards import Flow
 from fastcheck.engines.graph.kinks.finding_ties import JumpError
 from fastcheck.engines.graph.kinks.nearest_choice import NearestChoice, nearest_choice
@@ -19,12 +24,13 @@ from fastcheck.engines.graph.nodes.node import Array
 from fastcheck.engines.graph.recording.advice import INSTEAD
 from fastcheck.engines.graph.recording.record import Recording
 from fastcheck.engines.graph.runs import Runs
-from fastcheck.engines.graph.single_blocks import ZERO_UNITS, confirm_blocks, unconfirmed_notes
+from fastcheck.engines.graph.single_blocks import confirm_blocks, unconfirmed_notes
 from fastcheck.engines.graph.single_coordinates import confirm_coordinates
-from fastcheck.engines.rounding import block_bound
+from fastcheck.engines.rounding import MARGIN, block_bound
 from fastcheck.execution import one_blas_thread
 from fastcheck.norms import root_mean_square
 from fastcheck.plan.coordinates import Part, Plan
+from fastcheck.plan.tolerances import VANISHING
 from fastcheck.problem.parameters import Vector
 from fastcheck.problem.posing import Problem
 
@@ -68,7 +74,7 @@ def certified_slopes(runs: Runs, plan: Plan) -> CertifiedSlopes:
     """Record the cost, send slopes back, and certify them.
 
     Raises `TracingError` where the cost cannot be recorded, `NotCertifiedError` or `DisagreementError` where its slopes
-    are not certified. Cost: about 3 recorded runs, what `certified` costs, and a few forward passes.
+    are not certified. Cost: about 3 recorded runs, what `certify` costs, and a few forward passes.
     """
     recording = runs.at_theta()
     flow = recording.flow()
@@ -81,16 +87,8 @@ def certified_slopes(runs: Runs, plan: Plan) -> CertifiedSlopes:
         slopes, flow = choice.slopes, choice.flow
         typical = _typical(choice.largest())
         noise, rounding = _rounding_at_kinks(runs, choice)
-    noise_of_slopes, allowances = _noise_of_slopes(runs.problem, typical, slopes, rounding, noise)
-    certificate = certified(
-        runs,
-        flow,
-        slopes,
-        noise_of_slopes,
-        allowances,
-        seed=plan.seed,
-        directions=plan.directions,
-        alpha=plan.alpha,
+    certificate, allowances, rounding = _certificate(
+        runs, plan, flow, slopes, choice, typical, rounding, noise
     )
     notes, passes = _confirmed_by_the_cost(runs, plan, slopes, flow, choice, certificate)
     noise = certificate.noise if noise is None else noise
@@ -110,6 +108,60 @@ def certified_slopes(runs: Runs, plan: Plan) -> CertifiedSlopes:
     )
 
 
+def _certificate(
+    runs: Runs,
+    plan: Plan,
+    flow: Flow,
+    slopes: Sequence[Array],
+    choice: NearestChoice | None,
+    typical: Sequence[float],
+    rounding: Sequence[Rounding],
+    noise: float | None,
+) -> tuple[Certificate, list[float], Sequence[Rounding]]:
+    """Return what certifies slopes, the allowances for blocks that lose digits, and the rounding that is known then.
+
+    Where directions do not confirm them, there may be rounding that jittered parameters do not show: they leave
+    log(1 + exp(z)) - z as it is where z is 20. All operations are rounded otherwise then.
+    """
+    noise_of_slopes, allowances = _noise_of_slopes(runs.problem, typical, slopes, rounding, noise)
+
+    def certificate() -> Certificate:
+        return certify(
+            runs,
+            flow,
+            slopes,
+            noise_of_slopes,
+            allowances,
+            seed=plan.seed,
+            directions=plan.directions,
+            alpha=plan.alpha,
+        )
+
+    try:
+        return certificate(), allowances, rounding
+    except UnconfirmedError:
+        if choice is not None or not runs.perturbed:
+            raise
+        rounding = _rounding_of_operations(runs, slopes, rounding)
+        noise_of_slopes, allowances = _noise_of_slopes(runs.problem, typical, slopes, rounding, noise)
+        return certificate(), allowances, rounding
+
+
+def _rounding_of_operations(
+    runs: Runs, slopes: Sequence[Array], rounding: Sequence[Rounding]
+) -> list[Rounding]:
+    """Return the rounding of slopes, with what shows when all operations are rounded otherwise.
+
+    That contains a margin already.
+    """
+    changes: list[Rounding] = list(rounding)
+    for _, perturbed in runs.perturbed or ():
+        if all(np.isfinite(block).all() for block in perturbed):
+            for number, (here, there) in enumerate(zip(slopes, perturbed, strict=True)):
+                changes[number] = np.maximum(changes[number], np.abs(here - there).reshape(-1) / MARGIN)
+    return changes
+
+
 def of_part(problem: Problem, blocks: Sequence[Array], part: Part) -> Array:
     """Return the entries of the coordinates of a part, given an array for each block."""
     return np.asarray(blocks[problem.layout.number(part.block)].reshape(-1)[part.at(slice(0, part.size))])
@@ -126,7 +178,7 @@ def _choice_at_kinks(runs: Runs, plan: Plan, recording: Recording, flow: Flow) -
     if kinks is None:
         return None
     if not problem.claims:
-        raise NotCertifiedError(f"θ stands on a kink. {INSTEAD}")
+        raise NotCertifiedError(f"θ stands on a kink of the cost (an exact zero, or a tie). {INSTEAD}")
     named = frozenset(recording.tape.raw[number] for number in kinks.ties)
     near = runs.near_theta(named)
     if kinks.on(near) is None:  # a norm that is zero at θ alone, or another way
@@ -189,7 +241,7 @@ def _noise_of_slopes(
     Blocks that lose digits would hide errors in all others. Those that hold nothing but rounding, as before a batch
     normalisation, are measured by the others.
     """
-    zero = ZERO_UNITS * float(np.finfo(float).eps) * max([problem.largest_claim, *typical])
+    zero = VANISHING * float(np.finfo(float).eps) * max([problem.largest_claim, *typical])
     largest, allowances = 0.0, []
     for size, change in zip(_typical(slopes), rounding, strict=True):
         bound = _bound(problem, size, float(np.max(change, initial=0.0)), noise)
@@ -217,7 +269,7 @@ def _confirmed_by_the_cost(
     problem, passes = runs.problem, 0
     smooth = plan if choice is None else _off_kinks(problem, plan, choice)
     if smooth.parts:
-        passes += confirm_coordinates(runs, smooth, slopes)
+        passes += confirm_coordinates(runs, flow, smooth, slopes)
     if certificate.agreement is not None:
         return (), passes
     shows, passes_for_blocks = confirm_blocks(runs, flow, plan, _sizes(problem, plan, slopes))

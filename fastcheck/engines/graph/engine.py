@@ -17,10 +17,13 @@ from fastcheck.engines.graph.recording.lifting import LiftedCost
 from fastcheck.engines.graph.recording.session import Session, session_of
 from fastcheck.engines.graph.runs import Runs
 from fastcheck.engines.graph.tracing.tracing_error import TracingError
-from fastcheck.engines.rounding import TINY_STEP, UNDERFLOW, Perturbed
+from fastcheck.engines.rounding import Perturbed
 from fastcheck.execution import Execution
 from fastcheck.plan.coordinates import Coordinates, Part, Plan
 from fastcheck.problem.posing import Problem
+
+UNDERFLOW = 2.0**-900
+"""Differences of a J below this may come from numbers too small for full precision."""
 
 
 class GraphEngine:
@@ -39,7 +42,11 @@ class GraphEngine:
         if 0 < abs(problem.value) < UNDERFLOW:
             raise DisagreementError(f"J = {problem.value:g} is too small: its differences would underflow.")
         with session_of(problem.evaluator.cost) as session:
-            runs, certified, passes_of_attempt = _certified(problem, plan, execution, session)
+            try:
+                runs, certified, passes_of_attempt = _certified(problem, plan, execution, session)
+            except DisagreementError:
+                problem.note_uncertified()
+                raise
             with execution.tracking(plan.size) as advance:
                 for part in plan.parts:
                     advance(part.size)
@@ -60,17 +67,17 @@ def _certified(
 ) -> tuple[Runs, CertifiedSlopes, int]:
     """Return certified slopes, the runs that they come from, and the forward passes of an attempt before these.
 
-    Where the cost cannot be recorded, it is once more with its own plain arrays, which it may compute with, recorded.
+    Where the cost cannot be recorded, a second attempt records its own plain arrays as well: it may compute with them.
     """
     cost = problem.evaluator.cost
-    runs = Runs(problem, execution, cost, session.kept)
+    runs = Runs(problem, execution, cost, session.snapshot)
     try:
         return runs, certified_slopes(runs, plan), 0
     except TracingError as error:
         first_error, passes_of_attempt = error, runs.passes
-    session.kept.restore()
+    session.snapshot.restore()
     session.look_closer()
-    runs = Runs(problem, execution, LiftedCost(cost), session.kept, thorough=True)
+    runs = Runs(problem, execution, LiftedCost(cost), session.snapshot, thorough=True)
     try:
         return runs, certified_slopes(runs, plan), passes_of_attempt
     except TracingError:
@@ -83,7 +90,7 @@ def _estimate(runs: Runs, plan: Plan, certified: CertifiedSlopes, part: Part) ->
     smooth = Slopes(central=certified.of(runs.problem, part), known_to=bound)
     slopes, at_kinks = _at_kinks(runs.problem, certified.choice, part, smooth)
     at_step = None
-    if plan.epsilon is not None and plan.epsilon != TINY_STEP:
+    if plan.epsilon is not None:
         rows = plan.rows_at_step(part)
         at_step = rows, central_differences(runs, certified.flow, part, rows, plan.epsilon)
     return Estimate(

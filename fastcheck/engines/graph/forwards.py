@@ -14,9 +14,8 @@ from numpy.typing import NDArray
 from fastcheck.engines.graph.nodes.decisions import Guard, Step
 from fastcheck.engines.graph.nodes.movement import Open, Read, Write
 from fastcheck.engines.graph.nodes.node import Array, Leaf, Moves, Node, aligned
-from fastcheck.engines.graph.nodes.smooth import Elementwise
+from fastcheck.engines.graph.nodes.smooth import TINY_STEP, Elementwise
 from fastcheck.engines.graph.tracing.tape import Tape
-from fastcheck.engines.rounding import TINY_STEP
 from fastcheck.problem.parameters import Vector
 
 SHARE_OF_DIRECTION = 2.0**-20

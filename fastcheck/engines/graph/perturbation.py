@@ -13,10 +13,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fastcheck.engines.rounding import PERTURBATION
 from fastcheck.norms import pieces
 
 Array = NDArray[Any]
+
+PERTURBATION = 2.0**-47
+"""Largest relative change of the result of an operation, 64 times its rounding error: what that does to slopes is a
+bound with a margin."""
 
 COUNTS = 2.0**40
 """Whole numbers above this are few among those that are rounded to the last place, and need not be exact."""

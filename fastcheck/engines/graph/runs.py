@@ -10,18 +10,21 @@ import numpy as np
 
 from fastcheck.engines import DisagreementError
 from fastcheck.engines.graph.nodes.node import Array
-from fastcheck.engines.graph.perturbation import Perturbation
+from fastcheck.engines.graph.perturbation import PERTURBATION, Perturbation
 from fastcheck.engines.graph.recording.record import Recording, record
-from fastcheck.engines.graph.recording.restoring import Kept, Restored
+from fastcheck.engines.graph.recording.restoring import Restored, Snapshot
 from fastcheck.engines.graph.tracing.tracing_error import TracingError
 from fastcheck.engines.plain.noise import noise_of_lines
-from fastcheck.engines.rounding import PERTURBATION, PERTURBATIONS, jittered
+from fastcheck.engines.rounding import jittered
 from fastcheck.execution import Execution, one_blas_thread
 from fastcheck.problem.parameters import Vector
 from fastcheck.problem.posing import Problem
 
 SAME_VALUE = 64.0
 """J(θ) of a recorded run may differ from the cost's by this many times its noise and rounding units."""
+
+PERTURBATIONS = 3
+"""Ways of rounding that are tried: that all three are near the actual one by chance has a probability of 1e-5."""
 
 LOST_DIGITS = 2.0**-40
 """Perturbed operations that change J by more than this share of it tell that digits are lost."""
@@ -33,9 +36,9 @@ MOST_NONDETERMINISM = 1e-6
 class Runs:
     """Runs a cost on recorded arrays, and counts these forward passes.
 
-    ``cost`` is the problem's, or the same one with data of its own that is recorded, too; what it stores is put back
-    after every run, as ``kept`` knows it: what one run stores must not be met by another. If it is ``thorough``, plain
-    arrays of the cost are recorded as well.
+    ``cost`` is the problem's, or the same one with data of its own that is recorded, too. What it stores is put back to
+    the ``snapshot`` after every run: no run may see what another stored. If it is ``thorough``, plain arrays of the
+    cost are recorded as well.
     """
 
     def __init__(
@@ -43,7 +46,7 @@ class Runs:
         problem: Problem,
         execution: Execution,
         cost: Callable[[Any], Any],
-        kept: Kept,
+        snapshot: Snapshot,
         *,
         thorough: bool = False,
     ) -> None:
@@ -52,7 +55,7 @@ class Runs:
                 f"J may differ by {problem.nondeterminism:.0e} of its size from run to run, and so may slopes: kinks "
                 "would not be told from that."
             )
-        self.problem, self.execution, self.cost, self.kept = problem, execution, cost, kept
+        self.problem, self.execution, self.cost, self.snapshot = problem, execution, cost, snapshot
         self.thorough, self.passes = thorough, 0
 
     @functools.cached_property
@@ -70,22 +73,22 @@ class Runs:
     def at_theta(self, named: Container[int] = ()) -> Recording:
         """Return the cost recorded at θ; ``named`` are the numbers of nodes whose lines are to be known.
 
-        Raises `DisagreementError` if it is another one there than when it is called.
+        Raises `DisagreementError` if J is another number there than when the cost is called.
         """
-        recording = self._recorded(self.problem.theta, named=named)
-        value, same = self.problem.value, recording.value
-        if same != value:
+        recording = self._record(self.problem.theta, named=named)
+        value, recorded = self.problem.value, recording.value
+        if recorded != value:
             allowed = SAME_VALUE * (self.noise + abs(value) * float(np.finfo(float).eps))
-            if not abs(same - value) <= allowed:
+            if not abs(recorded - value) <= allowed:
                 raise DisagreementError(
-                    f"On recorded arrays the cost took another way: J = {same:.12g} there, and {value:.12g} when it is "
-                    "called."
+                    f"On recorded arrays the cost took another way: J = {recorded:.12g} there, and {value:.12g} when "
+                    "it is called."
                 )
         return recording
 
     def near_theta(self, named: Container[int] = ()) -> Recording:
         """Return the cost recorded at jittered parameters, where all roundings fall differently."""
-        return self._recorded(jittered(self.problem.theta), named=named)
+        return self._record(jittered(self.problem.theta), named=named)
 
     @functools.cached_property
     def perturbed(self) -> list[tuple[float, list[Array]]] | None:
@@ -97,7 +100,7 @@ class Runs:
         try:
             for number in range(PERTURBATIONS):
                 theta = jittered(self.problem.theta, PERTURBATION, number)
-                recording = self._recorded(theta, perturbation=Perturbation(number))
+                recording = self._record(theta, perturbation=Perturbation(number))
                 with one_blas_thread():
                     costs_and_slopes.append((recording.value, recording.slopes()))
         except TracingError:
@@ -117,7 +120,7 @@ class Runs:
         change = float(changes.max())
         return change if change > LOST_DIGITS * abs(self.problem.value) else 0.0
 
-    def _recorded(
+    def _record(
         self, theta: Vector, *, named: Container[int] = (), perturbation: Perturbation | None = None
     ) -> Recording:
         """Return the recorded cost; again, with copies of all constants, if it writes into those it has used."""
@@ -147,6 +150,6 @@ class Runs:
 
     def _put_back(self) -> None:
         """Put back what the run stored, and see to it that it will be after every run."""
-        if self.kept.changed():
-            self.kept.restore()
-            self.cost = Restored(self.cost, self.kept)
+        if self.snapshot.changed():
+            self.snapshot.restore()
+            self.cost = Restored(self.cost, self.snapshot)

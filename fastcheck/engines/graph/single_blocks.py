@@ -24,15 +24,16 @@ from fastcheck.engines.graph.away import evaluated_away, expect_same_difference,
 from fastcheck.engines.graph.forwards import Flow
 from fastcheck.engines.graph.runs import Runs
 from fastcheck.engines.plain.noise import (
-    careful_noise,
     declared_noise,
     noise_of_lines,
+    noise_with_jumps,
     rounding_bound,
 )
 from fastcheck.engines.rounding import CANCELLED
 from fastcheck.execution import one_blas_thread
 from fastcheck.norms import norm
 from fastcheck.plan.coordinates import Coordinates, Part, Plan
+from fastcheck.plan.tolerances import VANISHING
 from fastcheck.problem.parameters import Vector
 from fastcheck.problem.posing import Problem
 
@@ -55,9 +56,6 @@ USEFUL = 2.0**-13
 LEAST_NOISE, MOST_NOISE = 1.0, 4.0
 """Noise of J, in units of its last place, to begin with, at least and at most; it is measured if that is too little.
 Near kinks and infinite slopes lines show more than there is, which would hide mistakes."""
-
-ZERO_UNITS = 64.0
-"""Rounding units of the network's largest slopes up to which slopes of a block are zero but for rounding."""
 
 SHARE_OF_LARGEST = 2.0**-20
 """Share of the network's largest slopes that errors of such a block are compared with."""
@@ -134,7 +132,7 @@ def confirm_blocks(
     usual_noise = float(np.clip(runs.noise, LEAST_NOISE * unit, MOST_NOISE * unit))
     noise = max(usual_noise, declared_noise(problem))
     directions = _directions(problem, plan, _sizes_at_stake(problem, sizes, runs.relative_noise))
-    for measure in (noise_of_lines, careful_noise):
+    for measure in (noise_of_lines, noise_with_jumps):
         try:
             return _Comparison(problem, runs, flow, noise).least_visible_errors(directions), tally.passes
         except DisagreementError:
@@ -280,7 +278,7 @@ def _sizes_at_stake(problem: Problem, sizes: Mapping[str, float], relative_noise
     Where they are zero but for rounding, as before a batch normalisation, it is a small share of the network's largest.
     """
     scale = max([problem.largest_claim, *sizes.values()])
-    zero = ZERO_UNITS * max(float(np.finfo(float).eps), min(relative_noise, CANCELLED)) * scale
+    zero = VANISHING * max(float(np.finfo(float).eps), min(relative_noise, CANCELLED)) * scale
     return {name: size if size > zero else SHARE_OF_LARGEST * scale for name, size in sizes.items()}
 
 

@@ -8,22 +8,29 @@ and kinks close to θ are not; where a block of θ is small, with steps that are
 The smallest example is J = x², recorded with the slope 2x + 0.1. With the steps h, h/8 and h/64 the cost differs from
 what that slope says by 0.2 h, 0.2 h/8 and 0.2 h/64: per step by 0.2 each time, so the slope is wrong. For J = |x - h/2|
 and the slope -1 at 0, it differs by h at first and by nothing from the second step on: the slope is right.
+
+A kink that is nearer to θ than all steps looks like a wrong slope. It is one if the graph, too, finds the slope with a
+tiny step, and with the large one what the cost does.
 """
 
 from __future__ import annotations
 
 import enum
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fastcheck.engines import DisagreementError
 from fastcheck.engines.graph.away import evaluated_away, names_of
+from fastcheck.engines.graph.forwards import Flow
+from fastcheck.engines.graph.nodes.smooth import TINY_STEP
 from fastcheck.engines.graph.recording.advice import INSTEAD
 from fastcheck.engines.graph.runs import Runs
 from fastcheck.engines.plain.noise import declared_noise
 from fastcheck.engines.plain.steps import USUAL_STEP
+from fastcheck.execution import one_blas_thread
 from fastcheck.norms import pieces, root_mean_square
 from fastcheck.plan.coordinates import Coordinates, Part, Plan
 from fastcheck.problem.parameters import Vector
@@ -53,7 +60,7 @@ class Outcome(enum.Enum):
     UNKNOWN = "differences are not the same with every step"
 
 
-def confirm_coordinates(runs: Runs, plan: Plan, slopes: Sequence[NDArray[np.float64]]) -> int:
+def confirm_coordinates(runs: Runs, flow: Flow, plan: Plan, slopes: Sequence[NDArray[np.float64]]) -> int:
     """Raise `DisagreementError` if the cost itself finds other slopes in a few coordinates of each part of the plan.
 
     ``slopes`` holds an array for each block of the problem. The rounding noise of J is not measured where differences
@@ -65,11 +72,11 @@ def confirm_coordinates(runs: Runs, plan: Plan, slopes: Sequence[NDArray[np.floa
     rng = np.random.default_rng([plan.seed, positions.size, 2])
     random = rng.uniform(0.5, 1.5, positions.size) * rng.choice([-1.0, 1.0], positions.size)
     usual = USUAL_STEP * np.maximum(1.0, np.abs(problem.theta[positions]))
-    outcome, passes = _compare(runs, positions, usual * random, expected)
+    outcome, passes = _compare(runs, flow, positions, usual * random, expected)
     if outcome is not Outcome.CONFIRMED:
         small = USUAL_STEP * _sizes(problem, plan)[positions]
         if (SHRINK * small < usual).any():  # steps that leave what is small behind
-            outcome, more = _compare(runs, positions, np.minimum(usual, small) * random, expected)
+            outcome, more = _compare(runs, flow, positions, np.minimum(usual, small) * random, expected)
             passes += more
     if outcome is Outcome.CONTRADICTED:
         raise DisagreementError(
@@ -88,12 +95,18 @@ def _sizes(problem: Problem, plan: Plan) -> Vector:
     return sizes
 
 
-def _compare(runs: Runs, positions: Coordinates, lengths: Vector, expected: Vector) -> tuple[Outcome, int]:
-    """Return whether the cost finds these slopes, or others, the same with three steps; and the forward passes."""
+def _compare(
+    runs: Runs, flow: Flow, positions: Coordinates, lengths: Vector, expected: Vector
+) -> tuple[Outcome, int]:
+    """Return whether the cost finds these slopes, or others, the same with three steps; and the forward passes.
+
+    A kink that is nearer to θ than all steps is no contradiction: the graph finds the same beyond it.
+    """
     off_before, same_before = None, False
     for number in range(STEPS):
         passes, share = 2 * (number + 1), SHRINK**-number
-        off, explained = _compared(runs.problem, positions, share * lengths, expected)
+        measured = _measured(runs.problem, positions, share * lengths)
+        off, explained = measured.compared(expected)
         if abs(off) > explained:
             explained += NOISE_MARGIN * max(runs.noise, declared_noise(runs.problem))
         off, explained = off / share, explained / share
@@ -103,7 +116,8 @@ def _compare(runs: Runs, positions: Coordinates, lengths: Vector, expected: Vect
             same = abs(off - off_before) <= changes_by_at_most
         if same and same_before:
             is_hidden = share * abs(off) <= NOISE_MARGIN * runs.perturbed_change()
-            return Outcome.CONFIRMED if is_hidden else Outcome.CONTRADICTED, passes
+            explains = is_hidden or _is_a_kink(runs.problem, flow, measured, expected, share * explained)
+            return Outcome.CONFIRMED if explains else Outcome.CONTRADICTED, passes
         if abs(off) <= explained:
             return Outcome.CONFIRMED, passes
         off_before, same_before = (off if np.isfinite(off) else None), same
@@ -144,18 +158,49 @@ def _worst(problem: Problem, part: Part, slopes: NDArray[np.float64]) -> Coordin
     return rows
 
 
-def _compared(
-    problem: Problem, positions: Coordinates, lengths: Vector, slopes: Vector
-) -> tuple[float, float]:
-    """Return by how much J differs from what the slopes say, NaN if it is undefined, and what is no difference."""
-    ends, values = [], []
-    for sign in (1.0, -1.0):
-        theta = problem.theta.copy()
-        theta[positions] += sign * lengths
-        ends.append(theta[positions])
-        values.append(evaluated_away(problem, theta))
-    moved = ends[0] - ends[1]
-    expected, size = float(moved @ slopes), float(np.abs(moved) @ np.abs(slopes))
-    largest = max(abs(problem.value), *map(abs, values))
-    known = NOISE_MARGIN * float(np.finfo(float).eps) * largest + TRUNCATION_SHARE * size
-    return values[0] - values[1] - expected, known
+class _Measured(NamedTuple):
+    """By how much J changes from one end to the other, NaN if it is undefined, and the largest J.
+
+    ``ends`` are the two points, of which ``moved`` is the difference in the coordinates that are looked at.
+    """
+
+    ends: tuple[Vector, Vector]
+    moved: Vector
+    change: float
+    largest: float
+
+    def compared(self, slopes: Vector) -> tuple[float, float]:
+        """Return by how much J differs from what the slopes say, and what is no difference."""
+        size = float(np.abs(self.moved) @ np.abs(slopes))
+        known = NOISE_MARGIN * float(np.finfo(float).eps) * self.largest + TRUNCATION_SHARE * size
+        return self.change - float(self.moved @ slopes), known
+
+
+def _measured(problem: Problem, positions: Coordinates, lengths: Vector) -> _Measured:
+    """Return what J does between the two ends of a step."""
+    above, below = problem.theta.copy(), problem.theta.copy()
+    above[positions] += lengths
+    below[positions] -= lengths
+    values = evaluated_away(problem, above), evaluated_away(problem, below)
+    return _Measured(
+        ends=(above, below),
+        moved=above[positions] - below[positions],
+        change=values[0] - values[1],
+        largest=max(abs(problem.value), *map(abs, values)),
+    )
+
+
+def _is_a_kink(problem: Problem, flow: Flow, measured: _Measured, expected: Vector, explained: float) -> bool:
+    """Tell whether the graph finds these slopes with a tiny step, and with a large one what the cost does.
+
+    False where the cost takes another way.
+    """
+    moves = np.stack(measured.ends) - problem.theta
+    steps = np.concatenate([TINY_STEP * moves, moves])
+    with np.errstate(all="ignore"), one_blas_thread():
+        blocks = [steps[:, block.start : block.stop] for block in problem.layout.blocks]
+        differences = flow.differences(blocks, len(steps))
+    tiny_up, tiny_down, up, down = differences.change
+    slopes_are_the_same = abs((tiny_up - tiny_down) / TINY_STEP - measured.moved @ expected) <= explained
+    cost_is_the_same = abs(up - down - measured.change) <= explained
+    return bool(slopes_are_the_same and cost_is_the_same and not differences.elsewhere.any())

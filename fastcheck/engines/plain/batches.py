@@ -143,7 +143,7 @@ class Evaluations:
 
     def measure(self, coordinates: Coordinates, steps: Vector) -> CentralDifferences:
         """Return the same of a few coordinates, without telling the progress."""
-        return self.differences(coordinates, steps, _nobody)
+        return self.differences(coordinates, steps, tell_nobody)
 
     def rounding(
         self, noise: CostNoise, coordinates: Coordinates, steps: Vector, differences: CentralDifferences
@@ -272,5 +272,5 @@ def _verify_batched(problem: Problem, costs: Callable[[Vector], Any]) -> float:
     return float(got[0])
 
 
-def _nobody(_count: int) -> None:
+def tell_nobody(_count: int) -> None:
     """Tell nobody."""

@@ -12,10 +12,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from fastcheck.engines.bounded import Bound, Slope, Slopes
 from fastcheck.engines.plain.noise import rounding_bound
 from fastcheck.engines.plain.steps import STEP_RATIO, CentralDifferences, Measure
 from fastcheck.engines.plain.truncation import TRUNCATION_MARGIN, truncation_bounds
+from fastcheck.engines.slopes import Bound, Slope, Slopes
 from fastcheck.errors import EvaluationError
 from fastcheck.plan.coordinates import Coordinates
 from fastcheck.problem.parameters import Vector
@@ -58,13 +58,17 @@ def bounded(
     """
     inside = np.isfinite(differences.central) & np.isfinite(differences.bend)
     central, rounding = np.where(inside, differences.central, 0.0), np.where(inside, rounding, 0.0)
-    truncation, kept = np.zeros_like(central), np.flatnonzero(inside)
-    if kept.size:
-        truncation[kept] = truncation_bounds(
-            coordinates[kept], steps[kept], differences.at(kept), rounding[kept], measure
+    truncation, rows_inside = np.zeros_like(central), np.flatnonzero(inside)
+    if rows_inside.size:
+        truncation[rows_inside] = truncation_bounds(
+            coordinates[rows_inside],
+            steps[rows_inside],
+            differences.at(rows_inside),
+            rounding[rows_inside],
+            measure,
         )
     outside: dict[int, str] = {}
-    passes, anything_known = 0, kept.size > 0
+    passes, anything_known = 0, rows_inside.size > 0
     for row in np.flatnonzero(~inside).tolist():
         i = int(coordinates[row])
         cost = _Along(problem, i)

@@ -120,9 +120,9 @@ class Directions:
 
     def _single_precision(self) -> bool:
         """Whether it is the precision of J, and not a sum near zero, that makes its noise large."""
-        found = measured_noise(self.problem)
-        self.forward_passes += found.passes
-        return found.single_precision
+        measured = measured_noise(self.problem)
+        self.forward_passes += measured.passes
+        return measured.single_precision
 
     def _sides(self, where: Where, direction: Vector, step: float) -> tuple[float, float]:
         """Return the one-sided slopes with one step; NaN where J is not defined."""

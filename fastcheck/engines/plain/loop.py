@@ -7,7 +7,7 @@ from collections.abc import Callable, Generator
 import numpy as np
 
 from fastcheck.engines import Estimate, Summary
-from fastcheck.engines.plain.batches import explained
+from fastcheck.engines.plain.batches import explained, tell_nobody
 from fastcheck.engines.plain.cost_noise import CostNoise
 from fastcheck.engines.plain.first_look import first_looks
 from fastcheck.engines.plain.reference import central_differences
@@ -46,7 +46,7 @@ class _Loop:
             return self._differences(coordinates, steps, advance)
 
     def measure(self, coordinates: Coordinates, steps: Vector) -> CentralDifferences:
-        return self._differences(coordinates, steps, _nobody)
+        return self._differences(coordinates, steps, tell_nobody)
 
     def rounding(
         self, noise: CostNoise, coordinates: Coordinates, steps: Vector, differences: CentralDifferences
@@ -74,7 +74,3 @@ class _Loop:
         plus, minus = np.reshape(costs, (-1, 2)).T
         bend = np.abs((plus - problem.value) - (problem.value - minus)) / steps
         return CentralDifferences(central, bend)
-
-
-def _nobody(_count: int) -> None:
-    """Tell nobody."""

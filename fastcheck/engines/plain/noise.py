@@ -127,7 +127,7 @@ def _jump_along(
         longest *= 8  # J stands still so far
 
 
-def careful_noise(problem: Problem, *, double: bool = False) -> tuple[float, int]:
+def noise_with_jumps(problem: Problem, *, double: bool = False) -> tuple[float, int]:
     """Return σ of short lines and of the jumps along long ones, and the forward passes this took: 45 to 357.
 
     What is known already takes none. ``double`` is that of `noise_of_lines`.

@@ -14,10 +14,10 @@ from typing import Any, NamedTuple, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from fastcheck.engines.bounded import Slope
 from fastcheck.engines.plain.batches import explained
 from fastcheck.engines.plain.noise import rounding_bound
 from fastcheck.engines.plain.steps import STEP_RATIO, USUAL_STEP, default_steps
+from fastcheck.engines.slopes import Slope
 from fastcheck.problem.parameters import Vector
 from fastcheck.problem.posing import Problem
 
@@ -206,8 +206,8 @@ class Probe:
             return evaluate()
         if what not in self.remembered:
             self.remembered[what] = evaluate()
-        found: T = self.remembered[what]
-        return found
+        result: T = self.remembered[what]
+        return result
 
     def _costs(self, i: int, step: float, center: Vector) -> tuple[float, float]:
         """Return the costs at the center, minus and plus the step; NaN where they are not defined."""

@@ -9,7 +9,7 @@ from joined import run_engine
 from fastcheck import check, numerical_gradient
 from fastcheck.engines import DisagreementError
 from fastcheck.engines.graph import certificate
-from fastcheck.engines.graph.certificate import NotCertifiedError, certified
+from fastcheck.engines.graph.certificate import NotCertifiedError, certify
 from fastcheck.engines.graph.engine import GraphEngine
 from fastcheck.engines.graph.forwards import Flow
 from fastcheck.engines.graph.nodes import smooth
@@ -203,7 +203,7 @@ def corrupted(rng, slopes, size):
 def recorded_slopes():
     problem = pose(cost, THETA)
     with session_of(cost) as session:
-        runs = Runs(problem, Execution(), cost, session.kept)
+        runs = Runs(problem, Execution(), cost, session.snapshot)
         recording = runs.at_theta()
     return runs, recording, recording.slopes()
 
@@ -216,7 +216,7 @@ def bounds_are_never_exceeded(monkeypatch, trials):
         size = 10.0 ** rng.uniform(-14, 1)
         wrong, number = corrupted(rng, slopes, size)
         error = np.linalg.norm(wrong[number] - slopes[number]) / np.linalg.norm(wrong[number])
-        assert certified(runs, recording.flow(), wrong, 0.0, seed=seed).relative >= error
+        assert certify(runs, recording.flow(), wrong, 0.0, seed=seed).relative >= error
 
 
 def test_bounds_are_not_exceeded(monkeypatch):
@@ -235,7 +235,7 @@ def test_errors_of_one_part_in_a_hundred_billion_of_a_block_are_caught():
     for seed in range(100):
         wrong, _ = corrupted(rng, slopes, 1e-11)
         with pytest.raises(NotCertifiedError, match="did not confirm"):
-            certified(runs, recording.flow(), wrong, 0.0, seed=seed)
+            certify(runs, recording.flow(), wrong, 0.0, seed=seed)
 
 
 def test_workers_change_nothing():
@@ -381,13 +381,13 @@ def test_blocks_in_units_of_their_own_are_certified_each(unit):
     right = [2 * np.tanh(x) / np.cosh(x) ** 2, np.cos(x) / unit]
     problem = pose(in_units, theta, dict(zip(theta, right, strict=True)))
     with session_of(in_units) as session:
-        runs = Runs(problem, Execution(), in_units, session.kept)
+        runs = Runs(problem, Execution(), in_units, session.snapshot)
         flow = runs.at_theta().flow()
-    assert certified(runs, flow, right, 0.0, seed=0).relative < 1e-11
+    assert certify(runs, flow, right, 0.0, seed=0).relative < 1e-11
     for number in range(2):
         wrong = [slopes * (1 + 1e-9) if k == number else slopes for k, slopes in enumerate(right)]
         with pytest.raises(NotCertifiedError, match="did not confirm the slopes"):
-            certified(runs, flow, wrong, 0.0, seed=0)
+            certify(runs, flow, wrong, 0.0, seed=0)
     claim = {"one": right[0], "other": right[1]}
     assert check(in_units, theta, claim, method="difference").passed
     claim["one"] = claim["one"] * (1 + 1e-4)

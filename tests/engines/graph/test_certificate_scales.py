@@ -5,7 +5,7 @@ import pytest
 
 from fastcheck import check
 from fastcheck.engines import DisagreementError
-from fastcheck.engines.graph.certificate import NotCertifiedError, certified
+from fastcheck.engines.graph.certificate import NotCertifiedError, certify
 from fastcheck.engines.graph.nodes import products
 from fastcheck.engines.graph.recording.session import session_of
 from fastcheck.engines.graph.runs import Runs
@@ -97,12 +97,21 @@ def test_the_error_of_each_block_is_bounded_by_what_that_block_is_measured_by():
     weights = {"usual": 3.0, "loses digits": 1.0, "zero": 1e-17}
     problem = pose(lambda p: sum(weights[name] * np.sum(np.tanh(p[name])) for name in theta), theta)
     with session_of(problem.evaluator.cost) as session:
-        runs = Runs(problem, Execution(), problem.evaluator.cost, session.kept)
+        runs = Runs(problem, Execution(), problem.evaluator.cost, session.snapshot)
         recording = runs.at_theta()
         slopes = recording.slopes()
-        certificate = certified(runs, recording.flow(), slopes, 0.0, list(factors.values()), seed=0)
+        certificate = certify(runs, recording.flow(), slopes, 0.0, list(factors.values()), seed=0)
     usual, losing, zero = (certificate.error_in(number) for number in range(3))
     sizes = [np.linalg.norm(block) for block in slopes]
     assert usual == pytest.approx(certificate.relative * sizes[0])
     assert losing == pytest.approx(1e3 * certificate.relative * sizes[1])
     assert zero == pytest.approx(certificate.relative * max(sizes))
+
+
+@pytest.mark.parametrize("theta", [np.zeros(3), np.full(3, 1e-200)])
+def test_slopes_beyond_the_numbers_are_said_to_be(theta):
+    def cost(w):
+        return np.sum(np.sqrt(w)) if not theta.any() else np.sum(np.log(w))
+
+    with pytest.raises(NotCertifiedError, match="infinite or undefined"):
+        check(cost, theta, np.ones(3), method="difference")

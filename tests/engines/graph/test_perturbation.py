@@ -10,12 +10,13 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scenarios import relu_network, sigmoid
 
-from fastcheck.engines.graph.perturbation import Perturbation
+from fastcheck.engines.graph.perturbation import PERTURBATION, Perturbation
 from fastcheck.engines.graph.recording.session import session_of
-from fastcheck.engines.graph.runs import Runs
-from fastcheck.engines.rounding import PERTURBATION, PERTURBATIONS, Perturbed, perturbed_rounding
+from fastcheck.engines.graph.runs import PERTURBATIONS, Runs
+from fastcheck.engines.rounding import Perturbed
 from fastcheck.execution import Execution
 from fastcheck.problem.posing import pose
+from fastcheck.verdict.hidden_rounding import perturbed_rounding
 
 FLOATS = st.floats(allow_nan=True, allow_infinity=True, width=64)
 
@@ -53,7 +54,7 @@ def runs_of(cost, parameters):
     """The runs of a cost that is recorded."""
     problem = pose(cost, parameters, None)
     with session_of(cost) as session:
-        yield Runs(problem, Execution(), cost, session.kept)
+        yield Runs(problem, Execution(), cost, session.snapshot)
 
 
 def slopes_of(cost, parameters):

@@ -47,7 +47,7 @@ def spoiled(slopes, name, index, factor):
 def certify_anything(monkeypatch):
     """The certificate lets everything pass."""
 
-    def certified(*_, seed, alpha, directions, **__):
+    def certify(*_, seed, alpha, directions, **__):
         return Certificate(
             relative=1e-15,
             scales=(),
@@ -60,7 +60,7 @@ def certify_anything(monkeypatch):
             forward_passes=0,
         )
 
-    monkeypatch.setattr(certified_slopes, "certified", certified)
+    monkeypatch.setattr(certified_slopes, "certify", certify)
 
 
 def break_the_product(monkeypatch, spoil):
@@ -124,10 +124,11 @@ def looked_at(slopes, claim, cost=cost, theta=THETA, seed=0):
     plan = make_plan(problem.layout, problem.theta, "all", None, seed)
     arrays = [slopes[block.name] for block in problem.layout.blocks]
     with session_of(counted) as session:
-        runs = Runs(problem, Execution(), counted, session.kept)
+        runs = Runs(problem, Execution(), counted, session.snapshot)
         assert runs.noise >= 0  # measured before
+        flow = runs.at_theta().flow()
         calls.clear()
-        passes = confirm_coordinates(runs, plan, arrays)
+        passes = confirm_coordinates(runs, flow, plan, arrays)
         assert passes == len(calls)
     return passes
 
@@ -196,7 +197,8 @@ def test_slopes_of_small_parameters_are_not_contradicted_by_steps_that_are_large
     problem = pose(cost, theta)
     plan = make_plan(problem.layout, problem.theta, "all", None, 0)
     with session_of(cost) as session:
-        runs = Runs(problem, Execution(), cost, session.kept)
+        runs = Runs(problem, Execution(), cost, session.snapshot)
         runs.noise = 1e-16
+        flow = runs.at_theta().flow()
         with pytest.raises(DisagreementError):
-            confirm_coordinates(runs, plan, [wrong["large"], wrong["small"]])
+            confirm_coordinates(runs, flow, plan, [wrong["large"], wrong["small"]])

@@ -13,17 +13,9 @@ from fastcheck.engines.graph.kinks.slopes_at_kinks import Interval
 from fastcheck.engines.rounding import CANCELLED, block_bound
 from fastcheck.norms import root_mean_square
 from fastcheck.plan.coordinates import Plan
+from fastcheck.plan.tolerances import SHARP, VANISHING, tolerance_in
 from fastcheck.problem.parameters import Block, Vector
 from fastcheck.problem.posing import Problem
-
-LEAST_SIZE = 1e-3
-"""Part of the RMS of its block down to which a coordinate is held to its own size."""
-
-ULPS = 100.0
-"""A claim in single precision is held to this many of its rounding units."""
-
-LEFT_OVER = 64.0
-"""Rounding units of the largest claim up to which a claim is zero."""
 
 PROOF_MARGIN = 1.01
 """What may be off without being wrong, for a proof, over the same for a witness: a claim in between is undecided."""
@@ -78,7 +70,7 @@ class _Allowance:
     rounding: Vector
 
 
-def claim_of(
+def claim_at_kinks(
     problem: Problem, plan: Plan, interval: Interval, rounding: Sequence[float], relative_noise: float
 ) -> Claim:
     """Return the claim, held to the rule that judges its coordinates.
@@ -121,7 +113,7 @@ def _allowance(
     bound = block_bound(typical, rounding, relative_noise, problem.nondeterminism)
     return _Allowance(
         scale=max(root_mean_square(values), root_mean_square(interval.centre[rows])),
-        relative=max(plan.tolerance, ULPS * float(precision.eps)),
-        least_size=typical * (LEAST_SIZE if exact else 1.0),
-        rounding=bound.absolute + bound.relative * largest + LEFT_OVER * noise * problem.largest_claim + tiny,
+        relative=tolerance_in(claimed.dtype, plan.tolerance),
+        least_size=typical * (SHARP if exact else 1.0),
+        rounding=bound.absolute + bound.relative * largest + VANISHING * noise * problem.largest_claim + tiny,
     )

@@ -16,7 +16,7 @@ from fastcheck.engines.graph.forwards import Flow
 from fastcheck.engines.graph.nodes.choices import EQUAL_OPERANDS
 from fastcheck.engines.graph.nodes.decisions import COMPARISONS, Guard, Step
 from fastcheck.engines.graph.nodes.node import Array, Node, aligned, plain
-from fastcheck.engines.rounding import TINY_STEP
+from fastcheck.engines.graph.nodes.smooth import TINY_STEP
 
 Sides = tuple[Array, Array]
 """Values if what the parameters reach were a little larger than what it is compared with, and if it were smaller."""

@@ -14,14 +14,14 @@ from numpy.typing import NDArray
 
 from fastcheck.engines.graph.certificate import NotCertifiedError, expect_confirmed
 from fastcheck.engines.graph.forwards import Flow
-from fastcheck.engines.graph.kinks.claim import Claim, claim_of
+from fastcheck.engines.graph.kinks.claim import Claim, claim_at_kinks
 from fastcheck.engines.graph.kinks.feasible import Flags
 from fastcheck.engines.graph.kinks.places import places_of
 from fastcheck.engines.graph.kinks.search import Answer, SearchedChoice, search_choice, usual_choice
 from fastcheck.engines.graph.kinks.slopes_at_kinks import Interval, Kinks
 from fastcheck.engines.graph.nodes.node import Array
 from fastcheck.engines.graph.recording.record import Recording
-from fastcheck.engines.kinks import KinkPlace
+from fastcheck.engines.kink_place import KinkPlace
 from fastcheck.norms import root_mean_square
 from fastcheck.plan.coordinates import FEWEST_DIRECTIONS, Plan
 from fastcheck.problem.parameters import Layout, Vector
@@ -82,10 +82,10 @@ def nearest_choice(
     """
     interval = kinks.interval()
     rounding = _certified_rounding(problem.layout, kinks, near, interval, plan.seed)
-    claim, impossible = claim_of(problem, plan, interval, rounding, 0.0), None
+    claim, impossible = claim_at_kinks(problem, plan, interval, rounding, 0.0), None
     result = usual_choice(kinks, claim, interval)
     if result is None:
-        claim = claim_of(problem, plan, interval, rounding, relative_noise())
+        claim = claim_at_kinks(problem, plan, interval, rounding, relative_noise())
         impossible = claim.impossible(interval)
         claim = claim.without(impossible)
         result = search_choice(kinks, claim, interval, plan.seed)

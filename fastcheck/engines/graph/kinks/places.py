@@ -12,7 +12,7 @@ from fastcheck.engines.graph.kinks.slopes_at_kinks import Kinks, UsersLine
 from fastcheck.engines.graph.kinks.ties import Ties
 from fastcheck.engines.graph.nodes.choices import Extremum
 from fastcheck.engines.graph.nodes.movement import Selected
-from fastcheck.engines.kinks import KinkPlace
+from fastcheck.engines.kink_place import KinkPlace
 
 MOST_INDICES = 3
 """Entries at kinks that are named of an operation."""

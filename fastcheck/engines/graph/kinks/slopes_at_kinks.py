@@ -212,12 +212,12 @@ class Kinks:
     def on(self, recording: Recording) -> Kinks | None:
         """Return the same ties of the cost recorded at another place, None if it took another way there."""
         nodes, others = self.recording.tape.nodes, recording.tape.nodes
-        same = len(nodes) == len(others) and all(
+        took_the_same_way = len(nodes) == len(others) and all(
             type(others[number]) is type(nodes[number])
             and np.shape(others[number].value) == np.shape(nodes[number].value)
             for number in self.ties
         )
-        if not same:
+        if not took_the_same_way:
             return None
         ties = [dataclasses.replace(own, node=others[number]) for number, own in self.ties.items()]
         return Kinks(recording, recording.flow(), ties, self.masks)
@@ -267,7 +267,7 @@ def kinks_of(recording: Recording, flow: Flow, seed: int) -> Kinks | None:
     size = sum(leaf.value.size for leaf in recording.leaves)
     moves = kinks.moves(rng.random((DIRECTIONS_AT_TIES, size)) - 0.5, kinks.feasible.random(rng))
     apart = _moving_apart(kinks.feasible, moves)
-    that_matter = [own.kept(apart[kinks.rows[number]]) for number, own in kinks.ties.items()]
+    that_matter = [own.subset(apart[kinks.rows[number]]) for number, own in kinks.ties.items()]
     that_matter = [own for own in that_matter if own.entries.size]
     return Kinks(recording, flow, that_matter, masks) if that_matter else None
 

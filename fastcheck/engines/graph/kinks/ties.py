@@ -49,7 +49,7 @@ class Ties:
     one_operand: bool = False
     mask_moves: tuple[Mapping[int, Array], ...] = ()
 
-    def kept(self, rows: Flags) -> Ties:
+    def subset(self, rows: Flags) -> Ties:
         """Return some of the ties."""
         options = rows[self.row]
         return dataclasses.replace(

@@ -19,8 +19,11 @@ from fastcheck.engines.graph.nodes.node import (
     plain,
     spread,
 )
-from fastcheck.engines.rounding import TINY_STEP
 from fastcheck.identities import interpreted
+
+TINY_STEP = 2.0**-80
+"""Step of finite differences that are computed without subtracting: kinks are straddled only in their place, and smooth
+functions are linear over it to the last bit."""
 
 SMALLEST = 2.0**-220
 """Size of an argument that is taken for its step if it is smaller."""
@@ -183,9 +186,9 @@ class Combination(Node):
         constants = [k for k, x in enumerate(self.operands) if not isinstance(x, Node)]
         if len(constants) != 1 or len(self.operands) != 2:
             return None
-        (one,) = constants
-        e = plain(self.operands[1 - one])
-        return np.where((self.operands[one] == 1) & (e != 0), e / np.asarray(self.value), 1.0)
+        (position,) = constants
+        e = plain(self.operands[1 - position])
+        return np.where((self.operands[position] == 1) & (e != 0), e / np.asarray(self.value), 1.0)
 
 
 class Multiply(Node):

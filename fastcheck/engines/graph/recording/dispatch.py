@@ -27,7 +27,7 @@ from fastcheck.engines.graph.rules import (
 )
 from fastcheck.engines.graph.rules.complexes import RecordedComplex
 from fastcheck.engines.graph.rules.tables import FUNCTIONS, UFUNC_METHODS, UFUNCS
-from fastcheck.engines.graph.tracing.operands import constant, fixed, is_recorded, kept, stepped
+from fastcheck.engines.graph.tracing.operands import as_is_now, constant, fixed, is_recorded, stepped
 from fastcheck.engines.graph.tracing.recorded import FLOAT, Recorded
 from fastcheck.engines.graph.tracing.tape import ONLY_DOUBLE, current_tape, recording
 from fastcheck.engines.graph.tracing.tracing_error import TracingError
@@ -86,7 +86,7 @@ def _recorded_ufunc(ufunc: np.ufunc, method: str, inputs: tuple[Any, ...], keywo
     if rule is None:
         if any(live(x) for x in (*inputs, *keywords.values())):
             return refuse(ufunc, method)
-        named = {name: kept(fixed(x)) for name, x in keywords.items()}
+        named = {name: as_is_now(fixed(x)) for name, x in keywords.items()}
         result = stepped(lambda *values: getattr(ufunc, method)(*values, **named), *inputs)
     else:
         result = rule(*inputs, **keywords)

@@ -36,8 +36,8 @@ MOST_BYTES = 2**26
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
-    """What the cost can reach held when this was made."""
+class Snapshot:
+    """What everything that the cost can reach held when this was made, and may be made to hold again."""
 
     arrays: list[NDArray[Any]]
     entries: list[tuple[NDArray[Any], NDArray[Any]]]
@@ -49,14 +49,14 @@ class Kept:
     caches: list[Any]
 
     @classmethod
-    def of(cls, reached: Reached) -> Kept:
+    def of(cls, reached: Reached) -> Snapshot:
         """Take note of everything that was found."""
         return cls(
             arrays=reached.arrays,
             entries=list(entries_of(reached.arrays)),
             contents=[(holder, contents(holder)) for holder in reached.holders],
             slots=[(thing, dict(slot_values(thing))) for thing in reached.slotted],
-            classes=[(each, attributes_of(each)) for each in reached.classes],
+            classes=[(each, class_attributes(each)) for each in reached.classes],
             cells=[(cell, cell.cell_contents) for cell in reached.cells if not is_empty(cell)],
             names=[(namespace, name, namespace.get(name, MISSING)) for namespace, name in reached.names],
             caches=reached.caches,
@@ -67,10 +67,10 @@ class Kept:
         return (
             any(not same_things(holder, before) for holder, before in self.contents)
             or any(not same_things(slot_values(thing), before) for thing, before in self.slots)
-            or any(not same_things(attributes_of(each), before) for each, before in self.classes)
+            or any(not same_things(class_attributes(each), before) for each, before in self.classes)
             or any(is_empty(cell) or cell.cell_contents is not value for cell, value in self.cells)
             or any(namespace.get(name, MISSING) is not value for namespace, name, value in self.names)
-            or any(map(holds_recorded, self.caches))
+            or any(map(remembers_recorded, self.caches))
         )
 
     def restore(self) -> None:
@@ -83,8 +83,8 @@ class Kept:
                 for name in slots_of(type(thing)):
                     _set(thing, name, before.get(name, MISSING), object)
         for each, before in self.classes:
-            if not same_things(attributes_of(each), before):
-                for name in {**attributes_of(each), **before}:
+            if not same_things(class_attributes(each), before):
+                for name in {**class_attributes(each), **before}:
                     if vars(each).get(name, MISSING) is not before.get(name, MISSING):
                         _set(each, name, before.get(name, MISSING), type)
         for cell, value in self.cells:
@@ -96,7 +96,7 @@ class Kept:
             elif namespace.get(name) is not value:
                 namespace[name] = value
         for cache in self.caches:
-            if holds_recorded(cache):
+            if remembers_recorded(cache):
                 cache.cache_clear()  # what it held before can be computed again
 
     def restore_entries(self) -> None:
@@ -109,15 +109,15 @@ class Kept:
 class Restored:
     """A cost after each run of which everything that it stored is put back."""
 
-    def __init__(self, cost: Any, kept: Kept) -> None:
-        self.cost, self.kept = cost, kept
+    def __init__(self, cost: Any, snapshot: Snapshot) -> None:
+        self.cost, self.snapshot = cost, snapshot
 
     def __call__(self, parameters: Any) -> Any:
         """Return what the cost returns."""
         try:
             return self.cost(parameters)
         finally:
-            self.kept.restore()
+            self.snapshot.restore()
 
 
 def entries_of(arrays: Iterable[NDArray[Any]]) -> Iterator[tuple[NDArray[Any], NDArray[Any]]]:
@@ -136,7 +136,7 @@ def same_entries(array: NDArray[Any], before: NDArray[Any]) -> bool:
     return np.array_equal(array, before) or array.tobytes() == before.tobytes()
 
 
-def attributes_of(cls: type) -> dict[str, Any]:
+def class_attributes(cls: type) -> dict[str, Any]:
     """Return the attributes of a class, but for those that Python keeps for itself and may make at any time."""
     return {name: x for name, x in vars(cls).items() if not (name.startswith("__") and name.endswith("__"))}
 
@@ -198,7 +198,7 @@ def _set(thing: Any, name: str, value: Any, by: Any) -> None:
             by.__setattr__(thing, name, value)
 
 
-def holds_recorded(cached: Any) -> bool:
+def remembers_recorded(cached: Any) -> bool:
     """Whether functools.lru_cache remembers a recorded array, or one is in a result that it remembers."""
     waiting, seen = cached_results(cached), set()
     while waiting:

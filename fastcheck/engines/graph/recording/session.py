@@ -11,7 +11,7 @@ from typing import Any
 
 from fastcheck.engines.graph.recording.instrumenting import swap, swap_back
 from fastcheck.engines.graph.recording.reaching import reached
-from fastcheck.engines.graph.recording.restoring import Kept
+from fastcheck.engines.graph.recording.restoring import Snapshot
 from fastcheck.engines.graph.rules.special_functions import learn_scipy
 from fastcheck.engines.graph.tracing.tracing_error import end_runs, runs_in_thread
 from fastcheck.undoing import Undoable
@@ -22,14 +22,14 @@ class Session(Undoable):
 
     The functions that the cost can reach are looked for once, when it begins. In the end, and whatever happens, they
     have their own code, no recording runs in this thread that did not before, and lists, dicts, attributes, closure
-    cells and globals hold what they held (``kept``), unless it is told not to be ``restoring``.
+    cells and globals hold what they held (``snapshot``).
     """
 
-    kept: Kept
+    snapshot: Snapshot
     functions: list[types.FunctionType]
 
-    def __init__(self, cost: Any, *, restoring: bool = True) -> None:
-        self.cost, self.restoring = cost, restoring
+    def __init__(self, cost: Any) -> None:
+        self.cost = cost
         self.before = runs_in_thread()
 
     def do(self) -> None:
@@ -37,7 +37,7 @@ class Session(Undoable):
         if "scipy.special" in sys.modules:
             learn_scipy()
         everything = reached(self.cost)
-        self.kept, self.functions = Kept.of(everything), everything.functions
+        self.snapshot, self.functions = Snapshot.of(everything), everything.functions
         _open.sessions.append(self)
         swap(self.functions, id(self))
 
@@ -50,9 +50,8 @@ class Session(Undoable):
         swap_back(id(self))
         end_runs(self.before)
         if self in _open.sessions:
-            if self.restoring:
-                self.kept.restore()
-                self.kept.restore_entries()
+            self.snapshot.restore()
+            self.snapshot.restore_entries()
             _open.sessions.remove(self)
 
 
@@ -65,14 +64,14 @@ _open = _Open()
 
 
 @contextlib.contextmanager
-def session_of(cost: Any, *, restoring: bool = True) -> Iterator[Session]:
+def session_of(cost: Any) -> Iterator[Session]:
     """Yield this thread's session of a cost: the one that it is in, or one that ends with the ``with`` block."""
     cost = bare_cost(cost)
     for session in _open.sessions:
         if session.cost is cost:
             yield session
             return
-    with Session(cost, restoring=restoring) as session:
+    with Session(cost) as session:
         yield session
 
 

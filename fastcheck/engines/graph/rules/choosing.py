@@ -14,7 +14,14 @@ from fastcheck.engines.graph.nodes.movement import Selected
 from fastcheck.engines.graph.nodes.node import Node
 from fastcheck.engines.graph.rules.layout import array, axes_of, numbers
 from fastcheck.engines.graph.rules.tables import FUNCTIONS
-from fastcheck.engines.graph.tracing.operands import fixed, kept, operand_of, recorded, stepped, values_of
+from fastcheck.engines.graph.tracing.operands import (
+    as_is_now,
+    fixed,
+    operand_of,
+    recorded,
+    stepped,
+    values_of,
+)
 from fastcheck.engines.graph.tracing.tape import current_tape
 
 WITHOUT_SLOPE = (
@@ -84,7 +91,7 @@ def without_slope(function: Callable[..., Any]) -> Callable[..., Any]:
     """Return what computes a function whose result has no slope: indices, truth values, rounded numbers."""
 
     def rule(*arguments: Any, **keywords: Any) -> Any:
-        named = {name: kept(fixed(x)) for name, x in keywords.items()}
+        named = {name: as_is_now(fixed(x)) for name, x in keywords.items()}
         return stepped(lambda *values: function(*values, **named), *arguments)
 
     return rule
@@ -94,7 +101,7 @@ def deciding(function: Callable[..., Any]) -> Callable[..., Any]:
     """Return what computes a function by which the cost decides: places of entries, whether arrays are equal."""
 
     def rule(*arguments: Any, **keywords: Any) -> Any:
-        keywords = {name: kept(fixed(x)) for name, x in keywords.items()}
+        keywords = {name: as_is_now(fixed(x)) for name, x in keywords.items()}
         result = function(*map(values_of, arguments), **keywords)
         operands = [operand_of(x) for x in arguments]
         if any(isinstance(x, Node) for x in operands):

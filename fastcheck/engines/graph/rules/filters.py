@@ -193,7 +193,7 @@ def one_axis_filter(name: str) -> Callable[..., Any]:
 
 def all_axes_filter(name: str) -> Callable[..., Any]:
     """Return what records a filter along one axis after the other."""
-    one = one_axis_filter(f"{name}1d")
+    along_axis_only = one_axis_filter(f"{name}1d")
 
     def rule(input: Any, size: Any = 3, *arguments: Any, axes: Any = None, **keywords: Any) -> Any:
         x = array(input)
@@ -204,7 +204,7 @@ def all_axes_filter(name: str) -> Callable[..., Any]:
         sizes = np.broadcast_to(size, len(at)).tolist()
         for width, axis in zip(sizes, at, strict=True):
             if width > (1e-15 if name == "gaussian_filter" else 1):
-                x = one(x, width, axis, **keywords)
+                x = along_axis_only(x, width, axis, **keywords)
         return x
 
     return rule

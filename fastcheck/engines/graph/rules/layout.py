@@ -11,7 +11,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 
 from fastcheck.engines.graph.nodes.movement import Join, Pick, Positions, Reshape, Section, Transpose
 from fastcheck.engines.graph.rules.tables import FUNCTIONS
-from fastcheck.engines.graph.tracing.operands import fixed, is_recorded, kept, recorded, values_of
+from fastcheck.engines.graph.tracing.operands import as_is_now, fixed, is_recorded, recorded, values_of
 from fastcheck.engines.graph.tracing.recorded import Recorded
 from fastcheck.engines.graph.tracing.tape import current_tape
 
@@ -122,8 +122,8 @@ def moving(function: Callable[..., Any]) -> Callable[..., Any]:
 
     def rule(x: Any, *arguments: Any, **keywords: Any) -> Any:
         x = array(x)
-        arguments = kept(tuple(map(fixed, arguments)))
-        keywords = {name: kept(fixed(value)) for name, value in keywords.items()}
+        arguments = as_is_now(tuple(map(fixed, arguments)))
+        keywords = {name: as_is_now(fixed(value)) for name, value in keywords.items()}
         value = function(values_of(x), *arguments, **keywords)
         if type(x) is not Recorded:
             return value
@@ -158,7 +158,7 @@ def index(x: Recorded, key: Any) -> Any:
     value = x.array[key]
     if is_basic(key):
         return x.seen_as(value, lambda node: Section(value, node, key))
-    shape, key = x.shape, kept(key)
+    shape, key = x.shape, as_is_now(key)
     return x.seen_as(value, lambda node: Pick(value, node, lambda: numbers(shape)[key]))
 
 

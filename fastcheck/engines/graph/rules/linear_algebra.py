@@ -292,14 +292,14 @@ def expm(x: Any) -> Any:
     size = float(np.max(np.sum(np.abs(values_of(x)), axis=-2), initial=0.0))
     squarings = max(0, math.ceil(math.log2(size / PADE_REACH))) if size > 0 else 0
     x = x / 2.0**squarings
-    b, one = PADE, np.eye(x.shape[-1])
+    b, identity = PADE, np.eye(x.shape[-1])
     second = x @ x
     fourth = second @ second
     sixth = second @ fourth
     odd = sixth @ (b[13] * sixth + b[11] * fourth + b[9] * second)
-    odd = x @ (odd + b[7] * sixth + b[5] * fourth + b[3] * second + b[1] * one)
+    odd = x @ (odd + b[7] * sixth + b[5] * fourth + b[3] * second + b[1] * identity)
     even = sixth @ (b[12] * sixth + b[10] * fourth + b[8] * second)
-    even = even + b[6] * sixth + b[4] * fourth + b[2] * second + b[0] * one
+    even = even + b[6] * sixth + b[4] * fourth + b[2] * second + b[0] * identity
     result = np.linalg.solve(even - odd, even + odd)
     for _ in range(squarings):
         result = result @ result

@@ -33,11 +33,11 @@ def tensordot(x: Any, y: Any, axes: Any = 2) -> Any:
         first, second = axes_of(axes[0], x.ndim), axes_of(axes[1], y.ndim)
     rows = [k for k in range(x.ndim) if k not in first]
     columns = [k for k in range(y.ndim) if k not in second]
-    above, beside = [x.shape[k] for k in rows], [y.shape[k] for k in columns]
+    row_shape, column_shape = [x.shape[k] for k in rows], [y.shape[k] for k in columns]
     inside = math.prod(x.shape[k] for k in first)
-    left = np.reshape(np.transpose(x, [*rows, *first]), (math.prod(above), inside))
-    right = np.reshape(np.transpose(y, [*second, *columns]), (inside, math.prod(beside)))
-    return np.reshape(left @ right, [*above, *beside])
+    left = np.reshape(np.transpose(x, [*rows, *first]), (math.prod(row_shape), inside))
+    right = np.reshape(np.transpose(y, [*second, *columns]), (inside, math.prod(column_shape)))
+    return np.reshape(left @ right, [*row_shape, *column_shape])
 
 
 def inner(x: Any, y: Any) -> Any:
@@ -66,7 +66,7 @@ def einsum(subscripts: Any, *operands: Any, optimize: Any = False, **keywords: A
         terms[k] = term
     if len(terms) == 1 and sorted(terms[0]) == sorted(out):  # a view
         return np.transpose(arrays[0], [terms[0].index(label) for label in out])
-    value = np.einsum(f"{','.join(terms)}->{out}", *map(values_of, arrays), optimize=len(arrays) > 2)
+    value = np.einsum(f"{','.join(terms)}->{out}", *map(values_of, arrays), optimize=optimize)
     return recorded(np.array(value)[()], lambda value, taken: Einsum(value, taken, terms, out), *arrays)
 
 

@@ -48,7 +48,7 @@ def _squares(node: Any) -> Any:
     return None if rule is None else rule(node)
 
 
-def _kept(node: Any) -> Any:
+def _separate(node: Any) -> Any:
     """Return the recorded array of a node, apart from the memory that it shares."""
     return Recorded(np.array(node.value), node)
 
@@ -62,18 +62,18 @@ def _same(x: Any, y: Any) -> bool:
     key = {Section: "key", Transpose: "axes", Reshape: "shape"}.get(type(x))
     if key is None or not _same(x.operands[0], y.operands[0]):
         return False
-    one, other = ((np.shape(z.value) if key == "shape" else getattr(z, key)) for z in (x, y))
-    return bool(one == other)
+    of_x, of_y = ((np.shape(z.value) if key == "shape" else getattr(z, key)) for z in (x, y))
+    return bool(of_x == of_y)
 
 
 def _of_elementwise(node: Elementwise) -> Any:
     x = node.operands[0]
-    return np.reshape(_kept(x), (*np.shape(x.value), 1)) if node.name == "square" else None
+    return np.reshape(_separate(x), (*np.shape(x.value), 1)) if node.name == "square" else None
 
 
 def _of_multiply(node: Multiply) -> Any:
     x, y = node.operands
-    return np.reshape(_kept(x), (*np.shape(x.value), 1)) if _same(x, y) else None
+    return np.reshape(_separate(x), (*np.shape(x.value), 1)) if _same(x, y) else None
 
 
 def _of_combination(node: Combination) -> Any:
@@ -105,14 +105,14 @@ def _of_reshape(node: Reshape) -> Any:
 
 def _of_matmul(node: Matmul) -> Any:
     x, y = node.operands
-    return _kept(x) if _same(x, y) and np.ndim(x.value) == 1 else None
+    return _separate(x) if _same(x, y) and np.ndim(x.value) == 1 else None
 
 
 def _of_einsum(node: Einsum) -> Any:
     if len(node.operands) != 2 or not _same(*node.operands) or len(set(node.terms)) > 1:
         return None
     term = node.terms[0]
-    x = _kept(node.operands[0])
+    x = _separate(node.operands[0])
     order = [term.index(label) for label in node.out]
     rest = [k for k in range(len(term)) if k not in order]
     return np.reshape(np.transpose(x, [*order, *rest]), (*np.shape(node.value), -1))

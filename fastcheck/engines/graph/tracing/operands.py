@@ -32,11 +32,11 @@ def fixed(x: Any) -> Any:
     return x
 
 
-def kept(x: Any) -> Any:
+def as_is_now(x: Any) -> Any:
     """Return an index or option as it is now: the cost may write into it before it is looked at again."""
     if isinstance(x, np.ndarray):
         return np.array(x)
-    return type(x)(map(kept, x)) if type(x) in (list, tuple) else x
+    return type(x)(map(as_is_now, x)) if type(x) in (list, tuple) else x
 
 
 def is_recorded(x: Any) -> bool:
@@ -68,7 +68,7 @@ def recorded(value: Any, make: Callable[..., Node], *operands: Any) -> Any:
 
 def stepped(function: Callable[..., Any], *operands: Any) -> Any:
     """Return the result of a function without slope, an array or number, of operands that may move."""
-    taken = [kept(fixed(x)) if type(x) in (list, tuple) else operand_of(x) for x in operands]
+    taken = [as_is_now(fixed(x)) if type(x) in (list, tuple) else operand_of(x) for x in operands]
     value = function(*map(plain, taken))
     if not any(isinstance(x, Node) for x in taken):
         return constant(value)

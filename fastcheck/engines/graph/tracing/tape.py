@@ -163,25 +163,42 @@ class Tape(Running):
 
         ``more`` tells that the cost returned something besides J.
         """
-        kept, last = recorded_until(self.nodes, result, more)
+        needed, last = recorded_until(self.nodes, result, more)
         for count, error in self.leaks:
             if result is None or count <= last:
                 raise error
-        self.raw = [node.number for node in kept]
+        self.raw = [node.number for node in needed]
         self.lines = {number: self.lines[raw] for number, raw in enumerate(self.raw) if raw in self.lines}
-        for number, node in enumerate(kept):
+        for number, node in enumerate(needed):
             node.number = number
-        self.nodes = kept
+        self.nodes = needed
 
     def slopes(self, result: Node | None, leaves: Sequence[Leaf]) -> list[Array]:
         """Return what the result makes of every entry of the leaves: float64 arrays of their shapes."""
         if self.perturbation is not None:
-            share = functools.partial(_perturbed_shares, self.perturbation, self.left_of_one)
+            bent = self._bent()
+            left_of_one = {node: left for node, left in self.left_of_one.items() if node.number in bent}
+            share = functools.partial(_perturbed_shares, self.perturbation, left_of_one)
             return self.sent_back(result, leaves, share)
         slopes = self.sent_back(result, leaves, _shares)
         if all(np.isfinite(s).all() for s in slopes):
             return slopes
         return self.sent_back(result, leaves, _finite_shares)
+
+    def _bent(self) -> set[int]:
+        """Return the numbers of the nodes that are not linear, or that J is not linear in, as far as that is seen.
+
+        Of the others no backward pass forms what is left of 1: 1 + x is a sum in J = 1 + x, and saturates in 1 / (1 +
+        x).
+        """
+        bent: set[int] = set()
+        for node in reversed(self.nodes):
+            operands = [x for x in node.operands if isinstance(x, Node)]
+            moves = [np.zeros(1) if isinstance(x, Node) else None for x in node.operands]
+            in_buffers = isinstance(node, (Open, Write, Read, Section))
+            if in_buffers or node.number in bent or not node.linear(moves):
+                bent.update(x.number for x in (node, *operands))
+        return bent
 
     def sent_back(
         self, result: Node | None, leaves: Sequence[Leaf], share: Share, sources: Container[int] = ()

@@ -9,7 +9,7 @@ import traceback
 from collections.abc import Iterator
 from typing import Any, ClassVar, Self
 
-from fastcheck.engines.graph.tracing.users_line import INTERNAL, blame, is_installed
+from fastcheck.engines.graph.tracing.users_line import INTERNAL, PACKAGE, blame, is_installed
 from fastcheck.errors import FastcheckError
 
 
@@ -39,6 +39,8 @@ class TracingError(FastcheckError):
         """Return the error that says which line of the user's code raised another one."""
         frames = traceback.extract_tb(error.__traceback__)
         outside = [frame for frame in frames if not frame.filename.startswith(INTERNAL)] or list(frames)
+        # A check inside the cost: the line that calls it, unless all of the cost is this package's.
+        outside = [frame for frame in outside if not frame.filename.startswith(PACKAGE)] or outside
         users = [frame for frame in outside if not is_installed(frame.filename)] or outside
         last = users[-1]
         described = cls.__new__(cls)

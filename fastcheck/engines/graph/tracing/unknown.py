@@ -12,7 +12,7 @@ import numpy as np
 
 from fastcheck.engines.graph.nodes.decisions import Guard
 from fastcheck.engines.graph.tracing.needed import Unknown
-from fastcheck.engines.graph.tracing.operands import kept
+from fastcheck.engines.graph.tracing.operands import as_is_now
 from fastcheck.engines.graph.tracing.recorded import Recorded
 from fastcheck.engines.graph.tracing.tape import current_tape
 from fastcheck.engines.graph.tracing.tracing_error import TracingError
@@ -63,7 +63,7 @@ def computed_anyway(
                 x.write(Ellipsis, unknown(values[id(x)]))
     tape.forgive(error)
     if whole_part(result) is not None:
-        here = {number: kept(x) for number, x in (values | plain).items()}
+        here = {number: as_is_now(x) for number, x in (values | plain).items()}
 
         def there(*ends: Any) -> Any:
             moved = {id(x): np.array(end)[()] for x, end in zip(alive, ends, strict=True)}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import importlib.util
 import linecache
+import os
 import sys
 import sysconfig
 import types
@@ -21,6 +22,10 @@ INTERNAL = tuple(
     if path
 )
 """Folders whose frames are never the user's code: this one, NumPy's and SciPy's."""
+
+
+PACKAGE = f"{Path(__file__).parents[3]}{os.sep}"
+"""The folder of this package, which costs of `fastcheck.course` and `fastcheck.MLP` are part of."""
 
 
 COMPILED = "a C extension"

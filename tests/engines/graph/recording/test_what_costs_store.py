@@ -12,7 +12,7 @@ import pytest
 from recorded_costs import recorded
 
 from fastcheck import check, numerical_gradient
-from fastcheck.engines.graph.recording.restoring import Kept
+from fastcheck.engines.graph.recording.restoring import Snapshot
 from fastcheck.engines.graph.tracing.recorded import Recorded
 
 W = np.random.default_rng(0).standard_normal(6)
@@ -280,7 +280,7 @@ def test_a_cache_of_functools_holds_no_perturbed_arrays():
 @pytest.fixture
 def kept(monkeypatch):
     """Arrays of a recording that is over."""
-    monkeypatch.setattr(Kept, "restore", lambda self: None)
+    monkeypatch.setattr(Snapshot, "restore", lambda self: None)
     found = {}
 
     def cost(w):
