@@ -98,6 +98,7 @@ def _is_the_cost(recording, leaves, cost, step):
     random = [step * rng.standard_normal((3, *x.shape)) for x in leaves]
     moves = [np.concatenate([m, -m, r]) for m, r in zip(moves, random, strict=True)]
     ends = [x + m for x, m in zip(leaves, moves, strict=True)]
+    theta = [x[None] for x in leaves]
     many = 2 * size + 3
     found = recording.flow().differences([e - x for e, x in zip(ends, leaves, strict=True)], many)
     known = 0
@@ -110,7 +111,9 @@ def _is_the_cost(recording, leaves, cost, step):
             rounding = 1e-12 * max(1.0, abs(recording.value), abs(there))
             itself = there - recording.value
             if found.change[k] != pytest.approx(itself, rel=1e-11, abs=rounding):
-                rounding += 16 * max(abs(_near(cost, ends, k, rng) - there) for _ in range(64))
+                at_end = max(abs(_near(cost, ends, k, rng) - there) for _ in range(64))
+                at_theta = max(abs(_near(cost, theta, 0, rng) - recording.value) for _ in range(64))
+                rounding += 16 * (at_end + at_theta)
             assert found.change[k] == pytest.approx(itself, rel=1e-11, abs=rounding), (k, step)
             known += 1
     return known / many
