@@ -1,6 +1,7 @@
 """The zoo itself: its networks are right, its mistakes show, and the page counts what was said."""
 
 import dataclasses
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -71,6 +72,16 @@ def test_a_wrong_line_in_one_layer_is_in_another_layer_with_another_seed():
     wrong = WrongLine(line="slope", formula=lambda v: 0, in_one_layer=True)
     layers = [Lines({"slope": lambda v: 1}, wrong, seed, {"slope": (1, 2, 3)}).layer for seed in range(4)]
     assert layers == [1, 2, 3, 1]
+
+
+def test_two_wrong_lines_are_both_made_but_only_one_in_the_same_line():
+    elsewhere = WrongLine(line="bias", formula=lambda v: v.right + 2)
+    wrong = WrongLine(line="slope", formula=lambda v: v.right + 1, also=elsewhere)
+    same = WrongLine(line="slope", formula=lambda v: 10, also=wrong)
+    right = {"slope": lambda v: 1, "bias": lambda v: 1, "back": lambda v: 1}
+    values = SimpleNamespace()
+    assert [Lines(right, wrong)(line, values) for line in right] == [2, 3, 1]
+    assert [Lines(right, same)(line, values) for line in right] == [10, 3, 1]
 
 
 @pytest.mark.parametrize(

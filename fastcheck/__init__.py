@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from fastcheck.mlp.losses import Loss
     from fastcheck.mlp.model import MLP
     from fastcheck.problem.randomness import frozen_randomness
+    from fastcheck.report.causes import Cause, CodeLine
     from fastcheck.report.result import BlockReport, Coordinate, Located, Report, Screened
     from fastcheck.report.stages import Stage, StagesReport
     from fastcheck.training.gradient_guard import GradientGuard
@@ -40,6 +41,8 @@ __version__ = "0.1.0"
 __all__ = [
     "MLP",
     "BlockReport",
+    "Cause",
+    "CodeLine",
     "Coordinate",
     "EvaluationError",
     "FastcheckError",
@@ -77,6 +80,7 @@ _NAMES = {
     "mlp.losses": ("Loss",),
     "mlp.model": ("MLP",),
     "problem.randomness": ("frozen_randomness",),
+    "report.causes": ("Cause", "CodeLine"),
     "report.result": ("BlockReport", "Coordinate", "Located", "Report", "Screened"),
     "report.stages": ("Stage", "StagesReport"),
     "training.gradient_guard": ("GradientGuard",),

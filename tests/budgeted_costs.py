@@ -46,9 +46,9 @@ class Counted:
     def __init__(self, function, seconds=0.0):
         self.function, self.seconds, self.counter = function, seconds, itertools.count()
 
-    def __call__(self, p):
+    def __call__(self, *arguments):
         next(self.counter)
-        return self.function(p)
+        return self.function(*arguments)
 
     @property
     def calls(self):

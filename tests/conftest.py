@@ -3,6 +3,10 @@
 import pytest
 from hypothesis import HealthCheck, settings
 
+from fastcheck.diagnosis.detective import finding
+
+finding.STRICT = True  # what fails in the search for causes fails a test
+
 settings.register_profile(
     "repeatable",
     derandomize=True,
@@ -11,6 +15,17 @@ settings.register_profile(
     suppress_health_check=[HealthCheck.too_slow],
 )
 settings.load_profile("repeatable")
+
+
+ABOUT_CAUSES = ("detective", "report", "examples", "test_cli.py", "test_documents.py")
+"""Parts of the paths of tests that ask what the causes of a failure are."""
+
+
+@pytest.fixture(autouse=True)
+def little_effort_beside_verdicts(request, monkeypatch):
+    """Tests of verdicts, of which there are thousands, do not search long for causes."""
+    if not any(part in request.path.parts for part in ABOUT_CAUSES):
+        monkeypatch.setattr("fastcheck.diagnosis.detective.searching.effort.MOST_WORK", 10_000_000)
 
 
 @pytest.fixture

@@ -23,13 +23,15 @@ class NotHereError(Exception):
 class WrongLine:
     """A wrong formula. ``values.right`` is what the right one gives; ``layer`` None means everywhere.
 
-    ``in_one_layer`` plants it in one of the layers that have the line, another one with each seed.
+    ``in_one_layer`` plants it in one of the layers that have the line, another one with each seed. ``also`` is a second
+    mistake in the same pass; where both have one line and layer, the first is made.
     """
 
     line: str
     formula: Formula
     in_one_layer: bool = False
     layer: Layer = None
+    also: WrongLine | None = None
 
 
 class Lines:
@@ -47,6 +49,7 @@ class Lines:
     ) -> None:
         self.right, self.wrong = right, wrong
         self.layer: Layer = None
+        self.second = Lines(right, wrong.also, seed, layers) if wrong and wrong.also else None
         if wrong is None:
             return
         if wrong.line not in right:
@@ -61,5 +64,5 @@ class Lines:
         values.right = self.right[line](values)
         wrong = self.wrong
         if wrong is None or wrong.line != line or self.layer not in (None, getattr(values, "layer", None)):
-            return values.right
+            return self.second(line, values) if self.second else values.right
         return wrong.formula(values)

@@ -93,11 +93,7 @@ def _compare(request: CheckRequest, fail_few_wrong: bool, locate: bool, first: E
     outcome = report_look(problem, None, confidence, first, look)
     if locate and outcome.report.verdict is Verdict.FAIL:
         located = locate_in_known_slopes(problem, look)
-        outcome = outcome._replace(
-            report=dataclasses.replace(outcome.report, located=located),
-            mistake=None,  # the description names it
-            notes=look.notes,
-        )
+        outcome = outcome._replace(report=dataclasses.replace(outcome.report, located=located))
     if few_wrong is not None:
         outcome = outcome._replace(notes=(*outcome.notes, few_wrong))
     error = slopes = uncertain = 0.0

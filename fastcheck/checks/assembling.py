@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from fastcheck.checks.block_outcomes import BlockOutcome, failure_notes, kink_notes, step_notes
+from fastcheck.checks.block_outcomes import BlockOutcome, even_outcomes, kink_notes, step_notes
 from fastcheck.checks.requests import CheckRequest
 from fastcheck.diagnosis.blind_spots import LookedAt, blind_spots
+from fastcheck.diagnosis.evenness import EvenFailure
+from fastcheck.diagnosis.failing_block import FailingBlock
 from fastcheck.engines import Summary
 from fastcheck.norms import Comparison
-from fastcheck.report.result import BlockReport, Report
-from fastcheck.verdict.judging import worst_verdict
+from fastcheck.report.result import CONSTANT_COST, BlockReport, Report
+from fastcheck.verdict.judging import Verdict, worst_verdict
+
+if TYPE_CHECKING:
+    from fastcheck.diagnosis.detective.finding import Found
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -21,7 +27,9 @@ class Findings:
     """What a strategy knows of every block at its end, and by which method.
 
     ``comparisons`` hold the norms of claim and slopes of the blocks that were looked at. ``forward_passes`` counts
-    those made since the problem was posed, ``stopped`` says why the check ended before all was done.
+    those made since the problem was posed, ``stopped`` says why the check ended before all was done. ``failing`` are
+    the blocks that fail, as far as they were looked at as a whole. ``even`` tells of the errors of all that fail, if
+    these are small and alike, as those of precision are.
     """
 
     method: str
@@ -31,6 +39,8 @@ class Findings:
     notes: Sequence[str]
     certified: str | None = None
     stopped: str | None = None
+    failing: Sequence[FailingBlock] = ()
+    even: EvenFailure | None = None
 
     @property
     def difference(self) -> float:
@@ -50,13 +60,20 @@ def engine_findings(request: CheckRequest, outcomes: Sequence[BlockOutcome], sum
         forward_passes=summary.forward_passes + sum(outcome.forward_passes for outcome in outcomes),
         notes=(
             *summary.notes,
-            *failure_notes(outcomes, summary.kinks),
             *(note for outcome in outcomes for note in outcome.notes),
             *step_notes(request.epsilon, request.tolerance, outcomes, difference),
             *kink_notes(at_kinks, summary.kinks, summary.said_of_kinks),
         ),
         certified=None if summary.certified is None else str(summary.certified),
+        failing=failing_blocks(outcomes, structure_only=bool(summary.kinks)),
+        even=even_outcomes(outcomes),
     )
+
+
+def failing_blocks(outcomes: Iterable[BlockOutcome], *, structure_only: bool = False) -> list[FailingBlock]:
+    """Return the blocks that fail and were looked at as a whole; of their structure only, if kinks say so."""
+    blocks = [outcome.failing for outcome in outcomes if outcome.failing is not None]
+    return [block._replace(structure_only=block.structure_only or structure_only) for block in blocks]
 
 
 def assemble(request: CheckRequest, findings: Findings) -> Report:
@@ -66,19 +83,51 @@ def assemble(request: CheckRequest, findings: Findings) -> Report:
         LookedAt(name, findings.blocks[name], comparison) for name, comparison in findings.comparisons.items()
     ]
     unseen, passes_to_see = blind_spots(problem, looked_at) if looked_at else ((), 0)
+    verdict = worst_verdict(block.verdict for block in findings.blocks.values())
+    cost_is_constant = any(sentence.startswith(CONSTANT_COST) for sentence in unseen)
+    look_for_causes = verdict is Verdict.FAIL and not cost_is_constant
+    found = _causes(request, findings) if look_for_causes else None
+    even_notes = () if findings.even is None else findings.even.note()
+    if findings.even is not None and found is not None:
+        even_notes = findings.even.note(found.explained, found.imprecise)
+    notes_on_causes = () if found is None else found.notes
+    notes = [*request.execution.notes, *even_notes, *findings.notes, *notes_on_causes]
     return Report(
-        verdict=worst_verdict(block.verdict for block in findings.blocks.values()),
+        verdict=verdict,
         difference=findings.difference,
         blocks=findings.blocks,
-        forward_passes=problem.forward_passes + findings.forward_passes + passes_to_see,
+        forward_passes=problem.forward_passes
+        + findings.forward_passes
+        + passes_to_see
+        + (0 if found is None else found.forward_passes),
         method=findings.method,
         epsilon=None if request.epsilon is None else float(request.epsilon),
         tolerance=request.tolerance,
         seconds=time.perf_counter() - request.start,
         seed=int(request.seed),
-        notes=tuple(dict.fromkeys([*request.execution.notes, *findings.notes])),
+        notes=tuple(dict.fromkeys(notes)),
         stopped=findings.stopped,
         unseen=unseen,
         certified=findings.certified,
         left_out=tuple(block.name for block in request.blocks if block.name not in findings.blocks),
+        causes=() if found is None else found.causes,
+    )
+
+
+def _causes(request: CheckRequest, findings: Findings) -> Found:
+    """Return what explains the claims that are wrong; its modules are loaded now."""
+    from fastcheck.diagnosis.detective.finding import Failure, find_causes
+
+    return find_causes(
+        Failure(
+            problem=request.problem,
+            blocks=findings.blocks,
+            known=findings.failing,
+            previous=request.previous,
+            execution=request.execution,
+            seed=int(request.seed),
+            certified=findings.certified is not None,
+            errors_are_even=findings.even is not None,
+            deadline=None if request.budget is None else request.budget.deadline,
+        )
     )

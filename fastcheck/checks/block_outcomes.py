@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
 import numpy as np
 
-from fastcheck.diagnosis.evenness import Even, even_errors, evenness_notes
-from fastcheck.diagnosis.failing_block import failing_block
-from fastcheck.diagnosis.mistakes import Mistake, recognise_mistake, shared_mistakes
+from fastcheck.diagnosis.evenness import Even, EvenFailure, even_errors, even_failure
+from fastcheck.diagnosis.failing_block import FailingBlock, failing_block
 from fastcheck.engines import Estimate
 from fastcheck.engines.kink_place import KinkPlace
 from fastcheck.norms import Comparison, pieces
@@ -32,8 +31,8 @@ class BlockOutcome(NamedTuple):
     """What is kept of a block once it was looked at.
 
     ``at_step`` compares the claim with ĝ at the step that was given, in so many coordinates, ``rows_at_step``.
-    ``even`` tells of errors that are small and alike, ``mistake`` what the claim is instead of the gradient; where that
-    is structural, ``notes`` hold it.
+    ``even`` tells of errors that are small and alike. ``failing`` is the block itself, if it fails and was looked at as
+    a whole.
     """
 
     name: str
@@ -42,7 +41,7 @@ class BlockOutcome(NamedTuple):
     at_step: Comparison | None
     rows_at_step: int
     even: Even | None
-    mistake: Mistake | None
+    failing: FailingBlock | None
     forward_passes: int
     notes: tuple[str, ...]
 
@@ -71,12 +70,9 @@ def report_look(
             return again.judgement.verdict is Verdict.PASS
 
         even = even_errors(problem, estimate, judgement, accepted)
-    mistake = recognise_mistake(
-        failing_block(problem, estimate, judgement), structural_only=bool(even or report.kinks)
-    )
-    notes = look.notes
-    if mistake is not None and mistake.structural:
-        notes = (*notes, mistake.words)
+    failing = failing_block(problem, estimate, judgement)
+    if failing is not None and even is not None:
+        failing = failing._replace(even=True)
     return BlockOutcome(
         name=estimate.part.block.name,
         report=report,
@@ -84,9 +80,9 @@ def report_look(
         at_step=None if epsilon is None else _compared_at_step(problem, first),
         rows_at_step=first.slopes.size if first.at_step is None else first.at_step[0].size,
         even=even,
-        mistake=mistake,
+        failing=failing,
         forward_passes=passes,
-        notes=notes,
+        notes=look.notes,
     )
 
 
@@ -101,16 +97,10 @@ def _report_of(problem: Problem, look: CloserLook, confidence: float) -> BlockRe
     return report
 
 
-def failure_notes(outcomes: Sequence[BlockOutcome], kinks: Sequence[KinkPlace]) -> tuple[str, ...]:
-    """Return what failing blocks have in common: errors that are small and alike, claims of something else.
-
-    At kinks there is no one gradient that a claim could be a multiple of.
-    """
+def even_outcomes(outcomes: Iterable[BlockOutcome]) -> EvenFailure | None:
+    """Return what failing blocks have in common if that is errors that are small and alike."""
     failing = [outcome for outcome in outcomes if outcome.report.verdict is Verdict.FAIL]
-    return (
-        *evenness_notes([(outcome.name, outcome.even) for outcome in failing]),
-        *shared_mistakes((outcome.name, outcome.mistake) for outcome in failing if not kinks),
-    )
+    return even_failure([(outcome.name, outcome.even) for outcome in failing])
 
 
 def step_notes(

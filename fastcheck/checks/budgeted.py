@@ -13,8 +13,8 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from fastcheck.checks.all_slopes import compare_all
-from fastcheck.checks.assembling import Findings
-from fastcheck.checks.block_outcomes import BlockOutcome, failure_notes, kink_notes
+from fastcheck.checks.assembling import Findings, failing_blocks
+from fastcheck.checks.block_outcomes import BlockOutcome, even_outcomes, kink_notes
 from fastcheck.checks.budgets import Budget
 from fastcheck.checks.gathering import Gathered, gather, passes_of_least_batch
 from fastcheck.checks.random_directions import block_screenings
@@ -185,6 +185,8 @@ def _together(
         forward_passes=budget.passes_so_far - request.problem.forward_passes,
         notes=(*screened.notes, *_notes(gathered, blocks)),
         stopped=None if gathered.complete else budget.stopped,
+        failing=failing_blocks(outcomes.values()),
+        even=even_outcomes(outcomes.values()),
     )
 
 
@@ -234,7 +236,6 @@ def _report_of(outcome: BlockOutcome | None, screened: ScreenedBlock | None) -> 
 
 def _notes(gathered: Gathered, screened: dict[str, ScreenedBlock]) -> Iterator[str]:
     outcomes = gathered.outcomes
-    yield from failure_notes(list(outcomes.values()), ())
     yield from gathered.notes
     for outcome in outcomes.values():
         yield from outcome.notes

@@ -110,6 +110,11 @@ class Budget:
             return work()
 
     @property
+    def deadline(self) -> float | None:
+        """The time of `time.perf_counter` at which the seconds are used up, None where they are not limited."""
+        return None if self.seconds is None else self.start + self.seconds
+
+    @property
     def stopped(self) -> str:
         """Why a check ended before all was done."""
         if self.ended:

@@ -26,6 +26,7 @@ from fastcheck.errors import InvalidProblemError
 from fastcheck.execution import MAX_MEMORY, Backend, Execution, one_blas_thread
 from fastcheck.plan.coordinates import ALPHA, DIRECTIONS, make_plan, validate_alpha, validate_directions
 from fastcheck.plan.sampling import validate_confidence
+from fastcheck.problem.parameters import read_previous
 from fastcheck.problem.posing import pose
 from fastcheck.problem.randomness import repeating
 from fastcheck.report.result import Report
@@ -59,6 +60,7 @@ def check(
     max_forward_passes: int | None = None,
     max_memory: int = MAX_MEMORY,
     progress: Progress = None,
+    previous: Any = None,
 ) -> Report:
     """Check a claimed gradient against the numerical one.
 
@@ -121,6 +123,9 @@ def check(
     progress
         True or False, None for a bar if stderr is a terminal and the check takes more than a second, or a
         function ``progress(done, total)``.
+    previous
+        The parameters before the last update, in the same structure: a claim that fails is compared with the gradient
+        there, too, as a cache that was not renewed would give it. They change no verdict.
 
     Returns
     -------
@@ -177,6 +182,8 @@ def check(
             directions=directions,
             sample_confidence=sample_confidence,
             norm_confidence=norm_confidence,
+            budget=budget,
+            previous={} if previous is None else read_previous(problem.layout, previous),
         )
         return assemble(request, _findings(request, engine, coordinates, budget))
 

@@ -7,14 +7,17 @@ import functools
 from collections.abc import Callable
 from typing import Any
 
+from fastcheck.checks.backward_experiments import with_experiments
 from fastcheck.checks.check import check
 from fastcheck.checks.generators import generators_kept
 from fastcheck.checks.objects import posed_object
 from fastcheck.errors import InvalidProblemError
 from fastcheck.execution import one_blas_thread
-from fastcheck.problem.adapters import ForwardCost, LayerCost
+from fastcheck.problem.adapters import ForwardCost, LastClaim, LayerCost
 from fastcheck.problem.functions import structure_copy
+from fastcheck.problem.passes import BackpropPasses, LayerPasses, ObjectPasses
 from fastcheck.problem.randomness import repeating
+from fastcheck.report.causes import Cause
 from fastcheck.report.result import Report
 
 
@@ -44,7 +47,8 @@ def check_backprop(
     Returns
     -------
     Report
-        Costs what `check` costs, and one forward and backward pass.
+        Costs what `check` costs, and one forward and backward pass. Passes that fail are run again, some dozens of
+        times at most, to find out why (docs/diagnosis.md).
 
     Raises
     ------
@@ -62,9 +66,11 @@ def check_backprop(
     _expect_function("forward", forward)
     _expect_function("backward", backward)
     cost = ForwardCost(forward, structure_copy(X), structure_copy(Y))
-    claim = functools.partial(cost.gradients, backward, (X, Y))
+    claim = LastClaim(functools.partial(cost.gradients, backward, (X, Y)))
     report = check(cost, parameters, claim, **options)
-    return dataclasses.replace(report, forward_passes=report.forward_passes + 1)
+    report = dataclasses.replace(report, forward_passes=report.forward_passes + 1)
+    passes = BackpropPasses(cost, backward, parameters)
+    return with_experiments(report, passes, cost, parameters, claim.gradients, options)
 
 
 def check_mlp(
@@ -177,7 +183,8 @@ def check_layer(
     Returns
     -------
     Report
-        Its blocks have the names of the forward's arguments. Costs what `check` costs, and two passes.
+        Its blocks have the names of the forward's arguments. Costs what `check` costs, and two passes. Passes that fail
+        are run again with other ``dout``, some dozens of times at most, to find out why (docs/diagnosis.md).
 
     Raises
     ------
@@ -204,13 +211,17 @@ def check_layer(
         cost = LayerCost(forward, inputs, seed, wrt)
         claim = repeating(cost.claim)(backward)
     names = [cost.names[i] for i in cost.places if cost.names[i] not in claim.without]
-    report = check(cost, cost.parameters(names), claim.gradients, seed=seed, **options)
-    return dataclasses.replace(
+    parameters = cost.parameters(names)
+    report = check(cost, parameters, claim.gradients, seed=seed, **options)
+    report = dataclasses.replace(
         report,
+        causes=_with_lines(report, backward),
         forward_passes=report.forward_passes + 2,
         notes=(*report.notes, *claim.notes),
         left_out=(*report.left_out, *claim.without),
     )
+    passes = LayerPasses(cost, backward, names)
+    return with_experiments(report, passes, cost, parameters, claim.gradients, options)
 
 
 def check_object(
@@ -246,8 +257,9 @@ def check_object(
     Returns
     -------
     Report
-        Costs what `check` costs, and three forward passes and a backward pass where parameters are found. The object is
-        as before, also after an exception.
+        Costs what `check` costs, and three forward passes and a backward pass where parameters are found. Where
+        ``gradients`` is a function, passes that fail are run again, as for `check_backprop`. The object is as before,
+        also after an exception.
 
     Raises
     ------
@@ -279,12 +291,27 @@ def check_object(
     False
     """
     posed = posed_object(network, cost, data, parameters, gradients)
-    report = check(posed.cost, posed.parameters, posed.gradients, **options)
-    return dataclasses.replace(
+    claim = posed.gradients if posed.backward is None else LastClaim(posed.gradients)
+    report = check(posed.cost, posed.parameters, claim, **options)
+    report = dataclasses.replace(
         report,
+        causes=_with_lines(report, *posed.claimed_by) if posed.claimed_by else report.causes,
         forward_passes=report.forward_passes + posed.forward_passes,
         left_out=(*report.left_out, *posed.without),
     )
+    if posed.backward is None:
+        return report
+    passes = ObjectPasses(posed.cost, posed.backward, posed.parameters)
+    return with_experiments(report, passes, posed.cost, posed.parameters, claim.gradients, options)
+
+
+def _with_lines(report: Report, *claimed_by: Callable[..., Any]) -> tuple[Cause, ...]:
+    """Return the causes with the lines of these functions that assign the gradients of their blocks."""
+    if not report.causes:
+        return ()
+    from fastcheck.diagnosis.detective.finding import with_backward_lines
+
+    return with_backward_lines(report.causes, *claimed_by)
 
 
 def _expect_function(name: str, value: Any) -> None:

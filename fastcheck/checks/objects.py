@@ -13,7 +13,7 @@ from fastcheck.execution import one_blas_thread
 from fastcheck.problem.functions import accepts, structure_copy
 from fastcheck.problem.object_contents import arrays_held
 from fastcheck.problem.object_cost import ObjectCost
-from fastcheck.problem.object_search import claims_of
+from fastcheck.problem.object_search import backward_functions, claims_of
 from fastcheck.problem.parameters import leaves_of, map_structure, named_leaves
 from fastcheck.problem.randomness import repeating
 
@@ -69,7 +69,9 @@ def from_object(
 class PosedObject:
     """A network as a cost of its parameters, with its claim, and the passes that it took to find them.
 
-    ``without`` names arrays held with the parameters for which the network has no gradient.
+    ``without`` names arrays held with the parameters for which the network has no gradient. ``backward`` is the
+    user's function that returns the gradients, None where they are arrays. ``claimed_by`` are the functions that
+    compute the claim, where it is not given.
     """
 
     cost: ObjectCost
@@ -77,6 +79,8 @@ class PosedObject:
     gradients: Any
     forward_passes: int = 0
     without: tuple[str, ...] = ()
+    backward: Callable[[], Any] | None = None
+    claimed_by: tuple[Callable[..., Any], ...] = ()
 
 
 def posed_object(
@@ -107,7 +111,8 @@ def posed_object(
     adapted = ObjectCost(network, cost, parameters, copies)
     if not callable(gradients):
         return PosedObject(adapted, parameters, gradients)
-    return PosedObject(adapted, parameters, functools.partial(adapted.gradients, gradients), forward_passes=1)
+    claim = functools.partial(adapted.gradients, gradients)
+    return PosedObject(adapted, parameters, claim, forward_passes=1, backward=gradients)
 
 
 def _searched(
@@ -116,9 +121,12 @@ def _searched(
     """Run the network once to find what is not given: parameters, their gradients, or both."""
     with generators_kept(), one_blas_thread():
         claims = repeating(functools.partial(claims_of, network, cost, gradients))(data)
+    claimed_by = (gradients,) if callable(gradients) else backward_functions(network, cost)
     if parameters is None:
         adapted = ObjectCost(network, cost, claims.parameters, data)
-        return PosedObject(adapted, claims.parameters, claims.gradients, 2, claims.without_gradient)
+        return PosedObject(
+            adapted, claims.parameters, claims.gradients, 2, claims.without_gradient, claimed_by=claimed_by
+        )
     claimed = {id(array): gradient for array, gradient in claims.pairs}
     missing = [name for name, array in named_leaves(parameters) if id(array) not in claimed]
     if missing:
@@ -126,7 +134,8 @@ def _searched(
             f"gradients: none was found for {', '.join(missing)}. Pass gradients={{'W': …}}."
         )
     of_parameters = map_structure(lambda _path, leaf: claimed[id(leaf)], parameters)
-    return PosedObject(ObjectCost(network, cost, parameters, data), parameters, of_parameters, 2)
+    adapted = ObjectCost(network, cost, parameters, data)
+    return PosedObject(adapted, parameters, of_parameters, 2, claimed_by=claimed_by)
 
 
 def _are_data(network: Any, cost: Callable[..., Any], data: Sequence[Any]) -> bool:

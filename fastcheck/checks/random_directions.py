@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 from fastcheck.checks.assembling import Findings
 from fastcheck.checks.requests import CheckRequest
 from fastcheck.diagnosis.block_screening import BlockScreening, with_evenness
-from fastcheck.diagnosis.evenness import evenness_notes
+from fastcheck.diagnosis.evenness import even_failure
+from fastcheck.diagnosis.failing_block import FailingBlock
 from fastcheck.diagnosis.located_blocks import locate_after_screening
 from fastcheck.diagnosis.screened_block import ScreenedBlock
 from fastcheck.diagnosis.screening_options import ScreeningOptions
@@ -28,9 +29,12 @@ def screen_directions(request: CheckRequest, *, locate: bool = False) -> Finding
             screened.append(with_evenness(problem, directions, options, block.number, result))
             advance(block.block.size)
     reports, passes_of_search = {block.name: block.report for block in screened}, 0
+    failing: list[FailingBlock] = []
     if locate:
-        located, passes_of_search = locate_after_screening(problem, directions, screened, options)
-        reports |= located
+        searched, passes_of_search = locate_after_screening(problem, directions, screened, options)
+        reports |= {name: block.report for name, block in searched.items()}
+        failing = [block.failing for block in searched.values() if block.failing is not None]
+    failed = [block for block in screened if block.report.verdict is Verdict.FAIL]
     return Findings(
         method="plain",
         blocks=reports,
@@ -39,6 +43,8 @@ def screen_directions(request: CheckRequest, *, locate: bool = False) -> Finding
         + sum(block.extra_passes for block in screened)
         + passes_of_search,
         notes=_notes(screened, reports),
+        failing=failing,
+        even=even_failure([(block.name, block.even) for block in failed]),
     )
 
 
@@ -55,8 +61,7 @@ def block_screenings(
 
 def _notes(screened: Sequence[ScreenedBlock], reports: Mapping[str, BlockReport]) -> list[str]:
     """Return the notes on blocks, but for those in which the mistake was located since."""
-    failing = [block for block in screened if block.report.verdict is Verdict.FAIL]
-    notes = [*evenness_notes([(block.name, block.even) for block in failing])]
+    notes: list[str] = []
     for block in screened:
         if reports[block.name].located is None:
             notes += block.notes

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
+from fastcheck.checks.budgets import Budget
 from fastcheck.diagnosis.screening_options import ScreeningOptions
 from fastcheck.errors import InvalidProblemError
 from fastcheck.execution import Execution
@@ -24,7 +28,8 @@ class CheckRequest:
     """A problem that was posed, and how it is to be checked, since ``start``; the options are those of `check`.
 
     What a sample proves holds with ``sample_confidence``, a bound on the norm of an error with ``norm_confidence``.
-    The step and the seed are valid once a plan was made.
+    The step and the seed are valid once a plan was made. ``budget`` is what the check may spend, None for as much as it
+    takes; ``previous`` are earlier parameters, by block.
     """
 
     problem: Problem
@@ -38,6 +43,8 @@ class CheckRequest:
     directions: int
     sample_confidence: float
     norm_confidence: float
+    budget: Budget | None = None
+    previous: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
 
     @property
     def blocks(self) -> list[Block]:

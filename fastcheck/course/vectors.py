@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastcheck.errors import InvalidProblemError
-from fastcheck.problem.parameters import without_unit_axes
+from fastcheck.problem.shapes import without_unit_axes
 
 Array = NDArray[np.float64]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -24,7 +24,7 @@ MOST_ADVISED = 1e-2
 """Tolerances above this are not advised."""
 
 ALIKE_ERRORS = 1 / 128
-"""Half of the errors of a block are at least this part of the largest: not those of a few wrong coordinates."""
+"""More than half of the errors of a block are at least this part of the largest: not those of a few coordinates."""
 
 ENOUGH_EVEN = 4
 """Coordinates from which on errors can be alike."""
@@ -84,7 +84,7 @@ class _Errors:
         if relative.size:
             self.largest = max(self.largest, float(relative.max()))
             self.needed = max(self.needed, float(needed.max()))
-            self.medians.append(float(np.median(relative)))
+            self.medians.append(_lower_median(relative))
         self.dtypes = {dtype for dtype in self.dtypes if IS_SHORT[dtype](claimed).all()}
         self.error = math.hypot(self.error, norm(errors / self.unit))
         self.slopes = math.hypot(self.slopes, norm(slopes.best / self.unit))
@@ -100,7 +100,7 @@ class _Errors:
     @property
     def alike(self) -> bool:
         """Whether most errors are about as large as the largest."""
-        return bool(self.medians and np.median(self.medians) >= ALIKE_ERRORS * self.largest)
+        return bool(self.medians and _lower_median(self.medians) >= ALIKE_ERRORS * self.largest)
 
     @property
     def small(self) -> bool:
@@ -137,26 +137,59 @@ def even_errors(
     return None
 
 
-def evenness_notes(failing: Sequence[tuple[str, Even | None]]) -> tuple[str, ...]:
-    """Return the sentence about failing blocks, by their names, if the errors of all of them are small and alike."""
+@dataclass(frozen=True, kw_only=True, eq=False)
+class EvenFailure:
+    """Failing blocks, all of whose errors are small and alike: what each is off by, the reason, what accepts them.
+
+    ``sort`` is what such errors are said to be, ``reason`` why they are nothing worse.
+    """
+
+    errors: Mapping[str, float]
+    sort: str
+    reason: str
+    tolerance: float
+
+    def note(self, explained: Collection[str] = (), told: Collection[str] = ()) -> tuple[str, ...]:
+        """Return the sentence about blocks of which no mistake was found that is ``explained``.
+
+        Of those that are ``told`` to lack precision it does not say so again.
+        """
+        names = [name for name in self.errors if name not in explained]
+        if not names:
+            return ()
+        error = max(self.errors[name] for name in names)
+        off = f"{', '.join(names)} {'are' if len(names) > 1 else 'is'} off by {error:.0e} everywhere"
+        why = self.sort if all(name in told for name in names) else self.reason
+        return (f"{off}{why}; tolerance={self.tolerance:.0e} accepts it.",)
+
+
+def even_failure(failing: Sequence[tuple[str, Even | None]]) -> EvenFailure | None:
+    """Return what failing blocks, by their names, have in common if the errors of all of them are small and alike."""
     known = {name: even for name, even in failing if even is not None}
     size = sum(even.size for even in known.values())
     all_are_even = len(known) == len(failing)
     if not all_are_even or size < ENOUGH_EVEN:
-        return ()
+        return None
     dtypes = {even.dtype for even in known.values()}
-    reason = "precision or an approximation, not a wrong formula"
+    sort, reason = "", ": precision or an approximation, not a wrong formula"
     if dtypes != {None}:
         signs_cancel = abs(sum(even.larger for even in known.values())) <= ONE_SIDED * size
         if len(dtypes) > 1 or size < ENOUGH_FOR_SIGNS or not signs_cancel:
-            return ()
-        reason = f"all claimed values are numbers of {dtypes.pop()}, of which this is the precision"
-    error = max(even.error for even in known.values())
-    tolerance = max(even.tolerance for even in known.values())
-    return (
-        f"{', '.join(known)} {'are' if len(known) > 1 else 'is'} off by {error:.0e} everywhere: {reason}; "
-        f"tolerance={tolerance:.0e} accepts it.",
+            return None
+        dtype = dtypes.pop()
+        sort = f", as numbers of {dtype} may be"
+        reason = f": all claimed values are numbers of {dtype}, of which this is the precision"
+    return EvenFailure(
+        errors={name: even.error for name, even in known.items()},
+        sort=sort,
+        reason=reason,
+        tolerance=max(even.tolerance for even in known.values()),
     )
+
+
+def _lower_median(numbers: Sequence[float] | Vector) -> float:
+    """Return the number that half of them do not exceed: of two the smaller."""
+    return float(np.quantile(numbers, 0.5, method="lower"))
 
 
 def _in_bfloat16(values: Vector) -> NDArray[np.bool_]:

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastcheck.engines import Estimate
+from fastcheck.norms import largest
 from fastcheck.problem.parameters import Vector
 from fastcheck.problem.posing import Problem
 from fastcheck.verdict.judging import Judgement
@@ -23,10 +24,11 @@ Entries = NDArray[np.float64]
 
 
 class FailingBlock(NamedTuple):
-    """A block with wrong coordinates, all of which were looked at: arrays in its shape, of two entries or more.
+    """A block with wrong coordinates, all of which were looked at: arrays in its shape.
 
     ``slopes`` are those nearest to the claims that count as right, ``uncertain`` (size,) is what rounding may be of
-    each difference.
+    each difference. ``structure_only``: the slopes tell of the structure of a mistake and of no numbers, since kinks
+    leave a choice of them. ``even``: the errors are small and alike, as those of precision are.
     """
 
     name: str
@@ -34,13 +36,20 @@ class FailingBlock(NamedTuple):
     claimed: Entries
     slopes: Entries
     uncertain: Vector
+    structure_only: bool = False
+    even: bool = False
+
+    @property
+    def rounding(self) -> float:
+        """How far a right claim may be from a slope, at most."""
+        return largest(self.uncertain)
 
 
 def failing_block(problem: Problem, estimate: Estimate, judgement: Judgement) -> FailingBlock | None:
     """Return the block of an estimate, None where it does not fail or was not looked at as a whole."""
     part, block = estimate.part, estimate.part.block
     whole = part.size == block.size
-    if not (judgement.wrong and whole and 2 <= block.size <= MOST_RECOGNISED):
+    if not (judgement.wrong and whole and block.size <= MOST_RECOGNISED):
         return None
     every = slice(0, part.size)
     claimed, rows = claims(problem, part, every), estimate.slopes.at(every)
@@ -50,4 +59,5 @@ def failing_block(problem: Problem, estimate: Estimate, judgement: Judgement) ->
         claimed=claimed.reshape(block.shape),
         slopes=rows.nearest(claimed).reshape(block.shape),
         uncertain=rows.bound + CLAIM_ROUNDING * np.abs(claimed),
+        structure_only=estimate.slopes.kinks > 0,
     )

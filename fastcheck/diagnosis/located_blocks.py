@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 
 from fastcheck.diagnosis.describing import CONFIDENCE, Picture
-from fastcheck.diagnosis.failing_block import failing_block
-from fastcheck.diagnosis.mistakes import recognise_mistake
+from fastcheck.diagnosis.failing_block import FailingBlock, failing_block
 from fastcheck.diagnosis.parts import ROUNDING_UNITS
 from fastcheck.diagnosis.patterns import Values, described
 from fastcheck.diagnosis.screened_block import ScreenedBlock
@@ -28,23 +28,30 @@ OF_COORDINATES = ("checked", "wrong", "undecided", "worst", "kinks", "proof", "l
 """What the report of a block that was searched says of its coordinates."""
 
 
+class SearchedBlock(NamedTuple):
+    """The report of a block that was searched, and the block itself if all of it was looked at."""
+
+    report: BlockReport
+    failing: FailingBlock | None
+
+
 def locate_after_screening(
     problem: Problem, directions: Directions, screened: Sequence[ScreenedBlock], options: ScreeningOptions
-) -> tuple[dict[str, BlockReport], int]:
-    """Return reports of the blocks that failed, what screening says of the whole and where the mistake is, and passes.
+) -> tuple[dict[str, SearchedBlock], int]:
+    """Return the blocks that failed, what screening says of the whole and where the mistake is, and passes.
 
     These are the forward passes that ``directions`` does not count.
     """
-    reports, passes = {}, 0
+    searched, passes = {}, 0
     for block in screened:
         if block.report.verdict is Verdict.FAIL:
             suspect = _suspect(problem, block)
             result = search(problem, directions, suspect, tolerance=options.tolerance, seed=options.seed)
             of_search = report_search(problem, result, options.tolerance)
-            measured = {name: getattr(of_search, name) for name in OF_COORDINATES}
-            reports[block.name] = dataclasses.replace(block.report, **measured)
+            measured = {name: getattr(of_search.report, name) for name in OF_COORDINATES}
+            searched[block.name] = of_search._replace(report=dataclasses.replace(block.report, **measured))
             passes += result.extra_passes
-    return reports, passes
+    return searched, passes
 
 
 def _suspect(problem: Problem, screened: ScreenedBlock) -> Suspect:
@@ -56,7 +63,7 @@ def _suspect(problem: Problem, screened: ScreenedBlock) -> Suspect:
     return Suspect(block, support, None if spots is None else spots.estimate)
 
 
-def report_search(problem: Problem, result: SearchResult, tolerance: float) -> BlockReport:
+def report_search(problem: Problem, result: SearchResult, tolerance: float) -> SearchedBlock:
     """Judge the coordinates of a block that were measured, and describe what is wrong."""
     estimate = result.estimate()
     judgement = judge_coordinates(problem, estimate, tolerance)
@@ -64,14 +71,16 @@ def report_search(problem: Problem, result: SearchResult, tolerance: float) -> B
     power = measure_power(estimate, judgement, at_thresholds)
     report = block_report(judgement, power, estimate.slopes.kinks, CONFIDENCE)
     located = Picture(result, _values(problem, estimate, judgement)).located()
-    return dataclasses.replace(report, located=_with_mistake(problem, estimate, judgement, located))
+    return SearchedBlock(
+        report=dataclasses.replace(report, located=located),
+        failing=failing_block(problem, estimate, judgement),
+    )
 
 
 def locate_in_known_slopes(problem: Problem, look: CloserLook) -> Located:
     """Return where the mistake of a block is, the slopes of all its coordinates being known."""
     estimate, judgement = look.estimate, look.judgement
-    located = described(estimate.part.block, _values(problem, estimate, judgement))
-    return _with_mistake(problem, estimate, judgement, located)
+    return described(estimate.part.block, _values(problem, estimate, judgement))
 
 
 def _values(problem: Problem, estimate: Estimate, judgement: Judgement) -> Values:
@@ -85,11 +94,3 @@ def _values(problem: Problem, estimate: Estimate, judgement: Judgement) -> Value
         uncertain=slopes.bound + rounding * np.abs(claimed),
         wrong=judgement.rule.standings(claimed, slopes) == Standing.WRONG,
     )
-
-
-def _with_mistake(problem: Problem, estimate: Estimate, judgement: Judgement, located: Located) -> Located:
-    """Add the sentence about a structural mistake; the description names factors and zeros itself."""
-    mistake = recognise_mistake(failing_block(problem, estimate, judgement), structural_only=True)
-    if mistake is None:
-        return located
-    return dataclasses.replace(located, sentence=f"{located.sentence}. {mistake.words}")

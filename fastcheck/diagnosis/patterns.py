@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from fastcheck.diagnosis.value_mistakes import factor_of
+from fastcheck.diagnosis.common_factor import factor_of
 from fastcheck.legible import number_of
 from fastcheck.problem.parameters import Block, Vector, coordinate_name
 from fastcheck.report.result import Located

@@ -54,6 +54,10 @@ class ForwardCost:
                 )
         return result
 
+    def cache(self, parameters: Any) -> Any:
+        """Return the cache of the forward pass."""
+        return self._run(parameters)[1]
+
     def _run(self, parameters: Any) -> tuple[Any, Any]:
         result = self.forward(self.X, self.Y, parameters)
         if not isinstance(result, tuple) or len(result) != 2:
@@ -63,6 +67,19 @@ class ForwardCost:
                 "with a function that returns the cost alone."
             )
         return result
+
+
+class LastClaim:
+    """A claim that is a function of the parameters, and what it returned last."""
+
+    def __init__(self, function: Callable[[Any], Any]) -> None:
+        self.function = function
+        self.gradients: Any = None
+
+    def __call__(self, parameters: Any) -> Any:
+        """Return the claimed gradients."""
+        self.gradients = self.function(parameters)
+        return self.gradients
 
 
 class LayerClaim(NamedTuple):
@@ -117,6 +134,12 @@ class LayerCost:
         """Return the inputs of these names."""
         return {name: value for name, value in zip(self.names, self.inputs, strict=True) if name in names}
 
+    def with_cotangent(self, cotangent: Any) -> LayerCost:
+        """Return the same cost with another ``dout``."""
+        other = copy.copy(self)
+        other.cotangent = cotangent
+        return other
+
     def __call__(self, parameters: Mapping[str, Any]) -> Any:
         """Return J."""
         out, _ = _split_output(self._call(self._arguments(parameters)))
@@ -130,11 +153,11 @@ class LayerCost:
     def claim(self, backward: Callable[..., Any]) -> LayerClaim:
         """Return what ``backward(dout, cache)`` claims, or ``backward(dout)`` for a layer without a cache."""
         arguments = self._arguments({})
-        _, cache = _split_output(self._call(arguments))
+        cache = self.cache_of(arguments)
         by_forward = self._changed(arguments)
         dout = map_copy(self.cotangent)
         restart()
-        result = map_copy(backward(dout) if cache is NO_CACHE else backward(dout, cache))
+        result = map_copy(run_backward(backward, dout, cache))
         by_backward = [name for name in self._changed(arguments) if name not in by_forward]
         notes = [
             f"{who} changes {', '.join(names)} in place (here in copies): what else holds that array, such as the "
@@ -153,6 +176,19 @@ class LayerCost:
         others = {_key(n, claimed) for n in self.names if n not in wanted or n in without}
         gradients = {key: value for key, value in claimed.items() if key not in others}
         return LayerClaim(gradients, without, tuple(notes))
+
+    def fresh_arguments(self) -> list[Any]:
+        """Return new arguments for a call of the forward, copies of the inputs."""
+        return self._arguments({})
+
+    def cache_of(self, arguments: list[Any]) -> Any:
+        """Run the forward and return its cache, `NO_CACHE` if it returns none."""
+        return _split_output(self._call(arguments))[1]
+
+    def gradients_of(self, result: Any, names: Iterable[str]) -> dict[str, Any]:
+        """Return the gradients of these inputs in what a backward pass returned."""
+        claimed = self._by_name(result)
+        return {name: claimed[_key(name, claimed)] for name in names}
 
     def _by_name(self, result: Any) -> dict[str, Any]:
         """Return the claim as a dict: of all inputs, of those that are float arrays, or of those that are wanted."""
@@ -186,8 +222,7 @@ class LayerCost:
     def _arguments(self, parameters: Mapping[str, Any]) -> list[Any]:
         """Return new arguments for a call of the forward."""
         return [
-            parameters[name].copy() if name in parameters else _fresh(value)
-            for name, value in zip(self.names, self.inputs, strict=True)
+            _fresh(parameters.get(name, value)) for name, value in zip(self.names, self.inputs, strict=True)
         ]
 
     def _changed(self, arguments: list[Any]) -> list[str]:
@@ -201,14 +236,23 @@ class LayerCost:
 NO_CACHE = object()
 
 
+def run_backward(backward: Callable[..., Any], dout: Any, cache: Any) -> Any:
+    """Return what ``backward(dout, cache)`` does, or ``backward(dout)`` for a layer without a cache."""
+    return backward(dout) if cache is NO_CACHE else backward(dout, cache)
+
+
 def _key(name: str, claimed: Mapping[str, Any]) -> str:
     """Return the key of the gradient of an input."""
     return name if name in claimed else f"d{name}"
 
 
 def _fresh(value: Any) -> Any:
-    """Return an input for one call: arrays are copied, also in lists, tuples and dicts."""
-    if isinstance(value, np.ndarray):
+    """Return an input for one call: arrays are copied, also in lists, tuples and dicts.
+
+    Arrays that record what is done with them are no NumPy arrays, and new in each call: a copy would be a line of ours
+    between the layer's parameters and the lines that use them.
+    """
+    if issubclass(type(value), np.ndarray):  # isinstance would believe what a recorded array says that it is
         return value.copy()
     if type(value) in (list, tuple):
         return type(value)(map(_fresh, value))

@@ -66,7 +66,7 @@ class ObjectCost:
 
     def __call__(self, parameters: Any) -> Any:
         """Return the cost with other arrays in the places of the parameters."""
-        with self._holding(parameters):
+        with self.holding(parameters):
             return self.cost(*self.data)
 
     def with_data(self, convert: Callable[[Any], Any]) -> ObjectCost:
@@ -78,13 +78,14 @@ class ObjectCost:
     def gradients(self, gradients: Callable[[], Any], parameters: Any) -> Any:
         """Return what ``gradients()`` claims after a call of the cost."""
         expect_arguments("gradients", gradients)
-        with self._holding(parameters):
+        with self.holding(parameters):
             self.cost(*self.data)
             restart()
             return map_copy(gradients())
 
     @contextlib.contextmanager
-    def _holding(self, parameters: Any) -> Iterator[None]:
+    def holding(self, parameters: Any) -> Iterator[None]:
+        """Let the object hold other arrays in the places of the parameters for the time of a ``with`` block."""
         new = leaves_of(parameters)
         replacements = {id(old): array for (_, old), array in zip(self.arrays, new, strict=True)}
         replacements |= {id(old): view.rebuilt(new) for old, view in self.views}

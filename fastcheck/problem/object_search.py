@@ -106,6 +106,12 @@ def claims_of(network: Any, cost: Callable[..., Any], gradients: Any, data: Sequ
     )
 
 
+def backward_functions(network: Any, cost: Callable[..., Any]) -> tuple[Callable[..., Any], ...]:
+    """Return the functions that may compute gradients: the cost, and the network's method for it."""
+    found = [name for name in BACKWARD_METHODS if inspect.isfunction(getattr(type(network), name, None))]
+    return (cost, *(getattr(network, name) for name in found[:1]))
+
+
 def _expect_computed(network: Any, allowed: Collection[int]) -> None:
     """Raise `InvalidProblemError` if arrays have gradients by their names, which nothing that was called computes."""
     names = list(dict.fromkeys(path_name(pair.path) for pair in pairs_by_name(network, allowed)))

@@ -7,7 +7,6 @@ that structure; everything behind it sees one float64 vector of n coordinates, c
 from __future__ import annotations
 
 import bisect
-import math
 import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -18,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastcheck.errors import InvalidProblemError
+from fastcheck.problem.shapes import wrong_shape
 
 Vector = NDArray[np.float64]
 Path = tuple[Any, ...]
@@ -176,8 +176,29 @@ def read_gradients(layout: Layout, gradients: Any) -> tuple[NDArray[Any], ...]:
         where = f"gradient of {block.name}"
         arrays.append(read_array(claimed_array(claims[number], where), where))
         if arrays[-1].shape != block.shape:
-            raise InvalidProblemError(_wrong_shape(where, block.shape, arrays[-1].shape))
+            raise InvalidProblemError(wrong_shape(where, block.shape, arrays[-1].shape))
     return tuple(arrays)
+
+
+def read_previous(layout: Layout, previous: Any) -> dict[str, NDArray[np.float64]]:
+    """Return copies of earlier parameters, by block.
+
+    Raises `InvalidProblemError` unless they have the names and shapes of the parameters.
+    """
+    try:
+        earlier, theta = read_parameters(previous)
+    except InvalidProblemError as error:
+        raise InvalidProblemError(f"previous: {error}") from None
+    shapes, got = ({block.name: block.shape for block in one.blocks} for one in (layout, earlier))
+    for name in dict.fromkeys((*shapes, *got)):
+        if shapes.get(name) != got.get(name):
+            expected = f"{name} of shape {shapes[name]}" if name in shapes else f"no {name}"
+            came = f"one of shape {got[name]}" if name in got else "none"
+            raise InvalidProblemError(
+                f"previous: expected {expected}, as in the parameters, got {came}. Pass a copy of all parameters that "
+                "was made before the last update."
+            )
+    return {block.name: theta[block.start : block.stop].reshape(block.shape) for block in earlier.blocks}
 
 
 def read_array(leaf: Any, where: str) -> NDArray[Any]:
@@ -357,27 +378,3 @@ def _first_keys(keys: Any) -> str:
     names = [str(key) for key in keys]
     more = f", … ({len(names)} in all)" if len(names) > 8 else ""
     return ", ".join(names[:8]) + more if names else "none"
-
-
-def _wrong_shape(where: str, expected: tuple[int, ...], got: tuple[int, ...]) -> str:
-    message = f"{where}: expected shape {expected}, the parameter's, got {got}. "
-    if len(got) > 1 and got == expected[::-1]:
-        return message + "It is transposed: return its .T, or swap the factors of the product that makes it."
-    if without_unit_axes(got) == without_unit_axes(expected):
-        if len(got) > len(expected):
-            return (
-                message
-                + "It has a surplus axis: leave out keepdims=True in the sum that makes it, or reshape it."
-            )
-        if len(got) < len(expected):
-            return message + "It lacks an axis: use keepdims=True in the sum that makes it, or reshape it."
-    if math.prod(got) == math.prod(expected):
-        return message + "The sizes agree: reshape it, after a look at the order of the axes."
-    if len(got) > len(expected) and got[len(got) - len(expected) :] == expected:
-        return message + "Sum it over the axes along which the parameter was broadcast: .sum(axis=0)."
-    return message + "Look at the product or sum that makes it."
-
-
-def without_unit_axes(shape: tuple[int, ...]) -> tuple[int, ...]:
-    """Return a shape without its axes of length 1."""
-    return tuple(length for length in shape if length != 1)

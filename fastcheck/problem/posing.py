@@ -11,7 +11,7 @@ import dataclasses
 import math
 import sys
 import time
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -23,6 +23,7 @@ from fastcheck.norms import largest
 from fastcheck.problem.cost_value import read_cost
 from fastcheck.problem.functions import expect_arguments
 from fastcheck.problem.options import is_real
+from fastcheck.problem.other_arrays import other_arrays
 from fastcheck.problem.parameters import (
     Layout,
     Vector,
@@ -140,7 +141,9 @@ class Problem:
     holds an array for each block, in the dtype it was computed in; none where no gradient was claimed.
     ``largest_claim`` is the largest of their absolute values. ``repeats_exactly``: two evaluations at θ gave the same J
     to the last bit. ``nondeterminism`` is the share of J by which evaluations may differ, if the caller gave one, or 0.
-    ``measured`` keeps what was measured of the cost since, so that it is not measured again.
+    ``claimed_by`` is the function that the claim came from, None where arrays were given, ``others`` are arrays that
+    came with it, by key, such as ``dZ1``. ``measured`` keeps what was measured of the cost since, so that it is not
+    measured again.
     """
 
     evaluator: Evaluator
@@ -153,6 +156,8 @@ class Problem:
     largest_claim: float = 0.0
     repeats_exactly: bool = True
     nondeterminism: float = 0.0
+    claimed_by: Callable[..., Any] | None = None
+    others: Mapping[str, NDArray[Any]] = field(default_factory=dict)
     measured: dict[Hashable, Any] = field(default_factory=dict)
 
     @property
@@ -216,8 +221,11 @@ def pose(
         raise _differing([value, again], evaluator, work)
     del work
     claims: tuple[NDArray[Any], ...] = ()
+    others: dict[str, NDArray[Any]] = {}
     if gradients is not None:
-        arrays = read_gradients(layout, _call_gradients(gradients, layout, theta))
+        returned = _call_gradients(gradients, layout, theta)
+        arrays = read_gradients(layout, returned)
+        others = other_arrays(layout, returned)
         claims = tuple(_copy_unless_pure(array, cost) for array in arrays)
     theta.flags.writeable = False
     return Problem(
@@ -231,6 +239,8 @@ def pose(
         largest_claim=max((largest(array) for array in claims), default=0.0),
         repeats_exactly=again == value and not share,
         nondeterminism=share,
+        claimed_by=gradients if callable(gradients) else None,
+        others=others,
     )
 
 

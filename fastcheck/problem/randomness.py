@@ -102,7 +102,7 @@ class Frozen:
     def repeating(self) -> Iterator[None]:
         """Start anew for one evaluation, and leave the generators as they were."""
         python_state, numpy_state = random.getstate(), np.random.get_state()  # noqa: NPY002
-        states = [_state(generator) for generator in self.generators]
+        states = [generator_state(generator) for generator in self.generators]
         self.restart()
         try:
             yield
@@ -110,7 +110,7 @@ class Frozen:
             random.setstate(python_state)
             np.random.set_state(numpy_state)  # noqa: NPY002
             for generator, state in zip(self.generators, states, strict=True):
-                _set_state(generator, state)
+                set_generator_state(generator, state)
 
 
 class Repeating:
@@ -156,7 +156,8 @@ def restart() -> None:
         frozen.restart()
 
 
-def _state(generator: Any) -> Any:
+def generator_state(generator: Any) -> Any:
+    """Return the state of a generator of NumPy's or Python's."""
     if isinstance(generator, np.random.RandomState):
         return generator.get_state()
     if isinstance(generator, random.Random):
@@ -164,7 +165,8 @@ def _state(generator: Any) -> Any:
     return generator.bit_generator.state
 
 
-def _set_state(generator: Any, state: Any) -> None:
+def set_generator_state(generator: Any, state: Any) -> None:
+    """Put a generator into a state that it had."""
     if isinstance(generator, np.random.RandomState):
         generator.set_state(state)
     elif isinstance(generator, random.Random):

@@ -10,6 +10,7 @@ from __future__ import annotations
 import enum
 import math
 from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, NoReturn
 
 from fastcheck.errors import InvalidProblemError
@@ -38,11 +39,16 @@ def plain(value: Any) -> Any:
     return str(value) if isinstance(value, enum.StrEnum) else value
 
 
-def record(make: Callable[..., Any], **fields: Reader) -> Reader:
-    """Read a dict with exactly these fields; ``make`` is called with what they stand for."""
+def record(
+    make: Callable[..., Any], *, without: Mapping[str, Any] = MappingProxyType({}), **fields: Reader
+) -> Reader:
+    """Read a dict with exactly these fields; ``make`` is called with what they stand for.
+
+    ``without`` holds what older versions of fastcheck, which did not write a field, would have written there.
+    """
 
     def read(value: Any, path: str) -> Any:
-        items = _entries(value, path)
+        items = {**without, **_entries(value, path)}
         for name in fields:
             if name not in items:
                 raise InvalidProblemError(f"{path}.{name}: expected this field, got none. {FIELD_ADVICE}")

@@ -12,6 +12,7 @@ from typing import Any
 from fastcheck.errors import GradientMismatchError
 from fastcheck.plan.sampling import SampleProof, prove
 from fastcheck.problem.parameters import coordinate_name
+from fastcheck.report.causes import Cause
 from fastcheck.report.reading import plain
 from fastcheck.undoing import PythonRandomKept
 from fastcheck.verdict.judging import Judgement, Verdict
@@ -107,6 +108,11 @@ class BlockReport:
     screened: Screened | None = None
     located: Located | None = None
 
+    @property
+    def known_as_a_whole(self) -> bool:
+        """Whether every coordinate was checked, or directions alone tell of the block."""
+        return self.checked == self.size or (self.screened is not None and self.proof is None)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
@@ -119,7 +125,7 @@ class Report:
     ``notes`` are sentences about how the check was run, ``unseen`` about what it could not see. ``stopped`` says why
     not all coordinates were checked, and is None where all were that were asked for. ``left_out`` names the blocks that
     were not asked for. ``certified`` says to what slopes that were sent backwards have been certified, None where
-    each was computed by itself.
+    each was computed by itself. ``causes`` say what is wrong, where the verdict is fail: the best explanation first.
     """
 
     verdict: Verdict
@@ -136,6 +142,7 @@ class Report:
     left_out: tuple[str, ...] = ()
     unseen: tuple[str, ...] = ()
     certified: str | None = None
+    causes: tuple[Cause, ...] = ()
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "blocks", MappingProxyType(dict(self.blocks)))
@@ -196,6 +203,7 @@ class Report:
         """
         fields = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
         fields["blocks"] = {name: dataclasses.asdict(block) for name, block in self.blocks.items()}
+        fields["causes"] = [dataclasses.asdict(cause) for cause in self.causes]
         result: dict[str, Any] = plain(fields)
         return result
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from fastcheck.engines import ENGINES, FORMER
 from fastcheck.plan.sampling import SampleProof
+from fastcheck.report.causes import INTERMEDIATE, Cause, CodeLine
 from fastcheck.report.reading import (
     checked,
     choice,
@@ -134,6 +135,32 @@ def _check_report(report: Report, path: str) -> None:
             expect(coordinate.block == name, at, f"the block's name, {described(name)}", coordinate.block)
     for name in report.left_out:
         expect(name not in report.blocks, f"{path}.left_out", "no block that was looked at", name)
+    _check_causes(report, f"{path}.causes")
+
+
+def _check_causes(report: Report, path: str) -> None:
+    """Causes are of blocks that fail, and none of what is certain has an alternative."""
+    failing = [name for name, block in report.blocks.items() if block.verdict is Verdict.FAIL]
+    expected = (
+        f"a block that fails, one of {', '.join(map(described, failing))}"
+        if failing
+        else "none: no block fails"
+    )
+    for place, cause in enumerate(report.causes):
+        at = f"{path}[{place}]"
+        expect(bool(cause.blocks), f"{at}.blocks", "at least one block", cause.blocks)
+        expect(len({*cause.blocks}) == len(cause.blocks), f"{at}.blocks", "each block once", cause.blocks)
+        for position, name in enumerate(cause.blocks):
+            expect(name in failing, f"{at}.blocks[{position}]", expected, name)
+        alternatives = [other for other in report.causes if other is not cause and other.kind != INTERMEDIATE]
+        others = {name for other in alternatives for name in other.blocks}
+        is_alone = others.isdisjoint(cause.blocks)
+        expect(
+            is_alone or not cause.certain,
+            f"{at}.certain",
+            "False beside another cause of a block",
+            cause.certain,
+        )
 
 
 def _expect_equal(value: float, right: float, path: str, formula: str) -> None:
@@ -196,6 +223,17 @@ _SCREENED = checked(
 _LOCATED = record(
     Located, how=choice(LOCATED_HOW), regions=listed(text), share=number(0, 1), complete=flag, sentence=text
 )
+_LINES = listed(record(CodeLine, file=text, number=whole(1), text=text))
+_CAUSE = record(
+    Cause,
+    kind=text,
+    blocks=listed(text),
+    sentence=text,
+    evidence=text,
+    certain=flag,
+    lines=_LINES,
+    backward_lines=_LINES,
+)
 _BLOCK = checked(
     record(
         BlockReport,
@@ -219,6 +257,7 @@ _BLOCK = checked(
 _REPORT = checked(
     record(
         Report,
+        without={"causes": []},
         verdict=_VERDICT,
         difference=number(0, 1, nan=True),
         blocks=named(_BLOCK),
@@ -233,6 +272,7 @@ _REPORT = checked(
         left_out=listed(text),
         unseen=listed(text),
         certified=optional(text),
+        causes=listed(_CAUSE),
     ),
     _check_report,
 )

@@ -13,10 +13,10 @@ from rich.text import Text
 
 from fastcheck.engines import FORMER
 from fastcheck.legible import encodable, first_names, legible, number_of
+from fastcheck.report.causes_text import INDENT, WIDTH, hanging, lines_on_causes, sentence_of_headline
 from fastcheck.report.result import CONSTANT_COST, BlockReport, Report
 from fastcheck.verdict.judging import Verdict
 
-WIDTH = 80
 ELLIPSIS = "…"
 """What the console puts at the end of cells that are too long."""
 
@@ -86,8 +86,12 @@ def make_console() -> Console:
 
 def rich_report(report: Report) -> RenderableType:
     """Return the report for a rich console."""
-    parts: list[RenderableType] = [_headline(report), _summary(report), Text(), _blocks(report)]
+    parts: list[RenderableType] = [_headline(report)]
+    parts += [Text(line) for line in lines_on_causes(report)]
+    parts += [_summary(report), Text(), _blocks(report)]
+    told = {cause.sentence for cause in report.causes}
     located = [block.located.sentence for block in report.blocks.values() if block.located]
+    located = [sentence for sentence in located if sentence not in told]
     if located:
         parts += [Text(), *(paragraph(f"Located: {sentence}") for sentence in located)]
     if (worst := _worst(report)).row_count:
@@ -142,18 +146,19 @@ def _headline(report: Report) -> Text:
     sentence = SENTENCES[report.verdict].format(
         failing=named(Verdict.FAIL), undecided=named(Verdict.INCONCLUSIVE)
     )
-    everything_is_known = all(map(_known_as_a_whole, report.blocks.values())) and not report.left_out
+    all_are_known = all(block.known_as_a_whole for block in report.blocks.values())
+    everything_is_known = all_are_known and not report.left_out
     if report.verdict is Verdict.PASS and not everything_is_known:
         sentence = SAMPLE_PASSED
     if any(unseen.startswith(CONSTANT_COST) for unseen in report.unseen):
         sentence = CONSTANT_COST
     colour = COLOURS[report.verdict]
-    return Text(f"{report.verdict.upper()}  ", style=colour).append_text(words(sentence, style="bold"))
-
-
-def _known_as_a_whole(block: BlockReport) -> bool:
-    """Tell whether every coordinate of a block was checked, or directions alone say that it is right."""
-    return block.checked == block.size or (block.screened is not None and block.proof is None)
+    headline = Text(f"{report.verdict.upper()}  ", style=colour)
+    cause = sentence_of_headline(report)
+    if cause is not None:
+        lines = "\n".join(hanging(cause))
+        return headline.append_text(Text(lines[INDENT:], style="bold"))
+    return headline.append_text(words(sentence, style="bold"))
 
 
 def _summary(report: Report) -> Text:

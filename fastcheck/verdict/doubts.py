@@ -30,7 +30,7 @@ class Doubts:
             values.copy() for values in (slopes.central, slopes.lower, slopes.upper)
         )
         self.rounding, self.bound = slopes.bound, slopes.bound.copy()
-        self.truncation = np.zeros_like(slopes.bound)
+        self.truncation, self.hidden_kink = np.zeros_like(slopes.bound), np.zeros_like(slopes.bound)
         self.rule = Rule.of(problem, first, tolerance)
         self.allowed = self.rule.allowed(self.claimed, slopes)
         self.loses_digits = first.loses_digits
@@ -93,6 +93,7 @@ class Doubts:
         """Enter what other steps say of a row; at a kink, ``central`` stays what it was."""
         self.lower[row], self.upper[row] = resolved.lower, resolved.upper
         self.bound[row], self.truncation[row] = resolved.bound, resolved.truncation
+        self.hidden_kink[row] = resolved.hidden_kink
         if not resolved.is_kink:
             self.central[row] = resolved.lower
 
@@ -101,6 +102,11 @@ class Doubts:
         claimed, ends = self.claimed[rows], (self.central[rows], self.lower[rows], self.upper[rows])
         apart = np.max([np.abs(claimed - end) for end in ends], axis=0, initial=0.0)
         self.bound[rows] += np.maximum(apart, self.not_overlooked(rows))
+
+    def allowed_by_slopes(self, row: int) -> float:
+        """Return what is allowed in this row if the claim is no larger than the slopes known so far."""
+        claimed = np.zeros(1)
+        return float(self.rule.allowed(claimed, self.slopes.at(np.array([row])))[0])
 
     def not_overlooked(self, rows: Coordinates | int) -> NDArray[np.float64]:
         """Return a bound that is more than the verdict overlooks in a few undecided coordinates."""

@@ -76,18 +76,17 @@ def bound_with_hidden_rounding(
 def _by_other_roundings(problem: Problem, estimate: Estimate, judgement: Judgement) -> float | None:
     """Return the bound that the worst coordinates show while operations are rounded otherwise; None if that tells not.
 
-    At kinks there is no one slope to compare with.
+    At kinks it is that of the choice which is nearest to the claim.
     """
     places = np.array([coordinate.place for coordinate in judgement.worst])
     worst = estimate.slopes.at(estimate.part.rows(places))
     followed = ~np.broadcast_to(worst.subtracted, worst.size)  # others have no slope with the tiny step
     if estimate.perturbed is None or not followed[0]:
         return None
-    unique_slopes = np.where(worst.lower == worst.upper, worst.lower, np.nan)
     return perturbed_rounding(
         problem,
         estimate.perturbed(places[followed]),
-        unique_slopes[followed],
+        worst.central[followed],
         judgement.worst[0].error,
         judgement.rule.typical,
     )
@@ -98,8 +97,8 @@ def perturbed_rounding(
 ) -> float | None:
     """Return a bound on the rounding of ``slopes`` (k,), given how they change when all operations are perturbed.
 
-    None where that does not tell: at kinks, where slopes are NaN, and where it does not explain an ``error``, but J is
-    rounded by more than that is relative to the ``typical`` slope: then a claim computed by other formulas may be off.
+    None where that does not tell: where slopes are NaN, and where it does not explain an ``error``, but J is rounded by
+    more than that is relative to the ``typical`` slope: then a claim computed by other formulas may be off.
     """
     if perturbed is None:
         return None

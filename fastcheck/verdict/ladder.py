@@ -1,7 +1,7 @@
 """The ladder of closer looks: what the first estimate of a block leaves in doubt is measured again, ever more closely.
 
     1. the whole block   noise along several lines, the step that suits it, truncation      `Estimate.closer`
-    2. suspects          smaller steps on both sides, several kinks at θ, jumps of J        `rungs`
+    2. suspects          smaller steps on both sides, kinks at θ, jumps of J                `rungs`
     3. undecided ones    the cost far away, a larger step                                   `rungs`
     4. the whole block   the claim is judged; other roundings of all operations, or jumps   `hidden_rounding`
 
@@ -26,7 +26,18 @@ from fastcheck.verdict.doubts import Doubts
 from fastcheck.verdict.hidden_rounding import bound_with_hidden_rounding, may_hide
 from fastcheck.verdict.judging import Judgement, judge_coordinates
 from fastcheck.verdict.rule import Standing
-from fastcheck.verdict.rungs import hidden_by_jumps, larger_step, no_influence, several_kinks, smaller_steps
+from fastcheck.verdict.rungs import (
+    hidden_by_jumps,
+    kink_in_noise,
+    larger_step,
+    no_influence,
+    several_kinks,
+    smaller_steps,
+    steps_of_its_size,
+)
+
+EXPLANATIONS = (steps_of_its_size, kink_in_noise, several_kinks, hidden_by_jumps)
+"""Rungs that may explain a claim that looks wrong, the cheapest first."""
 
 MOST_AT_KINKS = 32
 """Claims of a block that several kinks at θ may explain and that are looked at; beyond them the rest is undecided."""
@@ -148,16 +159,20 @@ class _Looks:
         doubts, state = self.doubts, MEASURED
         smaller_steps(doubts, self.probe, row)
         if not self.mistake_confirmed and doubts.looks_wrong(row):
-            explained = any(rung(doubts, self.probe, row) for rung in (several_kinks, hidden_by_jumps))
-            self.mistake_confirmed = not explained
-            state = MEASURED if explained else CONFIRMED
-            self.looked_at.add(row)
+            state = self._confirm(row)
         elif not doubts.is_kink(row):  # at a kink there may be several, which nobody looked for
             self.looked_at.add(row)
         if self.probe.remembered is not None:
             i = int(doubts.coordinates[row])
             self.probe.remembered[i] = min(state, self.probe.remembered.get(i, NEW))
         self.bounds_held = self.bounds_held and self._is_within_first_bounds(row)
+
+    def _confirm(self, row: int) -> int:
+        """See whether anything explains what looks wrong, and return what is known of it then."""
+        explained = any(rung(self.doubts, self.probe, row) for rung in EXPLANATIONS)
+        self.mistake_confirmed = not explained
+        self.looked_at.add(row)
+        return MEASURED if explained else CONFIRMED
 
     def _is_within_first_bounds(self, row: int) -> bool:
         """Tell whether what was found lies within the bounds of the first look, its truncation included."""
@@ -197,7 +212,16 @@ class _Looks:
         for row in rows[both_zero].tolist():
             no_influence(doubts, self.probe, row)
         for row in rows[~both_zero].tolist():
-            self.measured_with_larger_step += larger_step(doubts, self.probe, row)
+            if not larger_step(doubts, self.probe, row):
+                continue
+            self.measured_with_larger_step += 1
+            if not doubts.looks_wrong(row):
+                continue
+            if self.mistake_confirmed:
+                doubts.make_undecided(np.array([row]))
+                self.passed_over += 1
+            else:
+                self._confirm(row)
 
     def end_early(self, suspects: Coordinates, reason: str) -> str:
         """Make undecided what looks wrong and was not confirmed, and return the sentence that says so."""

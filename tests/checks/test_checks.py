@@ -7,6 +7,7 @@ import threading
 
 import numpy as np
 import pytest
+from budgeted_costs import Counted
 from scenarios import copied, leaves, relu_backward, relu_forward, relu_network, scenarios, sigmoid
 from small_model import METHODS, RIGHT, THETA, Model, X, Y, plain
 
@@ -142,16 +143,6 @@ def test_positions_check_only_their_blocks():
 
 ELEVEN = 2 + 9
 """Forward passes besides two for each coordinate: those that pose the problem, and those along a line for its noise."""
-
-
-class Counted:
-    def __init__(self, function):
-        self.function = function
-        self.calls = 0
-
-    def __call__(self, *arguments):
-        self.calls += 1
-        return self.function(*arguments)
 
 
 @pytest.mark.parametrize("method", METHODS)

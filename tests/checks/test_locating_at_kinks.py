@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from budgeted_costs import Counted
 
 from fastcheck import Verdict, check, locate
 
@@ -134,14 +135,9 @@ def test_kinks_that_are_no_zeros_may_hide_more():
 def test_forward_passes_are_counted():
     cost, W, claim = dead_units()
     claim[7, 30] *= 1.5
-    calls = []
-
-    def counted(p):
-        calls.append(None)
-        return cost(p)
-
+    counted = Counted(cost)
     report = locate(counted, {"W": W}, {"W": claim}, method="plain")
-    assert report.forward_passes == len(calls)
+    assert report.forward_passes == counted.calls
 
 
 @pytest.mark.parametrize("zeros", [20, 400, 4000])

@@ -19,7 +19,7 @@ SEEDS = range(3)
 def searched(problem, number=0):
     """What the search of a block tells, whatever screening said of it."""
     suspect = Suspect(problem.layout.blocks[number])
-    return report_search(problem, search(problem, Directions(problem), suspect, tolerance=1e-7), 1e-7)
+    return report_search(problem, search(problem, Directions(problem), suspect, tolerance=1e-7), 1e-7).report
 
 
 @pytest.mark.parametrize("seed", SEEDS)
@@ -27,12 +27,12 @@ def test_a_transposed_gradient(seed):
     network = Network(seed)
     gradients = network.gradients()
     gradients["dW1"] = gradients["dW1"].T.copy()
-    located = network.locate(gradients, seed=seed).blocks["W1"].located
+    report = network.locate(gradients, seed=seed)
+    located = report.blocks["W1"].located
     assert located.how == "dense"
     assert located.share > 0.9
-    assert located.sentence.startswith(
-        "W1 (1,600 coordinates) is wrong throughout. The claim for W1 is transposed"
-    )
+    assert located.sentence == "W1 (1,600 coordinates) is wrong throughout"
+    assert report.causes[0].sentence.startswith("dW1 is transposed: return its .T")
     sampled = network.locate(gradients, seed=seed, method="plain").blocks["W1"].located
     assert (sampled.how, sampled.sentence) == ("dense", "W1 (1,600 coordinates) is wrong throughout")
 

@@ -4,6 +4,7 @@ import re
 
 import numpy as np
 import pytest
+from budgeted_costs import Counted
 
 from fastcheck import Verdict, check, locate, screen
 
@@ -121,17 +122,10 @@ def test_a_single_parameter_is_not_everywhere():
 
 
 def test_forward_passes_for_the_advice_are_counted_and_it_is_given_within_a_budget():
-    calls = 0
-
-    def counted(p):
-        nonlocal calls
-        calls += 1
-        return gelu(p)
-
     claim = PRECISE["constants of six digits"][2]
     for look, method in ((check, "plain"), (screen, "plain"), (check, "reference")):
-        calls = 0
+        counted = Counted(gelu)
         report = look(counted, {"x": v}, claim, method=method)
         assert advised(report)
-        assert report.forward_passes == calls
+        assert report.forward_passes == counted.calls
     assert len(advised(check(gelu, {"x": v}, claim, max_forward_passes=10_000))) == 1

@@ -51,7 +51,7 @@ def test_a_right_gradient(texts):
 
 def test_a_wrong_gradient(texts):
     text = texts[Verdict.FAIL]
-    assert text.startswith("FAIL  the gradient is wrong in W1\n")
+    assert text.startswith("FAIL  dW1 has one wrong entry, [3, 0]: it is −")
     assert "Worst coordinates" in text
     true = np.cos(THETA["W1"][3, 0])
     row = next(line for line in text.splitlines() if line.startswith("W1[3, 0]"))
@@ -165,7 +165,7 @@ def test_names_in_brackets_are_not_taken_for_markup():
     theta = {"[bold]": np.array([1.0]), "layers": [np.array([1.0, 2.0])]}
     wrong = {"[bold]": np.array([9.0]), "layers": [np.array([1.0, 1.0])]}
     text = str(check(lambda p: p["[bold]"][0] + np.sum(p["layers"][0]), theta, wrong))
-    assert "wrong in [bold]" in text
+    assert "gradient of [bold]" in text
     assert text.count("[bold][0]") == 2  # in the table of blocks and among the worst coordinates
     assert "layers[0]" in text
 
@@ -173,7 +173,11 @@ def test_names_in_brackets_are_not_taken_for_markup():
 def test_many_blocks_are_summed_up_in_the_headline():
     theta = {f"W{i}": np.array([1.0]) for i in range(20)}
     wrong = {name: np.array([3.0]) for name in theta}
-    headline = str(check(lambda p: sum(a[0] for a in p.values()), theta, wrong)).splitlines()[0]
+    headline = words(str(check(lambda p: sum(a[0] for a in p.values()), theta, wrong)))
+    assert "dW0, dW1, dW2, dW3, dW4, dW5 and 14 more are 3 times the right gradient" in headline
+    theta = {name: np.linspace(1, 2, 4) for name in theta}
+    wrong = {name: np.random.default_rng(place).random(4) for place, name in enumerate(theta)}
+    headline = str(check(lambda p: sum(np.sum(a**3) for a in p.values()), theta, wrong)).splitlines()[0]
     assert headline == "FAIL  the gradient is wrong in W0, W1, W2, W3, W4, W5 and 14 more"
 
 
@@ -207,7 +211,7 @@ def test_colours_on_terminals_only(monkeypatch, stream, no_color, coloured):
     monkeypatch.setattr(sys, "stdout", out)
     make_console().print(rich_report(report(gamma=5.0)))
     text = out.getvalue()
-    assert "wrong in gamma" in text
+    assert "the gradient is wrong in gamma" in text
     assert any(f"\033[{code}" in text for code in ("31m", "1;31m")) is coloured
 
 

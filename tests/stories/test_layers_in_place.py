@@ -260,6 +260,9 @@ def test_generators_are_as_before_after_a_layer_that_draws():
         (lambda db: db.sum(axis=0)[:, None], "leave out keepdims=True"),
         (lambda db: db, r"Sum it over the axes .* \.sum\(axis=0\)"),
         (lambda db: db.sum(), "Look at the product or sum"),
+        (lambda db: db[None], r"parameter was broadcast: \.sum\(axis=\(0, 1\)\)"),
+        (lambda db: np.zeros((5, 3, 2)), r"parameter was broadcast: \.sum\(axis=\(0, 2\)\)"),
+        (lambda db: np.zeros((5, 3, 3, 2)), "Sum it over all axes but those of the parameter"),
     ],
 )
 def test_a_bias_gradient_of_a_wrong_shape_gets_the_advice_that_helps(change, advice):

@@ -18,7 +18,7 @@ from fastcheck.engines import DisagreementError
 from fastcheck.engines.graph.away import evaluated_away, rounding_around
 from fastcheck.engines.graph.forwards import Flow
 from fastcheck.engines.graph.nodes.node import Array
-from fastcheck.engines.graph.nodes.smooth import TINY_STEP
+from fastcheck.engines.graph.nodes.smooth import SMALLEST, TINY_STEP
 from fastcheck.engines.graph.recording.advice import INSTEAD
 from fastcheck.engines.graph.runs import Runs
 from fastcheck.engines.plain.noise import declared_noise
@@ -192,6 +192,8 @@ def expect_confirmed(
             direction = [move[0] for move in moves]
             length = _length(flow, direction)
         tangents = flow.tangents(moves, len(rows), TINY_STEP * min(1.0, length))
+        if not tangents.disagreement <= SAME_SLOPE:
+            tangents = flow.tangents(moves, len(rows), TINY_STEP * _length_for_smallest(flow, moves))
         if tangents.kinked:
             raise NotCertifiedError(
                 f"θ stands on a kink or a jump of the cost (an exact zero, or a tie). {INSTEAD}"
@@ -215,6 +217,20 @@ def expect_confirmed(
             f"{disagreement:.1e}). {INSTEAD}"
         )
     return Confirmed(relative, scales, direction, length, unit)
+
+
+def _length_for_smallest(flow: Flow, moves: Sequence[Array]) -> float:
+    """Return the length along the first of some directions at which no parameter has moved by more than its size.
+
+    A step that is tiny beside a block of 1e-20 and 1 is not tiny beside the first; zeros have no size, and what is near
+    the smallest number there is counts as zero.
+    """
+    length = 1.0
+    for leaf, move in zip(flow.leaves, moves, strict=True):
+        sizes, moved = np.abs(np.asarray(leaf.value, dtype=float).reshape(-1)), np.abs(move[0])
+        counts = (sizes >= SMALLEST / TINY_STEP) & (moved > 0)
+        length = min(length, float(np.min(sizes[counts] / moved[counts], initial=length)))
+    return length
 
 
 def _random_moves(block: Array, size: float, rows: range, seed: int, number: int) -> Array:

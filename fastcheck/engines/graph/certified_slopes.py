@@ -20,31 +20,26 @@ from fastcheck.engines.graph.forwards import Flow
 from fastcheck.engines.graph.kinks.finding_ties import JumpError
 from fastcheck.engines.graph.kinks.nearest_choice import NearestChoice, nearest_choice
 from fastcheck.engines.graph.kinks.slopes_at_kinks import kinks_of
+from fastcheck.engines.graph.lost_digits import (
+    Rounding,
+    bound_of_block,
+    noise_of_slopes,
+    with_other_roundings,
+)
 from fastcheck.engines.graph.nodes.node import Array
 from fastcheck.engines.graph.recording.advice import INSTEAD
 from fastcheck.engines.graph.recording.record import Recording
 from fastcheck.engines.graph.runs import Runs
 from fastcheck.engines.graph.single_blocks import confirm_blocks, unconfirmed_notes
 from fastcheck.engines.graph.single_coordinates import confirm_coordinates
-from fastcheck.engines.rounding import MARGIN, block_bound
 from fastcheck.execution import one_blas_thread
 from fastcheck.norms import root_mean_square
 from fastcheck.plan.coordinates import Part, Plan
-from fastcheck.plan.tolerances import VANISHING
 from fastcheck.problem.parameters import Vector
 from fastcheck.problem.posing import Problem
 
 LIKE_ROUNDING = 1e-11
 """Claims that differ by less than this share of a typical slope in their block differ by rounding."""
-
-EMPTY = 2.0**-10
-"""Rounding noise above this share of slopes that are tiny beside those of other blocks leaves nothing of them."""
-
-MOST_NOISE_WITHOUT_LOSS = 2.0**-30
-"""Rounding noise above this share of the slopes of a block tells that digits are lost."""
-
-Rounding = float | Vector
-"""The rounding seen in the slopes of a block: the largest, or that of each."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -93,7 +88,9 @@ def certified_slopes(runs: Runs, plan: Plan) -> CertifiedSlopes:
     notes, passes = _confirmed_by_the_cost(runs, plan, slopes, flow, choice, certificate)
     noise = certificate.noise if noise is None else noise
     known_to = [
-        _bound(runs.problem, size, np.maximum(change, _left_unexplained(certificate, size, factor)), noise)
+        bound_of_block(
+            runs.problem, size, np.maximum(change, _left_unexplained(certificate, size, factor)), noise
+        )
         for size, change, factor in zip(typical, rounding, allowances, strict=True)
     ]
     return CertifiedSlopes(
@@ -123,14 +120,14 @@ def _certificate(
     Where directions do not confirm them, there may be rounding that jittered parameters do not show: they leave
     log(1 + exp(z)) - z as it is where z is 20. All operations are rounded otherwise then.
     """
-    noise_of_slopes, allowances = _noise_of_slopes(runs.problem, typical, slopes, rounding, noise)
+    largest_noise, allowances = noise_of_slopes(runs.problem, typical, slopes, rounding, noise)
 
     def certificate() -> Certificate:
         return certify(
             runs,
             flow,
             slopes,
-            noise_of_slopes,
+            largest_noise,
             allowances,
             seed=plan.seed,
             directions=plan.directions,
@@ -140,26 +137,12 @@ def _certificate(
     try:
         return certificate(), allowances, rounding
     except UnconfirmedError:
-        if choice is not None or not runs.perturbed:
+        perturbed = runs.perturbed if choice is None else choice.perturbed()
+        if not perturbed:
             raise
-        rounding = _rounding_of_operations(runs, slopes, rounding)
-        noise_of_slopes, allowances = _noise_of_slopes(runs.problem, typical, slopes, rounding, noise)
+        rounding = with_other_roundings(slopes, rounding, perturbed)
+        largest_noise, allowances = noise_of_slopes(runs.problem, typical, slopes, rounding, noise)
         return certificate(), allowances, rounding
-
-
-def _rounding_of_operations(
-    runs: Runs, slopes: Sequence[Array], rounding: Sequence[Rounding]
-) -> list[Rounding]:
-    """Return the rounding of slopes, with what shows when all operations are rounded otherwise.
-
-    That contains a margin already.
-    """
-    changes: list[Rounding] = list(rounding)
-    for _, perturbed in runs.perturbed or ():
-        if all(np.isfinite(block).all() for block in perturbed):
-            for number, (here, there) in enumerate(zip(slopes, perturbed, strict=True)):
-                changes[number] = np.maximum(changes[number], np.abs(here - there).reshape(-1) / MARGIN)
-    return changes
 
 
 def of_part(problem: Problem, blocks: Sequence[Array], part: Part) -> Array:
@@ -185,7 +168,7 @@ def _choice_at_kinks(runs: Runs, plan: Plan, recording: Recording, flow: Flow) -
         near = runs.at_theta(named)
     with np.errstate(all="ignore"), one_blas_thread():
         kinks = kinks.with_lines(near.tape.lines)
-        return nearest_choice(problem, plan, kinks, near, lambda: runs.relative_noise)
+        return nearest_choice(runs, plan, kinks, near)
 
 
 def _sent_back(recording: Recording) -> list[Array]:
@@ -227,30 +210,6 @@ def _apart_like_rounding(slopes: Sequence[Array], claims: Sequence[Array]) -> li
         if not apart[-1] <= LIKE_ROUNDING * size:
             return None
     return apart
-
-
-def _noise_of_slopes(
-    problem: Problem,
-    typical: Sequence[float],
-    slopes: Sequence[Array],
-    rounding: Sequence[Rounding],
-    noise: float | None,
-) -> tuple[float, list[float]]:
-    """Return the relative rounding noise of slopes, and by what factor more is allowed in each block.
-
-    Blocks that lose digits would hide errors in all others. Those that hold nothing but rounding, as before a batch
-    normalisation, are measured by the others.
-    """
-    zero = VANISHING * float(np.finfo(float).eps) * max([problem.largest_claim, *typical])
-    largest, allowances = 0.0, []
-    for size, change in zip(_typical(slopes), rounding, strict=True):
-        bound = _bound(problem, size, float(np.max(change, initial=0.0)), noise)
-        holds_rounding_only = size <= zero and bound.relative > EMPTY
-        allowances.append(
-            math.inf if holds_rounding_only else max(1.0, bound.relative / MOST_NOISE_WITHOUT_LOSS)
-        )
-        largest = max(largest, bound.relative / allowances[-1])
-    return largest, allowances
 
 
 def _confirmed_by_the_cost(
@@ -306,8 +265,3 @@ def _left_unexplained(certificate: Certificate, typical: float, allowance: float
 
 def _typical(slopes: Sequence[Array]) -> list[float]:
     return [root_mean_square(block.reshape(-1)) for block in slopes]
-
-
-def _bound(problem: Problem, typical: float, rounding: Rounding, noise: float | None) -> Bound:
-    relative = noise / abs(problem.value) if noise and problem.value else 0.0
-    return block_bound(typical, rounding, relative, problem.nondeterminism)

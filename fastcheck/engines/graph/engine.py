@@ -39,7 +39,7 @@ class GraphEngine:
         Raises `TracingError` where the cost cannot be recorded, and `DisagreementError` where the slopes are not
         certified.
         """
-        if 0 < abs(problem.value) < UNDERFLOW:
+        if _underflows(problem):
             raise DisagreementError(f"J = {problem.value:g} is too small: its differences would underflow.")
         with session_of(problem.evaluator.cost) as session:
             try:
@@ -60,6 +60,14 @@ class GraphEngine:
             certified=certified.certificate,
             said_of_kinks=None if choice is None else choice.said,
         )
+
+
+def _underflows(problem: Problem) -> bool:
+    """Tell whether J is too small for full precision; where it is zero, whether what the claim makes of θ is."""
+    size, largest = abs(problem.value), float(np.max(np.abs(problem.theta), initial=0.0))
+    if size:
+        return size < UNDERFLOW
+    return problem.largest_claim > 0 and largest > 0 and problem.largest_claim < UNDERFLOW / largest
 
 
 def _certified(
@@ -127,14 +135,9 @@ def _at_kinks(
 
 def _perturbed(runs: Runs, choice: NearestChoice | None, part: Part, places: Coordinates) -> Perturbed | None:
     """Return the slopes at some places of a block with other roundings; at kinks, those of the choice that was made."""
-    if runs.perturbed is None:
+    perturbed = runs.perturbed if choice is None else choice.perturbed()
+    if perturbed is None:
         return None
     number = runs.problem.layout.number(part.block)
-    slopes = np.array([blocks[number].reshape(-1)[places] for _, blocks in runs.perturbed])
-    if choice is not None:
-        lower, upper, made = (
-            blocks[number].reshape(-1)[places] for blocks in (choice.lower, choice.upper, choice.slopes)
-        )
-        at_kinks = lower < upper
-        slopes[:, at_kinks] = made[at_kinks]
-    return Perturbed(slopes=slopes, costs=np.array([cost for cost, _ in runs.perturbed]))
+    slopes = np.array([blocks[number].reshape(-1)[places] for _, blocks in perturbed])
+    return Perturbed(slopes=slopes, costs=np.array([cost for cost, _ in perturbed]))

@@ -32,6 +32,9 @@ LOST_DIGITS = 2.0**-40
 MOST_NONDETERMINISM = 1e-6
 """Costs that differ by more than this share of them from run to run hide what a kink does to slopes."""
 
+PerturbedRun = tuple[float, list[Array]]
+"""J and the slopes of all blocks in a run with other roundings."""
+
 
 class Runs:
     """Runs a cost on recorded arrays, and counts these forward passes.
@@ -91,18 +94,25 @@ class Runs:
         return self._record(jittered(self.problem.theta), named=named)
 
     @functools.cached_property
-    def perturbed(self) -> list[tuple[float, list[Array]]] | None:
+    def perturbed(self) -> list[PerturbedRun] | None:
         """J and the slopes of all blocks with a few other ways of rounding all operations, recorded when asked for.
 
         None where the cost cannot be recorded then.
         """
+        return self.perturbed_with(Recording.slopes)
+
+    def perturbed_with(self, slopes: Callable[[Recording], list[Array] | None]) -> list[PerturbedRun] | None:
+        """Return the same with ``slopes`` of each of these runs; None, too, where that returns None for one of them."""
         costs_and_slopes = []
         try:
             for number in range(PERTURBATIONS):
                 theta = jittered(self.problem.theta, PERTURBATION, number)
                 recording = self._record(theta, perturbation=Perturbation(number))
                 with one_blas_thread():
-                    costs_and_slopes.append((recording.value, recording.slopes()))
+                    of_run = slopes(recording)
+                if of_run is None:
+                    return None
+                costs_and_slopes.append((recording.value, of_run))
         except TracingError:
             return None
         return costs_and_slopes

@@ -7,16 +7,16 @@ other, and where the sides agree on different slopes θ itself is a kink.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from itertools import pairwise
 from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
 
 from fastcheck.engines.plain.batches import explained
 from fastcheck.engines.plain.noise import rounding_bound
-from fastcheck.engines.plain.steps import STEP_RATIO, USUAL_STEP, default_steps
+from fastcheck.engines.plain.steps import LARGEST_CHOSEN, STEP_RATIO, USUAL_STEP, default_steps
 from fastcheck.engines.slopes import Slope
 from fastcheck.problem.parameters import Vector
 from fastcheck.problem.posing import Problem
@@ -29,8 +29,21 @@ SMALLEST_PROBE_STEP = 2.0**-27
 FINER_STEPS = 4
 """Steps below that, where slopes are so large that noise leaves enough of them."""
 
-POINTS_AROUND = 16
-"""Random points around θ, at one distance, at which slopes are measured."""
+STEPS_BELOW_SIZE = 6
+"""Steps below the size of a parameter that is smaller than those."""
+
+SLOPES_OF_ITS_SIZE = 3
+"""Such steps at which slopes are measured for a parameter alone."""
+
+STEPS_IN_DISTANCE = 16.0
+"""Distance of random points around θ over the step at these points."""
+
+WAYS_AROUND = 3
+"""Ways of drawing them: all blocks move as far, each moves another distance, or later blocks move farther."""
+
+ROUNDING_OF_BENDS = math.sqrt(6)
+"""Bound on the rounding error of (J(θ+h) − 2 J(θ) + J(θ−h)) / h, over that of a central difference: one has √6 σ/h, the
+other is taken to have σ/h."""
 
 
 class Sides(NamedTuple):
@@ -44,13 +57,17 @@ class Sides(NamedTuple):
 class Resolved(NamedTuple):
     """What steps agree on: the slopes of both sides, one number but at a kink, and the bound on their errors.
 
-    ``truncation`` is the part of the bound that comes from steps that do not agree.
+    ``truncation`` is the part of the bound that comes from steps that do not agree. Where no kink is seen,
+    ``hidden_kink`` is how far the slopes of the two sides may be from this one all the same: noise may hide a kink that
+    is smaller. ``by_finer_steps`` tells that larger ones do not agree.
     """
 
     lower: float
     upper: float
     bound: float
     truncation: float = 0.0
+    hidden_kink: float = 0.0
+    by_finer_steps: bool = False
 
     @property
     def is_kink(self) -> bool:
@@ -64,28 +81,70 @@ def resolve(
     """Return the slope, or the slopes of the two sides, on which steps agree, and the bound on their error.
 
     Slopes need agree no closer than what is ``allowed``. ``finer_steps`` are taken only where ``steps`` do not agree;
-    where those do not either, the last two tell the bound. None where the cost is hardly defined around θ.
+    where those do not either, the last ones tell the bound if they come nearer to each other. None where they do not,
+    as at √θ close to zero, and where the cost is hardly defined around θ.
     """
     rungs = [sides_with(step) for step in steps]
-    agreed = agreements(rungs, allowed)
-    for step in () if any(agreed) else finer_steps:
+    resolved = _resolved_by(rungs, allowed)
+    if resolved is not None:
+        return resolved
+    for step in finer_steps:
         rungs.append(sides_with(step))
-        agreed = agreements(rungs, allowed)
-        if any(agreed):
-            break
-    _, left, right = agreed
+        resolved = _resolved_by(rungs, allowed)
+        if resolved is not None:
+            return resolved._replace(by_finer_steps=True)
+    across = [sides.across for sides in rungs if np.isfinite(sides.across.value)]
+    if len(across) < 2:
+        return None
+    last, rest = across[-1], _change_to_come([slope.value for slope in across])
+    if not np.isfinite(rest):
+        return None
+    return Resolved(last.value, last.value, last.bound + rest, rest, largest_kink(rungs, allowed) / 2)
+
+
+def _resolved_by(rungs: Sequence[Sides], allowed: float) -> Resolved | None:
+    """Return what steps agree on, None if they do not."""
+    agreed = agreements(rungs, allowed)
+    across, left, right = agreed
     if left and right and abs(left.value - right.value) > left.bound + right.bound + allowed:
         lower, upper = sorted((left.value, right.value))
         return Resolved(lower, upper, max(left.bound, right.bound))
     known = [slope for slope in agreed if slope]
-    if known:
-        best = min(known, key=lambda slope: slope.bound)
-        return Resolved(best.value, best.value, best.bound)
-    across = [sides.across for sides in rungs if np.isfinite(sides.across.value)]
-    if len(across) < 2:
+    if not known:
         return None
-    last, apart = across[-1], abs(across[-1].value - across[-2].value)
-    return Resolved(last.value, last.value, last.bound + apart, apart)
+    best = min(known, key=lambda slope: slope.bound)
+    kink = largest_kink(rungs, allowed)
+    return Resolved(best.value, best.value, best.bound, hidden_kink=kink / 2 if best is across else kink)
+
+
+def _change_to_come(slopes: Sequence[float]) -> float:
+    """Return how far from the last of slopes their limit is, as far as their changes shrink; infinite if they do not.
+
+    Changes that are halved each time add up to no more than the last.
+    """
+    changes = np.abs(np.diff(slopes[-3:]))
+    if changes.size < 2:
+        return float(changes[-1])
+    before, last = changes.tolist()
+    if last >= before:
+        return math.inf if last else 0.0
+    return float(last * max(1.0, last / (before - last)))
+
+
+def largest_kink(rungs: Sequence[Sides], allowed: float) -> float:
+    """Return a bound on how far the slopes of the two sides of θ are apart; 0 where J is not defined on one of them.
+
+    Central differences tell nothing of it: those of |x| agree on 0.
+    """
+    bends = [
+        Slope(right.value - left.value, ROUNDING_OF_BENDS * across.bound)
+        for left, across, right in rungs
+        if np.isfinite(right.value - left.value)
+    ]
+    if not bends:
+        return 0.0
+    bend = best_agreement(extrapolated(bends), allowed) or bends[-1]
+    return abs(bend.value) + bend.bound
 
 
 def agreements(rungs: Sequence[Sides], allowed: float) -> tuple[Slope | None, Slope | None, Slope | None]:
@@ -110,9 +169,18 @@ def extrapolated(slopes: Sequence[Slope], order: int = 1) -> list[Slope]:
 def best_agreement(slopes: Sequence[Slope], allowed: float) -> Slope | None:
     """Return the slope with the smallest bound among those that the next larger step agrees with, or None.
 
-    Never the one with the larger step: noise may hide a truncation error as large as the bound of the other.
+    Never the one with the larger step: noise may hide a truncation error as large as the bound of the other. Nor one
+    that a smaller step contradicts: those that are too large agree on what is beyond a kink or a pole.
     """
-    confirmed = [b for a, b in pairwise(slopes) if abs(a.value - b.value) <= a.bound + b.bound + allowed]
+
+    def agree(a: Slope, b: Slope) -> bool:
+        return abs(a.value - b.value) <= a.bound + b.bound + allowed
+
+    confirmed = [
+        b
+        for k, (a, b) in enumerate(pairwise(slopes))
+        if agree(a, b) and all(agree(b, finer) for finer in slopes[k + 2 :])
+    ]
     return min(confirmed, key=lambda slope: slope.bound, default=None)
 
 
@@ -130,26 +198,49 @@ class Probe:
             problem.measured.setdefault(Probe, {}) if has_budget else None
         )
 
-    def resolved(self, i: int, allowed: float) -> Resolved | None:
-        """Return what steps agree on: see `resolve`. 12 forward passes, up to 8 more for finer steps."""
-        return resolve(lambda step: self.sides(i, step), self.steps(i), self.finer_steps(i, allowed), allowed)
+    def resolved(self, i: int, allowed: float, agreeing: float | None = None) -> Resolved | None:
+        """Return what steps agree on: see `resolve`. 10 to 16 forward passes, up to 20 more for finer steps.
 
-    def steps(self, i: int) -> Iterator[float]:
-        """Yield steps from the plan's downwards, and at least from one above the default one."""
+        Noise may leave what is ``allowed``. Steps agree if they are not farther apart than ``agreeing``, which is that
+        as well unless it is given: a claim that is much larger than the slopes would allow them to be anything.
+        """
+        return resolve(
+            lambda step: self.sides(i, step),
+            self.steps(i, allowed),
+            self.finer_steps(i, allowed),
+            allowed if agreeing is None else agreeing,
+        )
+
+    def steps(self, i: int, allowed: float = math.inf) -> Iterator[float]:
+        """Yield steps from the plan's downwards, and at least from one above the default one.
+
+        They begin with larger ones as long as noise leaves more than what is ``allowed`` of the second.
+        """
         default = float(default_steps(self.problem.theta[[i]], None)[0])
         step = max(STEP_RATIO * default, self.epsilon or 0.0)
+        largest = LARGEST_CHOSEN / USUAL_STEP * default
+        while step < largest and rounding_bound(self.noise, step / STEP_RATIO) > allowed:
+            step *= STEP_RATIO
         while step >= SMALLEST_PROBE_STEP / USUAL_STEP * default:
             yield step
             step /= STEP_RATIO
 
     def finer_steps(self, i: int, allowed: float) -> Iterator[float]:
-        """Yield smaller steps, for slopes that change over the smallest of those, as far as noise lets them be told."""
-        step, unit = SMALLEST_PROBE_STEP, self.unit(i)
+        """Yield smaller steps, for slopes that change over the smallest of those, as far as noise lets them be told.
+
+        What is not zero and smaller than all steps gets steps that are small beside it: log(θ) at 1e-20 changes there.
+        """
+        step, size = SMALLEST_PROBE_STEP * self.unit(i), abs(float(self.problem.theta[i]))
         for _ in range(FINER_STEPS):
             step /= STEP_RATIO
-            if rounding_bound(self.noise, step * unit) > allowed:
-                return
-            yield step * unit
+            if rounding_bound(self.noise, step) > allowed:
+                break
+            yield step
+        if size < step:
+            for _ in range(STEPS_BELOW_SIZE):
+                size /= STEP_RATIO
+                if size:
+                    yield size
 
     def unit(self, i: int) -> float:
         """Return the unit of distances along a coordinate."""
@@ -167,34 +258,60 @@ class Probe:
             Slope((plus - value) / above, 2 * bound),
         )
 
+    def slopes_of_its_size(self, i: int) -> Vector:
+        """Return slopes with steps that are small beside a parameter; none where it is not smaller than usual steps."""
+        size = abs(float(self.problem.theta[i]))
+        if not 0 < size < USUAL_STEP:
+            return np.zeros(0)
+        steps = [size / STEP_RATIO**k for k in range(1, SLOPES_OF_ITS_SIZE + 1)]
+        return np.array([self.sides(i, step).across.value for step in steps if step])
+
     def stands_still(self, i: int, distance: float) -> bool:
         """Tell whether J at this distance on both sides of θ is what it is there, to the last bit."""
         return self._costs_at_theta(i, distance) == (self.problem.value,) * 2
 
-    def changes_around(self, i: int, distance: float, ends: tuple[float, float]) -> Vector:
+    def distance_to_see(self, i: int, change: float) -> float:
+        """Return the distance at which `changes_around` shows such a change of slopes in spite of noise."""
+        return STEPS_IN_DISTANCE * 2 * float(rounding_bound(self.noise, change)) / self.unit(i)
+
+    def changes_around(
+        self, i: int, distance: float, ends: tuple[float, float], points: range, spread: float = 1.0
+    ) -> Vector:
         """Return by how much the slopes at random points around θ differ for sure from both ``ends``, those at θ.
 
         Negative where noise may make the difference. No kink of θ is left there, but one may lie within the step on one
-        side: the smaller difference counts. ``distance`` is relative to max(1, |θ|).
+        side: the smaller difference counts. ``distance`` is relative to max(1, |θ|); some blocks are moved up to
+        ``spread`` times as far as others: what a backward pass finds at kinks behind kinks may be met only where the
+        biases of the second layer are moved much farther than those of the first. ``points`` are numbers of points.
         """
-        step = distance / 16 * self.unit(i)
-        halves = self._once((i, "around", distance), lambda: self._slopes_around(i, distance, step))
+        step = distance / STEPS_IN_DISTANCE * self.unit(i)
+        halves = self._once(
+            (i, "around", distance, points, spread),
+            lambda: np.array([self._slopes_at(i, k, distance, step, spread) for k in points]),
+        )
         changes = np.abs(halves[:, :, None] - np.array(ends)).min(axis=(1, 2))
         return np.asarray(changes - 2 * rounding_bound(self.noise, step))
 
-    def _slopes_around(self, i: int, distance: float, step: float) -> NDArray[np.float64]:
-        """Return the slopes to the right and left of random points this far from θ, (POINTS_AROUND, 2)."""
-        theta = self.problem.theta
-        rng = np.random.default_rng(i)  # the same sides at every distance
-        halves = np.empty((POINTS_AROUND, 2))
-        for k in range(POINTS_AROUND):
-            point = theta + distance * np.maximum(1.0, np.abs(theta)) * rng.uniform(-1.0, 1.0, theta.size)
-            minus, plus = self._costs(i, step, point)
-            with explained(self.problem.layout, i, 0.0):
-                value = self.problem.evaluator.cost_or_nan(point.copy())
-            self.passes += 1
-            halves[k] = (plus - value) / step, (value - minus) / step
-        return halves
+    def _slopes_at(
+        self, i: int, number: int, distance: float, step: float, spread: float
+    ) -> tuple[float, float]:
+        """Return the slopes to the right and left of a random point this far from θ, by its number."""
+        theta, sizes = self.problem.theta, [block.size for block in self.problem.layout.blocks]
+        rng = np.random.default_rng((i, number))  # the same side at every distance
+        exponents, way = rng.random(len(sizes)), number % WAYS_AROUND
+        if way == 0:
+            exponents[:] = 0.0
+        elif way == 1:
+            exponents.sort()
+        distances = distance * np.repeat(spread ** (exponents - exponents.min()), sizes)
+        point = theta + distances * np.maximum(1.0, np.abs(theta)) * rng.uniform(-1.0, 1.0, theta.size)
+        minus, plus = self._costs(i, step, point)
+        with explained(self.problem.layout, i, 0.0):
+            value = self.problem.evaluator.cost_or_nan(point.copy())
+        self.passes += 1
+        center = point[i]
+        above, below = (center + step) - center, center - (center - step)
+        return (plus - value) / above, (value - minus) / below
 
     def _costs_at_theta(self, i: int, step: float) -> tuple[float, float]:
         """Return the costs at θ minus and plus the step."""

@@ -10,6 +10,7 @@ import numpy as np
 
 from fastcheck.engines.graph.kinks.feasible import Flags
 from fastcheck.engines.graph.kinks.slopes_at_kinks import Interval
+from fastcheck.engines.graph.lost_digits import Rounding
 from fastcheck.engines.rounding import CANCELLED, block_bound
 from fastcheck.norms import root_mean_square
 from fastcheck.plan.coordinates import Plan
@@ -71,7 +72,7 @@ class _Allowance:
 
 
 def claim_at_kinks(
-    problem: Problem, plan: Plan, interval: Interval, rounding: Sequence[float], relative_noise: float
+    problem: Problem, plan: Plan, interval: Interval, rounding: Sequence[Rounding], relative_noise: float
 ) -> Claim:
     """Return the claim, held to the rule that judges its coordinates.
 
@@ -99,7 +100,7 @@ def claim_at_kinks(
 
 
 def _allowance(
-    problem: Problem, plan: Plan, block: Block, interval: Interval, rounding: float, relative_noise: float
+    problem: Problem, plan: Plan, block: Block, interval: Interval, rounding: Rounding, relative_noise: float
 ) -> _Allowance:
     """Return what the claim of one block is held to."""
     claimed, rows = problem.claims[problem.layout.number(block)], slice(block.start, block.stop)

@@ -5,27 +5,29 @@ The claim of all blocks is judged together, whatever is asked of it: one backwar
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import functools
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fastcheck.engines.graph.certificate import NotCertifiedError, expect_confirmed
+from fastcheck.engines.graph.certificate import NotCertifiedError, UnconfirmedError, expect_confirmed
 from fastcheck.engines.graph.forwards import Flow
 from fastcheck.engines.graph.kinks.claim import Claim, claim_at_kinks
 from fastcheck.engines.graph.kinks.feasible import Flags
 from fastcheck.engines.graph.kinks.places import places_of
 from fastcheck.engines.graph.kinks.search import Answer, SearchedChoice, search_choice, usual_choice
 from fastcheck.engines.graph.kinks.slopes_at_kinks import Interval, Kinks
+from fastcheck.engines.graph.lost_digits import Rounding, noise_of_slopes, with_other_roundings
 from fastcheck.engines.graph.nodes.node import Array
 from fastcheck.engines.graph.recording.record import Recording
+from fastcheck.engines.graph.runs import PerturbedRun, Runs
 from fastcheck.engines.kink_place import KinkPlace
 from fastcheck.norms import root_mean_square
 from fastcheck.plan.coordinates import FEWEST_DIRECTIONS, Plan
 from fastcheck.problem.parameters import Layout, Vector
-from fastcheck.problem.posing import Problem
 
 NEGLIGIBLE = 2.0**-40
 """Share of the slopes of a block, or of what J makes of ties, below which it is rounding, as behind a softmax."""
@@ -41,8 +43,9 @@ class NearestChoice:
 
     ``undecided`` flags where the claim is not that of the nearest choice, if it may be that of another. ``possible``:
     each coordinate of the claim may be given by some choice; those that may not be are wrong, whatever the ``answer``
-    for the others is. ``rounding`` is that of the slopes of each block, ``flow`` sends changes forwards with this
-    choice; ``places`` tells where the kinks are, and ``count`` how many.
+    for the others is. ``rounding`` is that of the slopes of each block, ``perturbed`` returns the slopes of this choice
+    with other roundings, None where they are not known; ``flow`` sends changes forwards with it. ``places`` tells where
+    the kinks are, and ``count`` how many.
     """
 
     slopes: list[Array]
@@ -50,7 +53,8 @@ class NearestChoice:
     upper: list[Array]
     undecided: list[Flags]
     possible: bool
-    rounding: list[float]
+    rounding: Sequence[Rounding]
+    perturbed: Callable[[], list[PerturbedRun] | None]
     flow: Flow
     places: tuple[KinkPlace, ...]
     answer: Answer
@@ -72,20 +76,18 @@ class NearestChoice:
         return f"no choice at {kinks} gives {what}: it is compared with the nearest that one gives."
 
 
-def nearest_choice(
-    problem: Problem, plan: Plan, kinks: Kinks, near: Recording, relative_noise: Callable[[], float]
-) -> NearestChoice:
+def nearest_choice(runs: Runs, plan: Plan, kinks: Kinks, near: Recording) -> NearestChoice:
     """Return the choice at kinks that is nearest to the claim; ``near`` is the cost recorded again, at jittered θ.
 
-    (At θ, if it takes another way there.) The ``relative_noise`` of J is asked for only if the claim is not that of a
-    usual backward pass. Raises `NotCertifiedError` where slopes are not known, or their rounding is not.
+    (At θ, if it takes another way there.) The noise of J is asked for only if the claim is not that of a usual backward
+    pass. Raises `NotCertifiedError` where slopes are not known, or their rounding is not.
     """
-    interval = kinks.interval()
-    rounding = _certified_rounding(problem.layout, kinks, near, interval, plan.seed)
+    problem, interval = runs.problem, kinks.interval()
+    rounding = _certified_rounding(runs, kinks, near, interval, plan.seed)
     claim, impossible = claim_at_kinks(problem, plan, interval, rounding, 0.0), None
     result = usual_choice(kinks, claim, interval)
     if result is None:
-        claim = claim_at_kinks(problem, plan, interval, rounding, relative_noise())
+        claim = claim_at_kinks(problem, plan, interval, rounding, runs.relative_noise)
         impossible = claim.impossible(interval)
         claim = claim.without(impossible)
         result = search_choice(kinks, claim, interval, plan.seed)
@@ -98,6 +100,7 @@ def nearest_choice(
         undecided=_in_blocks(problem.layout, _undecided(claim, result, lower, upper)),
         possible=impossible is None or not impossible.any(),
         rounding=rounding,
+        perturbed=functools.cache(functools.partial(_perturbed, runs, kinks, result.weights)),
         flow=kinks.with_weights(result.weights),
         places=places_of(kinks, matters),
         answer=result.answer,
@@ -106,13 +109,14 @@ def nearest_choice(
 
 
 def _certified_rounding(
-    layout: Layout, kinks: Kinks, near: Recording, interval: Interval, seed: int
-) -> list[float]:
+    runs: Runs, kinks: Kinks, near: Recording, interval: Interval, seed: int
+) -> Sequence[Rounding]:
     """Return the rounding of the slopes of each block: as seen in two places, or that of terms that cancel.
 
-    Raises `NotCertifiedError` unless the slopes of random weights are certified, on which all that follows rests.
+    Raises `NotCertifiedError` unless the slopes of random weights are certified, on which all that follows rests. Where
+    directions do not confirm them, there may be rounding that shows when all operations are rounded otherwise.
     """
-    kinks_near = kinks.on(near)
+    layout, kinks_near = runs.problem.layout, kinks.on(near)
     if kinks_near is None:
         raise NotCertifiedError("Recorded again, the cost took another way.")
     weights = kinks.feasible.random(np.random.default_rng(seed))
@@ -125,9 +129,31 @@ def _certified_rounding(
         change = float(np.max(np.abs(here[rows] - there[rows]), initial=0.0))
         rounding.append(max(change, unit * root_mean_square(interval.largest[rows])))
         noise = max(noise, rounding[-1] / (root_mean_square(here[rows]) or 1.0))
-    slopes = _in_blocks(layout, here)
-    expect_confirmed(kinks.with_weights(weights), slopes, noise, seed, FEWEST_DIRECTIONS)
+    slopes, flow = _in_blocks(layout, here), kinks.with_weights(weights)
+    try:
+        expect_confirmed(flow, slopes, noise, seed, FEWEST_DIRECTIONS)
+    except UnconfirmedError:
+        perturbed = _perturbed(runs, kinks, weights)
+        if perturbed is None:
+            raise
+        with_others = with_other_roundings(slopes, rounding, perturbed)
+        typical = [root_mean_square(block.reshape(-1)) for block in slopes]
+        noise, allowances = noise_of_slopes(runs.problem, typical, slopes, with_others, None)
+        expect_confirmed(flow, slopes, noise, seed, FEWEST_DIRECTIONS, allowances=allowances)
+        return with_others
     return rounding
+
+
+def _perturbed(runs: Runs, kinks: Kinks, weights: Array) -> list[PerturbedRun] | None:
+    """Return J and the slopes of some weights with other roundings of all operations, None where they are not known."""
+
+    def slopes(recording: Recording) -> list[Array] | None:
+        on_recording = kinks.on(recording)
+        if on_recording is None:
+            return None
+        return _in_blocks(runs.problem.layout, on_recording.slopes(weights).slopes)
+
+    return runs.perturbed_with(slopes)
 
 
 def _around(layout: Layout, interval: Interval, slopes: Vector) -> tuple[Vector, Vector]:

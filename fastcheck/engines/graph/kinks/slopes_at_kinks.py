@@ -125,18 +125,19 @@ class Kinks:
     # Backwards
 
     def slopes(self, weights: Array) -> WeightedSlopes:
-        """Return the slopes with these weights."""
-        of_ties = np.zeros(self.feasible.rows)
+        """Return the slopes with these weights; those of a run with other roundings are rounded otherwise, too."""
+        of_ties, tape = np.zeros(self.feasible.rows), self.recording.tape
+        share_off_kinks = tape.share()
 
         def share(node: Node, slope: Array | None) -> Shares:
             assert slope is not None
             own = self.ties.get(node.number)
             if own is None:
-                return zip(node.operands, node.backward(slope), strict=True)
+                return share_off_kinks(node, slope)
             rest, at = own.taken_out(slope)
             of_ties[self.rows[node.number]] = at
             amounts = at[own.row] * weights[self.options[node.number]]
-            return _joined(node, node.backward(rest), own.shared(amounts))
+            return tape.rounded(_joined(node, node.backward(rest), own.shared(amounts)))
 
         return WeightedSlopes(self._sent_back(share, from_result=True), of_ties)
 

@@ -25,8 +25,11 @@ TINY_STEP = 2.0**-80
 """Step of finite differences that are computed without subtracting: kinks are straddled only in their place, and smooth
 functions are linear over it to the last bit."""
 
-SMALLEST = 2.0**-220
-"""Size of an argument that is taken for its step if it is smaller."""
+SMALLEST = 2.0**-900
+"""Arguments below this are taken for zero: their tiny steps have no full precision."""
+
+STEP_AT_ZERO = 2.0**-300
+"""Step at such arguments."""
 
 
 LEFT_OF_ONE: dict[str, Callable[[Array], Array]] = {
@@ -47,9 +50,9 @@ def measured(name: str, values: Sequence[Any], k: int) -> Array:
     """
     x = np.asarray(values[k], dtype=float)
     size = np.abs(x)
-    step = TINY_STEP * np.where(np.isfinite(size), np.maximum(size, SMALLEST), 1.0)
-    slope = _difference(name, values, k, step) / step
     zero = size < SMALLEST
+    step = np.where(zero, STEP_AT_ZERO, TINY_STEP * np.where(np.isfinite(size), size, 1.0))
+    slope = _difference(name, values, k, step) / step
     if zero.any():
         finer, coarse = np.abs(_difference(name, values, k, step / 4) / (step / 4)), np.abs(slope)
         slope = np.where(

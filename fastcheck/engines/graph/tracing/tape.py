@@ -16,7 +16,7 @@ from fastcheck.engines.graph.nodes.smooth import Combination, Elementwise, Multi
 from fastcheck.engines.graph.perturbation import Perturbation
 from fastcheck.engines.graph.tracing.needed import recorded_until
 from fastcheck.engines.graph.tracing.tracing_error import Running, TracingError, current_run
-from fastcheck.engines.graph.tracing.users_line import blame
+from fastcheck.engines.graph.tracing.users_line import Frame, UsersFrames
 
 ENTRYWISE = (Elementwise, Multiply, Combination)
 """Operations each entry of whose result depends on one entry of an operand."""
@@ -45,26 +45,27 @@ class Tape(Running):
     Constant arrays of some size are ``watched`` instead of copied, unless it ``copies``: the cost may write into them.
     ``leaks`` are values that left it: how many nodes there were then, and what to say if J was computed later. If it
     is ``thorough``, plain arrays of the cost are recorded from where they are loaded (``lifted``). ``raw`` are the
-    numbers of nodes as they were added, before what J does not depend on was forgotten; ``lines`` the user's lines of
-    those whose raw numbers are ``named``: file, number and text. A ``perturbation`` perturbs roundings, for
-    which ``left_of_one`` is what is left of 1 in values before.
+    numbers of nodes as they were added, before what J does not depend on was forgotten; ``frames`` the user's
+    functions that ran those whose raw numbers are ``named``, the innermost first. A ``perturbation`` perturbs
+    roundings, for which ``left_of_one`` is what is left of 1 in values before.
     """
 
     __slots__ = (
         "buffers",
         "copies",
+        "frames",
         "held",
         "leaks",
         "left_of_one",
         "lifted",
         "limit",
-        "lines",
         "named",
         "nodes",
         "perturbation",
         "raw",
         "thorough",
         "thread",
+        "users_frames",
         "watched",
     )
 
@@ -88,7 +89,8 @@ class Tape(Running):
         self.limit, self.held = limit, 0
         self.named, self.perturbation = named, perturbation
         self.left_of_one: dict[Node, Array] = {}
-        self.lines: dict[int, tuple[str, int, str]] = {}
+        self.frames: dict[int, tuple[Frame, ...]] = {}
+        self.users_frames = UsersFrames()
         self.raw: list[int] = []
         self.thread = threading.get_ident()
 
@@ -108,7 +110,7 @@ class Tape(Running):
         node.number = len(self.nodes)
         self.nodes.append(node)
         if node.number in self.named:
-            self.lines[node.number] = blame()
+            self.frames[node.number] = self.users_frames.now()
         if node.moves and isinstance(node.value, np.ndarray):
             self.held += node.value.nbytes if node.value.base is None else 0
             if self.held > self.limit:
@@ -168,22 +170,41 @@ class Tape(Running):
             if result is None or count <= last:
                 raise error
         self.raw = [node.number for node in needed]
-        self.lines = {number: self.lines[raw] for number, raw in enumerate(self.raw) if raw in self.lines}
+        self.users_frames.forget()
+        self.frames = {number: self.frames[raw] for number, raw in enumerate(self.raw) if raw in self.frames}
         for number, node in enumerate(needed):
             node.number = number
         self.nodes = needed
 
+    @property
+    def lines(self) -> dict[int, tuple[str, int, str]]:
+        """The user's lines of the nodes that were named: file, number and text."""
+        return {number: frames[0].line for number, frames in self.frames.items() if frames}
+
     def slopes(self, result: Node | None, leaves: Sequence[Leaf]) -> list[Array]:
         """Return what the result makes of every entry of the leaves: float64 arrays of their shapes."""
         if self.perturbation is not None:
-            bent = self._bent()
-            left_of_one = {node: left for node, left in self.left_of_one.items() if node.number in bent}
-            share = functools.partial(_perturbed_shares, self.perturbation, left_of_one)
-            return self.sent_back(result, leaves, share)
+            return self.sent_back(result, leaves, self.share())
         slopes = self.sent_back(result, leaves, _shares)
         if all(np.isfinite(s).all() for s in slopes):
             return slopes
         return self.sent_back(result, leaves, _finite_shares)
+
+    def share(self) -> Share:
+        """Return how nodes share what J makes of their results: with perturbed rounding if there is a perturbation."""
+        if self.perturbation is None:
+            return _shares
+        bent = self._bent()
+        left_of_one = {node: left for node, left in self.left_of_one.items() if node.number in bent}
+        return functools.partial(_perturbed_shares, self.perturbation, left_of_one)
+
+    def rounded(self, shares: Shares) -> Shares:
+        """Return shares of an operation, with perturbed rounding if there is a perturbation."""
+        if self.perturbation is None:
+            return shares
+        return [
+            (operand, None if part is None else self.perturbation.share(part)) for operand, part in shares
+        ]
 
     def _bent(self) -> set[int]:
         """Return the numbers of the nodes that are not linear, or that J is not linear in, as far as that is seen.

@@ -10,6 +10,7 @@ import sys
 import sysconfig
 import types
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -30,6 +31,60 @@ PACKAGE = f"{Path(__file__).parents[3]}{os.sep}"
 
 COMPILED = "a C extension"
 """Name of all library functions that leave no frame."""
+
+
+MOST_FRAMES = 16
+"""Callers of the user's function that ran an operation that are known of it."""
+
+
+class Frame(NamedTuple):
+    """A function of the user's that was running: its code, the instruction in it, and the line.
+
+    ``call`` numbers the calls of library functions that recorded something: several operations may be of one.
+    """
+
+    code: types.CodeType
+    instruction: int
+    lineno: int
+    namespace: dict[str, Any]
+    call: int = 0
+
+    @property
+    def line(self) -> tuple[str, int, str]:
+        """File, line number and text."""
+        filename = self.code.co_filename
+        return filename, self.lineno, linecache.getline(filename, self.lineno, self.namespace).strip()
+
+
+class UsersFrames:
+    """Tells which functions of the user's are running, and numbers the calls that they make."""
+
+    __slots__ = ("calls", "last")
+
+    def __init__(self) -> None:
+        self.calls = 0
+        self.last: types.FrameType | None = None
+
+    def now(self) -> tuple[Frame, ...]:
+        """Return the functions that are running, the innermost first, and at most `MOST_FRAMES` callers."""
+        innermost, called = users_frame()
+        if called is not self.last:
+            self.calls, self.last = self.calls + 1, called
+        is_ours = innermost.f_code.co_filename.startswith(PACKAGE)
+        frames: list[Frame] = []
+        frame: types.FrameType | None = innermost
+        while frame is not None and len(frames) <= MOST_FRAMES:
+            filename = frame.f_code.co_filename
+            if filename.startswith(INTERNAL[0]):
+                break
+            if is_ours or not filename.startswith(PACKAGE):
+                frames.append(Frame(frame.f_code, frame.f_lasti, frame.f_lineno, frame.f_globals, self.calls))
+            frame = frame.f_back
+        return tuple(frames)
+
+    def forget(self) -> None:
+        """Let go of the last call, which holds all that was in its scope."""
+        self.last = None
 
 
 def users_frame() -> tuple[types.FrameType, types.FrameType]:
@@ -63,8 +118,7 @@ def installed_folders() -> tuple[str, ...]:
 def blame() -> tuple[str, int, str]:
     """Return file, line number and text of the user's line that is running."""
     frame, _ = users_frame()
-    filename, lineno = frame.f_code.co_filename, frame.f_lineno
-    return filename, lineno, linecache.getline(filename, lineno, frame.f_globals).strip()
+    return Frame(frame.f_code, frame.f_lasti, frame.f_lineno, frame.f_globals).line
 
 
 def called_function() -> str:

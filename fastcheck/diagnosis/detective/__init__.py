@@ -1,0 +1,1 @@
+"""Which line was differentiated wrongly, and how: only for claims that fail."""

@@ -1,0 +1,1 @@
+"""How people get the backward pass of one operation wrong."""
