@@ -25,7 +25,7 @@ ABOUT_CAUSES = ("detective", "report", "examples", "test_cli.py", "test_document
 def little_effort_beside_verdicts(request, monkeypatch):
     """Tests of verdicts, of which there are thousands, do not search long for causes."""
     if not any(part in request.path.parts for part in ABOUT_CAUSES):
-        monkeypatch.setattr("fastcheck.diagnosis.detective.searching.effort.MOST_WORK", 10_000_000)
+        monkeypatch.setattr("fastcheck.diagnosis.detective.searching.effort.MOST_WORK", 2_000_000)
 
 
 @pytest.fixture
