@@ -210,7 +210,9 @@ class BlockScreening:
         within_tolerance = residuals.error <= self.relative * self.length
         hides = spots.could_hide(residuals.error)
         explained = spots.spread() and spots.explain(residuals.error)
-        if explained and (within_tolerance or not hides):
+        if explained and not hides:
+            return ScreeningVerdict(spots.judgement.verdict, spots.judgement.cause)
+        if explained and within_tolerance and spots.judgement.verdict is Verdict.PASS:
             return ScreeningVerdict(Verdict.PASS)
         if hides:
             return ScreeningVerdict(

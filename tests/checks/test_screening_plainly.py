@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from fastcheck import Verdict, screen
+from fastcheck import Verdict, numerical_gradient, screen
 
 SEEDS = range(5)
 
@@ -55,6 +55,19 @@ def test_wrong_by_less_than_the_noise_is_not_called_right():
     p, gradients = by_hand_problem()
     wrong = gradients | {"W": gradients["W"] * (1 + 3e-7)}
     assert screen(lambda p: by_hand(p) + 1e7, p, wrong).blocks["W"].verdict is not Verdict.PASS
+
+
+def test_directions_that_happen_to_show_little_of_an_error_that_noise_hides_pass_nothing():
+    """Of these, seed 23 draws four directions along which a wrong claim is off by a quarter of what is typical."""
+    for seed in (15, 22, 23, 24):
+        rng = np.random.default_rng(seed)
+        p, _ = by_hand_problem()
+        p = {name: value * (1 + 0.3 * rng.standard_normal(value.shape)) for name, value in p.items()}
+        right = numerical_gradient(by_hand, p)
+        wrong = right | {"W": right["W"] * (1 + 3e-7)}
+        block = screen(lambda p: by_hand(p) + 1e6, p, wrong, seed=seed).blocks["W"]
+        assert block.verdict is not Verdict.PASS
+        assert screen(lambda p: by_hand(p) + 1e6, p, right, seed=seed).passed
 
 
 def test_the_text_of_directions():
