@@ -1,5 +1,7 @@
 """Settings of the whole suite."""
 
+import os
+
 import pytest
 from hypothesis import HealthCheck, settings
 
@@ -21,11 +23,18 @@ ABOUT_CAUSES = ("detective", "report", "examples", "test_cli.py", "test_document
 """Parts of the paths of tests that ask what the causes of a failure are."""
 
 
+SEARCHES_EVERYWHERE = "FASTCHECK_SEARCH_CAUSES" in os.environ
+"""Whether causes are searched in tests marked ``verdicts_alone``, too: scripts/test-slow asks for that."""
+
+
 @pytest.fixture(autouse=True)
 def little_effort_beside_verdicts(request, monkeypatch):
-    """Tests of verdicts, of which there are thousands, do not search long for causes."""
-    if not any(part in request.path.parts for part in ABOUT_CAUSES):
-        monkeypatch.setattr("fastcheck.diagnosis.detective.searching.effort.MOST_WORK", 2_000_000)
+    """Tests of verdicts, of which there are thousands, do not search long for causes, and some not at all."""
+    if any(part in request.path.parts for part in ABOUT_CAUSES):
+        return
+    monkeypatch.setattr("fastcheck.diagnosis.detective.searching.effort.MOST_WORK", 2_000_000)
+    if request.node.get_closest_marker("verdicts_alone") and not SEARCHES_EVERYWHERE:
+        monkeypatch.setattr(finding, "find_causes", lambda _failure: finding.Found((), (), 0))
 
 
 @pytest.fixture

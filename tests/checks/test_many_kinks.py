@@ -8,6 +8,8 @@ from slow import first_of
 
 from fastcheck import Verdict, check, screen
 
+pytestmark = pytest.mark.verdicts_alone
+
 SEEDS = range(20)
 L1 = 0.3
 

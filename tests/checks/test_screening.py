@@ -10,6 +10,8 @@ from softmax_network import network
 from benchmarks.zoo.families import FAMILIES, build
 from fastcheck import Verdict, check, screen
 
+pytestmark = pytest.mark.verdicts_alone
+
 SEEDS = range(5)
 
 

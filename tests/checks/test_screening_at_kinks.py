@@ -9,6 +9,8 @@ from slow import first_of
 import fastcheck
 from fastcheck import Verdict, screen
 
+pytestmark = pytest.mark.verdicts_alone
+
 SEEDS = range(5)
 
 

@@ -7,6 +7,8 @@ from scenarios import EVERY_SCENARIO, leaves, relu_backward, relu_forward, relu_
 
 from fastcheck import Verdict, check, course, locate, screen
 
+pytestmark = pytest.mark.verdicts_alone
+
 SMOOTH = [name for name in EVERY_SCENARIO if not name.startswith("at kinks")]
 
 

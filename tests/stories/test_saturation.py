@@ -11,6 +11,8 @@ from scipy.special import expit
 
 from fastcheck import check, check_mlp, locate, screen
 
+pytestmark = pytest.mark.verdicts_alone
+
 METHODS = ["auto", "plain", "reference"]
 LOOKS = [check, screen, locate]
 

@@ -15,6 +15,8 @@ from fastcheck.plan.coordinates import make_plan
 from fastcheck.problem.posing import pose
 from fastcheck.verdict.judging import judge_coordinates, worst_verdict
 
+pytestmark = pytest.mark.verdicts_alone
+
 FAMILIES = ["course", "L2", "tanh", "softmax", "dropout", "recurrent", "attention", "deep sigmoid"]
 INSIDE = ["computed in float32", "float32 and float64", "computed in float16"]
 

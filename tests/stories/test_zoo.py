@@ -9,6 +9,8 @@ from benchmarks.zoo.mistakes import effect
 from benchmarks.zoo.planting import BELOW_THE_TOLERANCE, NAMES, places, planted, right_gradient
 from fastcheck import Verdict, check
 
+pytestmark = pytest.mark.verdicts_alone
+
 
 def test_noise_that_one_line_does_not_show_sends_no_right_gradient_another_way():
     case, right = right_gradient("dropout", 11)

@@ -8,6 +8,8 @@ from saturated_networks import CONVENTIONS, SaturatedNetwork
 
 from fastcheck import check
 
+pytestmark = pytest.mark.verdicts_alone
+
 
 def noisy(cost, noise):
     """The cost, with a rounding error of this size that depends on the parameters."""

@@ -9,6 +9,8 @@ from hypothesis import strategies as st
 
 from fastcheck import MLP, check
 
+pytestmark = pytest.mark.verdicts_alone
+
 
 def problem(seed, dtype=float):
     model = MLP(("tanh", "softmax"), l2=0.1)

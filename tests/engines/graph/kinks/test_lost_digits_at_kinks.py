@@ -8,6 +8,8 @@ from saturated_networks import CONVENTIONS, SaturatedNetwork
 
 from fastcheck import check
 
+pytestmark = pytest.mark.verdicts_alone
+
 
 def networks(count, **options):
     """So many networks, each with a convention."""

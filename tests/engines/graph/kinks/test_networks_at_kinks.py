@@ -12,6 +12,8 @@ from networks_at_kinks import CONVENTIONS, RELU, Choices, Network
 
 from fastcheck import Verdict, check
 
+pytestmark = pytest.mark.verdicts_alone
+
 
 def judged(cost, parameters, claim, **options):
     report = check(cost, parameters, claim, **options)
