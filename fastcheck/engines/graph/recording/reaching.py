@@ -229,13 +229,8 @@ class _Walk:
         """Look at what the names in the code of all functions mean in the user's modules."""
         wanted = frozenset().union(*(facts.attributes | facts.imports for facts in self.facts.values()))
         for namespace in list(self.modules.values()):
-            self.add(
-                [
-                    namespace[name]
-                    for name in wanted & namespace.keys()
-                    if id(namespace[name]) not in self.seen
-                ]
-            )
+            named = [namespace[name] for name in wanted & namespace.keys()]
+            self.add([thing for thing in named if type(thing) not in _ENDS and id(thing) not in self.seen])
 
     def note_names(self) -> None:
         """Note what functions may set in the user's modules."""

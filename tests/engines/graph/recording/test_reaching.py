@@ -3,7 +3,9 @@
 import types
 
 import numpy as np
+import pytest
 
+from fastcheck.engines.graph.recording import reaching
 from fastcheck.engines.graph.recording.reaching import MOST_THINGS, reached
 
 
@@ -35,3 +37,21 @@ def test_names_in_the_code_are_followed_into_the_modules_of_the_user():
     found = reached(lambda w: module.helper(w))
     assert module.helper in found.functions
     assert any(holder is module.table for holder in found.holders)
+
+
+@pytest.mark.parametrize("value", [0.1, 3, "relu", None, True, np.float64(0.1), slice(1, 2), b"x"], ids=repr)
+def test_a_constant_in_a_module_of_the_user_is_looked_at_once(value, monkeypatch):
+    module = types.ModuleType("settings_of_the_user")
+    module.__file__ = "/home/user/settings_of_the_user.py"
+    module.DECAY = value
+    looks = []
+
+    def look(walk):
+        looks.append(walk)
+        assert len(looks) < 10, "the walk does not end"
+        look_into_modules(walk)
+
+    look_into_modules = reaching._Walk.look_into_modules
+    monkeypatch.setattr(reaching._Walk, "look_into_modules", look)
+    reached(lambda w: np.sum(w * module.DECAY))
+    assert looks
