@@ -20,7 +20,8 @@ from benchmarks.causes.zoo_expectations import WRONG_LINES, corruption
 from benchmarks.zoo.corruptions import CORRUPTIONS
 from benchmarks.zoo.wrong_lines import WRONG_LINES as MISTAKES_OF_THE_ZOO
 from fastcheck import Verdict, check
-from fastcheck.report.causes import Cause, CodeLine
+from fastcheck.pictures.code_lines import CodeLine
+from fastcheck.report.causes import Cause
 
 
 def cause(sentence, line="", blocks=("W2",), certain=True, kind="scaled", evidence=""):

@@ -14,7 +14,7 @@ TYPE_CHECKING = (
 if TYPE_CHECKING:
     from typing import Any
 
-    from fastcheck import course
+    from fastcheck import course, plots
     from fastcheck.checks.check import check, numerical_gradient
     from fastcheck.checks.conventions import check_backprop, check_layer, check_mlp, check_object
     from fastcheck.checks.locating import locate
@@ -28,8 +28,10 @@ if TYPE_CHECKING:
     )
     from fastcheck.mlp.losses import Loss
     from fastcheck.mlp.model import MLP
+    from fastcheck.pictures.code_lines import CodeLine
+    from fastcheck.problem.declaring import gradient_problem
     from fastcheck.problem.randomness import frozen_randomness
-    from fastcheck.report.causes import Cause, CodeLine
+    from fastcheck.report.causes import Cause
     from fastcheck.report.result import BlockReport, Coordinate, Located, Report, Screened
     from fastcheck.report.stages import Stage, StagesReport
     from fastcheck.training.gradient_guard import GradientGuard
@@ -65,8 +67,10 @@ __all__ = [
     "course",
     "from_object",
     "frozen_randomness",
+    "gradient_problem",
     "locate",
     "numerical_gradient",
+    "plots",
     "screen",
 ]
 
@@ -79,8 +83,10 @@ _NAMES = {
     "errors": ("EvaluationError", "FastcheckError", "GradientMismatchError", "InvalidProblemError"),
     "mlp.losses": ("Loss",),
     "mlp.model": ("MLP",),
+    "problem.declaring": ("gradient_problem",),
     "problem.randomness": ("frozen_randomness",),
-    "report.causes": ("Cause", "CodeLine"),
+    "pictures.code_lines": ("CodeLine",),
+    "report.causes": ("Cause",),
     "report.result": ("BlockReport", "Coordinate", "Located", "Report", "Screened"),
     "report.stages": ("Stage", "StagesReport"),
     "training.gradient_guard": ("GradientGuard",),
@@ -93,8 +99,8 @@ _HOMES = {name: f"fastcheck.{module}" for module, names in _NAMES.items() for na
 
 
 def __getattr__(name: str) -> Any:
-    if name == "course":
-        return importlib.import_module("fastcheck.course")
+    if name in ("course", "plots"):
+        return importlib.import_module(f"fastcheck.{name}")
     if name not in _HOMES:
         raise AttributeError(f"module 'fastcheck' has no attribute {name!r}")
     value = getattr(importlib.import_module(_HOMES[name]), name)

@@ -14,8 +14,9 @@ from rich.text import Text
 
 from fastcheck.checks.conventions import check_backprop
 from fastcheck.errors import FastcheckError
+from fastcheck.report.console import make_console
 from fastcheck.report.result import Report
-from fastcheck.report.text import make_console, rich_report
+from fastcheck.report.text import rich_report
 from fastcheck.verdict.judging import Verdict
 
 PLANTED = {"W2": "dW2 doubled", "b1": "db1 with coefficient 4"}
@@ -35,7 +36,7 @@ def run_demo(console: Console | None = None) -> bool:
     except ImportError:
         raise FastcheckError(
             "demo: the handwritten digits come with scikit-learn, which is not installed. "
-            "Install it with: pip install 'fastcheck[demo]'"
+            "Install it with: pip install scikit-learn"
         ) from None
     console.print(
         Text(

@@ -32,6 +32,17 @@ class BudgetUsedUp(BaseException):
     """
 
 
+class PictureError(FastcheckError):
+    """What is to be drawn is not there: the report does not hold it, or it cannot be computed."""
+
+    def __str__(self) -> str:
+        return legible(super().__str__())
+
+
+class MissingLibraryError(FastcheckError, ImportError):
+    """A library that fastcheck does without until now is not installed."""
+
+
 class GradientMismatchError(FastcheckError, AssertionError):
     """A report that did not pass, raised by `Report.raise_if_failed`."""
 

@@ -11,7 +11,6 @@ import dataclasses
 import functools
 import os
 import sys
-import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -19,6 +18,7 @@ from typing import Any, Literal
 import numpy as np
 
 from fastcheck.errors import InvalidProblemError
+from fastcheck.progress.watching_checks import tracked, watching
 from fastcheck.undoing import Undoable, interruptible_lock
 from fastcheck.workers import (
     THREADING,
@@ -38,9 +38,6 @@ JOBLIB_BACKENDS: dict[str, str] = {"processes": "loky", "threads": THREADING}
 
 WORKERS_PAY_AFTER: dict[str, float] = {"processes": 1.0, "threads": 0.1}
 """Estimated seconds of work below which starting workers takes longer than it saves."""
-
-PROGRESS_AFTER = 1.0
-"""Seconds after which a progress bar appears."""
 
 MAX_MEMORY = 512 * 2**20
 """Bytes that a check stays under unless told otherwise."""
@@ -66,9 +63,9 @@ keep_freed_memory()
 class Execution:
     """The options of a run: workers, their kind, and who is told about the progress.
 
-    ``n_jobs`` counts as joblib counts: −1 is all cores. ``progress`` is True or False, None for a bar on
-    stderr if that is a terminal, or a function ``progress(done, total)`` in coordinates. ``max_memory`` are the bytes
-    that batches may take.
+    ``n_jobs`` counts as joblib counts: −1 is all cores. ``progress`` is True or False, None for a line on
+    stderr if that is a terminal, and below the cell of a notebook, or a function ``progress(done, total)`` in
+    coordinates. ``max_memory`` are the bytes that batches may take.
     """
 
     n_jobs: int = 1
@@ -157,13 +154,15 @@ class Execution:
 
             yield tell
             return
-        shows_bar = sys.stderr.isatty() if self.progress is None else self.progress
-        bar = _ProgressBar(total) if shows_bar else None
-        try:
-            yield bar.advance if bar else _ignore
-        finally:
-            if bar:
-                bar.stop()
+        if self.progress is False:  # a part of work that is tracked as a whole
+            yield _ignore
+            return
+        with tracked(total) as tell_those_who_watch:
+            yield tell_those_who_watch
+
+    def watched(self) -> watching:
+        """Return what shows where the check is, within a ``with`` block, if it takes longer than a second."""
+        return watching(False if callable(self.progress) else self.progress)
 
     def _may_use_processes(self, function: Callable[..., Any]) -> bool:
         """Tell whether other processes can do the work; a note says why not."""
@@ -261,40 +260,3 @@ def _on_one_thread(function: Callable[[Chunk], Result], chunk: Chunk) -> Result:
 
 def _ignore(_: Any) -> None:
     """Do nothing."""
-
-
-class _ProgressBar:
-    """A progress bar on stderr that appears only when the work takes more than a second."""
-
-    def __init__(self, total: int) -> None:
-        self.total = total
-        self.done = 0
-        self.start = time.monotonic()
-        self.rich: Any = None
-
-    def advance(self, count: int) -> None:
-        self.done += count
-        if self.rich is None and time.monotonic() - self.start > PROGRESS_AFTER and self.done < self.total:
-            self._show()
-        if self.rich is not None:
-            self.rich.update(self.task, completed=self.done)
-
-    def _show(self) -> None:
-        from rich.console import Console
-        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-        self.rich = Progress(
-            TextColumn("checking"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TextColumn("coordinates"),
-            TimeRemainingColumn(),
-            console=Console(stderr=True),
-            transient=True,
-        )
-        self.task = self.rich.add_task("checking", total=self.total, completed=self.done)
-        self.rich.start()
-
-    def stop(self) -> None:
-        if self.rich is not None:
-            self.rich.stop()

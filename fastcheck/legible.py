@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import os
 import re
 import sys
 import unicodedata
@@ -63,15 +64,54 @@ def number_of(count: int, thing: str) -> str:
     return f"{count:,} {thing}{'' if count == 1 else 'es' if thing.endswith('s') else 's'}"
 
 
+def file_name(path: str) -> str:
+    """Return how a reader knows a file: its name, or, of a cell of a notebook, ``In[3]``.
+
+    >>> file_name("/home/me/network.py"), file_name("</home/me/net.ipynb, cell 3>"), file_name("<stdin>")
+    ('network.py', 'net.ipynb, cell 3', '<stdin>')
+    """
+    ipython = sys.modules.get("IPython")
+    shell = None if ipython is None else ipython.get_ipython()
+    name_of_cell = getattr(getattr(shell, "compile", None), "format_code_name", None)
+    label_and_name = None if name_of_cell is None else name_of_cell(path)
+    if label_and_name is not None:
+        return str(label_and_name[1])
+    name = os.path.basename(path)
+    is_part_of_file = path.startswith("<") and name != path
+    return name.removesuffix(">") if is_part_of_file else name
+
+
+def shape_in_words(shape: Sequence[int]) -> str:
+    """Return the shape of an array.
+
+    >>> shape_in_words((5, 4)), shape_in_words((3,)), shape_in_words(())
+    ('5×4', '3', 'number')
+    """
+    return "×".join(map(str, shape)) or "number"
+
+
 def legible(text: str, *, lines: bool = False) -> str:
-    """Return the text with control characters written as escapes, and fit for stdout.
+    """Return the text with control characters written as escapes, and fit for stdout; ``lines`` keeps newlines."""
+    return encodable(printable(text, lines=lines))
+
+
+def printable(text: str, *, lines: bool = False) -> str:
+    r"""Return the text with what cannot be printed as escapes: control characters, marks that turn lines around.
 
     Names are the user's: an escape sequence in one would reach the terminal, a newline would break a table. ``lines``
     keeps newlines.
+
+    >>> print(printable("W" + chr(0x202E) + "1\n"))
+    W\u202e1\n
     """
-    if not text.isprintable():
-        text = "".join(c if c.isprintable() or (lines and c == "\n") else _escaped(c) for c in text)
-    return encodable(text)
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() or (lines and c == "\n") else escaped(c) for c in text)
+
+
+def escaped(character: str) -> str:
+    """Return a character as Python writes it in ASCII."""
+    return character.encode("unicode_escape").decode()
 
 
 def encodable(text: str) -> str:
@@ -118,11 +158,7 @@ def _ascii_form(character: str) -> str:
         letter = name.split(" LETTER ")[1].split()[0]
         return letter.capitalize() if "CAPITAL" in name else letter.lower()
     plain = unicodedata.normalize("NFKD", character).encode("ascii", "ignore").decode()
-    return plain or _escaped(character)
-
-
-def _escaped(character: str) -> str:
-    return character.encode("unicode_escape").decode()
+    return plain or escaped(character)
 
 
 def _spelt_error(error: UnicodeError) -> tuple[str, int]:

@@ -7,6 +7,8 @@ from hypothesis import HealthCheck, settings
 
 from fastcheck.diagnosis.detective import finding
 
+pytest_plugins = ["pytester"]
+
 finding.STRICT = True  # what fails in the search for causes fails a test
 
 settings.register_profile(
@@ -19,7 +21,7 @@ settings.register_profile(
 settings.load_profile("repeatable")
 
 
-ABOUT_CAUSES = ("detective", "report", "examples", "test_cli.py", "test_documents.py")
+ABOUT_CAUSES = ("detective", "report", "examples", "test_small_commands.py", "documents", "testing")
 """Parts of the paths of tests that ask what the causes of a failure are."""
 
 

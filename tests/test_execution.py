@@ -1,4 +1,3 @@
-import io
 import os
 import platform
 import subprocess
@@ -10,7 +9,7 @@ import numpy as np
 import pytest
 from threadpoolctl import threadpool_info, threadpool_limits
 
-from fastcheck import InvalidProblemError, check, execution
+from fastcheck import InvalidProblemError, check
 from fastcheck.execution import Execution, one_blas_thread
 
 
@@ -102,48 +101,6 @@ def test_a_function_is_told_the_coordinates_done(n_jobs):
     run = Execution(n_jobs=n_jobs, progress=lambda done, total: told.append((done, total)))
     run.map(square, [1, 2, 3], sizes=[10, 10, 4], seconds=1e6, backend="threads")
     assert told == [(10, 24), (20, 24), (24, 24)]
-
-
-class Terminal(io.StringIO):
-    def isatty(self):
-        return True
-
-
-def bar_shown(monkeypatch, progress, stream, after=0.0):
-    monkeypatch.setattr(execution, "PROGRESS_AFTER", after)
-    monkeypatch.setattr(sys, "stderr", stream)
-    monkeypatch.setenv("TERM", "xterm")
-    Execution(progress=progress).map(square, range(5), sizes=[7] * 5, seconds=0, backend="threads")
-    return stream.getvalue()
-
-
-@pytest.mark.parametrize(
-    ("progress", "stream", "shown"),
-    [(None, Terminal, True), (None, io.StringIO, False), (True, Terminal, True), (False, Terminal, False)],
-)
-def test_a_bar_on_terminals(monkeypatch, progress, stream, shown):
-    text = bar_shown(monkeypatch, progress, stream())
-    assert ("checking" in text) is shown
-    assert ("/35" in text) is shown
-
-
-def test_no_bar_for_what_is_quick(monkeypatch):
-    assert bar_shown(monkeypatch, True, Terminal(), after=60.0) == ""
-
-
-def test_the_bar_goes_away_after_an_exception(monkeypatch):
-    stream = Terminal()
-    monkeypatch.setattr(execution, "PROGRESS_AFTER", 0.0)
-    monkeypatch.setattr(sys, "stderr", stream)
-
-    def failing(x):
-        if x == 3:
-            raise ZeroDivisionError
-        return x
-
-    with pytest.raises(ZeroDivisionError):
-        Execution(progress=True).map(failing, range(5), sizes=[1] * 5, seconds=0, backend="threads")
-    assert threading.active_count() == 1 or not any("rich" in t.name.lower() for t in threading.enumerate())
 
 
 # --- what cannot be sent ------------------------------------------------------------------------------------

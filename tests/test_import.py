@@ -26,16 +26,36 @@ def test_the_entry_points_load_neither_numba_nor_joblib():
     code = f"""
 import sys
 from fastcheck import *
-from fastcheck import check, course, numerical_gradient
+from fastcheck import check, course, numerical_gradient, plots
 print([name for name in {HEAVY[:5]} if name in sys.modules])
 """
     assert fresh(code).strip() == "[]"
 
 
-def test_import_is_quick():
-    code = "import time; start = time.perf_counter(); import fastcheck; print(time.perf_counter() - start)"
-    seconds = min(float(fresh(code)) for _ in range(3))
-    assert seconds < 0.5  # a generous bound for a busy machine; it takes a few thousandths
+LIGHT = {"cli", "errors", "legible", "near_names", "statuses"}
+"""Modules of fastcheck that load no others."""
+
+
+@pytest.mark.parametrize("command", ["version", "--help", "chekc"])
+def test_small_commands_load_the_command_line_alone(command):
+    code = f"""
+import sys
+from fastcheck.cli import main
+main(["{command}"])
+own = {{name.split(".")[1] for name in sys.modules if name.startswith("fastcheck.")}}
+print([name for name in {HEAVY} if name in sys.modules], sorted(own - {LIGHT}))
+"""
+    assert fresh(code).splitlines()[-1] == "[] []"
+
+
+def test_import_loads_one_module_of_its_own():
+    code = """
+import sys
+before = set(sys.modules)
+import fastcheck
+print(sorted(name for name in set(sys.modules) - before if not name.startswith(("importlib", "_"))))
+"""
+    assert fresh(code).strip() in ("['fastcheck']", "['fastcheck', 'warnings']")
 
 
 @pytest.mark.parametrize("name", fastcheck.__all__)
@@ -47,7 +67,7 @@ def test_every_public_name_resolves(name):
 
 def test_all_is_whole():
     assert len(fastcheck.__all__) == len(set(fastcheck.__all__))
-    assert set(fastcheck._HOMES) | {"course"} == set(fastcheck.__all__)
+    assert set(fastcheck._HOMES) | {"course", "plots"} == set(fastcheck.__all__)
     assert {"check", "check_backprop", "numerical_gradient", "Report", "course"} <= set(fastcheck.__all__)
 
 

@@ -6,6 +6,7 @@ import math
 import re
 import subprocess
 import sys
+import types
 
 import numpy as np
 import pytest
@@ -20,9 +21,11 @@ from fastcheck import (
     locate,
     screen,
 )
-from fastcheck.legible import encodable, legible, legible_output, spelt
+from fastcheck.legible import encodable, file_name, legible, legible_output, spelt
+from fastcheck.report.console import make_console
 from fastcheck.report.stages import Stage
-from fastcheck.report.text import WIDTH, make_console, rich_report
+from fastcheck.report.text import rich_report
+from fastcheck.report.view import WIDTH
 
 EVIL = "W\x1b]0;title\x07\r\n[red]x[/red]\u202eθ\ud800"
 SHOWN = r"W\x1b]0;title\x07\r\n[red]x[/red]\u202eθ\ud800"
@@ -91,13 +94,13 @@ def test_every_report_prints_in_every_encoding(monkeypatch, request, encoding, w
 
 def test_an_encoding_that_has_the_characters_keeps_them(monkeypatch, plain):
     encoded(monkeypatch, "utf-8")
-    assert "‖g - ∇J‖ / ‖∇J‖" in str(plain[4])
-    assert "40×3" in str(plain[0])
+    assert "‖g - ∇J‖ / ‖∇J‖" in plain[4].to_text(verbose=True)
+    assert "40×3" in str(plain[1])
     encoded(monkeypatch, "cp1252")
-    assert "||g - grad J|| / ||grad J||" in str(plain[4])
-    assert "40×3" in str(plain[0])
+    assert "||g - grad J|| / ||grad J||" in plain[4].to_text(verbose=True)
+    assert "40×3" in str(plain[1])
     encoded(monkeypatch, "ascii")
-    assert "40x3" in str(plain[0])
+    assert "40x3" in str(plain[1])
     assert "+-" in str(plain[5]).split()
 
 
@@ -233,7 +236,7 @@ def test_commands_run_in_small_encodings(monkeypatch, encoding):
     assert cli.main(["bench"]) == 0
     text = written(stream)
     assert "both mistakes were found" in text
-    assert ("25x64" if encoding == "ascii" else "25×64") in text
+    assert ("12x25" if encoding == "ascii" else "12×25") in text
     assert "reference loop" in text
 
 
@@ -241,7 +244,8 @@ def test_a_report_prints_where_python_does_not_use_utf_8():
     code = (
         "import numpy as np, fastcheck\n"
         "r = fastcheck.screen(lambda w: np.sum(w**2), np.ones((4, 3)), 2 * np.ones((4, 3)))\n"
-        "print(r)\nprint(fastcheck.check(lambda w: np.sum(w**2), np.ones(3), np.ones(3), progress=False))\n"
+        "print(r.to_text(verbose=True))\n"
+        "print(fastcheck.check(lambda w: np.sum(w**2), np.ones(3), np.ones(3), progress=False))\n"
     )
     done = subprocess.run(
         [sys.executable, "-X", "utf8=0", "-c", code],
@@ -252,5 +256,30 @@ def test_a_report_prints_where_python_does_not_use_utf_8():
     assert done.returncode == 0, done.stderr.decode(errors="replace")
     text = done.stdout.decode("ascii")
     assert "||g - grad J||" in text
-    assert "FAIL  wrong in theta" in text
+    assert "FAIL  the likeliest of " in text
     assert "dtheta is 1/2 of the right gradient" in text
+
+
+class NotebookShell:
+    """As much of IPython as tells which cell a file is."""
+
+    def __init__(self):
+        self.compile = self
+
+    def format_code_name(self, path):
+        return ("Cell", "In[3]") if path == "/tmp/ipykernel_1/23622.py" else None
+
+
+def test_a_cell_of_a_notebook_goes_by_its_number(monkeypatch):
+    monkeypatch.setitem(sys.modules, "IPython", types.SimpleNamespace(get_ipython=NotebookShell))
+    assert file_name("/tmp/ipykernel_1/23622.py") == "In[3]"
+    assert file_name("/home/user/network.py") == "network.py"
+
+
+@pytest.mark.parametrize("ipython", [None, lambda: None, object])
+def test_outside_of_notebooks_a_file_goes_by_its_name(ipython, monkeypatch):
+    if ipython is None:
+        monkeypatch.delitem(sys.modules, "IPython", raising=False)
+    else:
+        monkeypatch.setitem(sys.modules, "IPython", types.SimpleNamespace(get_ipython=ipython))
+    assert file_name("/tmp/ipykernel_1/23622.py") == "23622.py"

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from fastcheck.checks.block_outcomes import BlockOutcome, even_outcomes, kink_notes, step_notes
+from fastcheck.checks.generators import generators_kept
 from fastcheck.checks.requests import CheckRequest
 from fastcheck.diagnosis.blind_spots import LookedAt, blind_spots
 from fastcheck.diagnosis.evenness import EvenFailure
 from fastcheck.diagnosis.failing_block import FailingBlock
 from fastcheck.engines import Summary
 from fastcheck.norms import Comparison
+from fastcheck.progress.watching_checks import entering
 from fastcheck.report.result import CONSTANT_COST, BlockReport, Report
+from fastcheck.studies.problem_study import ProblemStudy
 from fastcheck.verdict.judging import Verdict, worst_verdict
 
 if TYPE_CHECKING:
@@ -65,20 +68,21 @@ def engine_findings(request: CheckRequest, outcomes: Sequence[BlockOutcome], sum
             *kink_notes(at_kinks, summary.kinks, summary.said_of_kinks),
         ),
         certified=None if summary.certified is None else str(summary.certified),
-        failing=failing_blocks(outcomes, structure_only=bool(summary.kinks)),
+        failing=failing_blocks(outcomes, summary.at_kinks),
         even=even_outcomes(outcomes),
     )
 
 
-def failing_blocks(outcomes: Iterable[BlockOutcome], *, structure_only: bool = False) -> list[FailingBlock]:
-    """Return the blocks that fail and were looked at as a whole; of their structure only, if kinks say so."""
+def failing_blocks(outcomes: Iterable[BlockOutcome], at_kinks: Container[str] = ()) -> list[FailingBlock]:
+    """Return the blocks that fail and were looked at as a whole; of their structure only, where these are at kinks."""
     blocks = [outcome.failing for outcome in outcomes if outcome.failing is not None]
-    return [block._replace(structure_only=block.structure_only or structure_only) for block in blocks]
+    return [block._replace(structure_only=block.structure_only or block.name in at_kinks) for block in blocks]
 
 
 def assemble(request: CheckRequest, findings: Findings) -> Report:
     """Return the report: what was asked for, what is known of it, and what could not be seen."""
     problem = request.problem
+    entering("looking for blind spots")
     looked_at = [
         LookedAt(name, findings.blocks[name], comparison) for name, comparison in findings.comparisons.items()
     ]
@@ -111,6 +115,7 @@ def assemble(request: CheckRequest, findings: Findings) -> Report:
         certified=findings.certified,
         left_out=tuple(block.name for block in request.blocks if block.name not in findings.blocks),
         causes=() if found is None else found.causes,
+        study=ProblemStudy(problem, generators_kept, request.execution.max_memory),
     )
 
 
@@ -118,6 +123,7 @@ def _causes(request: CheckRequest, findings: Findings) -> Found:
     """Return what explains the claims that are wrong; its modules are loaded now."""
     from fastcheck.diagnosis.detective.finding import Failure, find_causes
 
+    entering("searching for the cause")
     return find_causes(
         Failure(
             problem=request.problem,

@@ -13,6 +13,7 @@ from fastcheck.diagnosis.failing_block import FailingBlock, failing_block
 from fastcheck.engines import Estimate
 from fastcheck.engines.kink_place import KinkPlace
 from fastcheck.norms import Comparison, pieces
+from fastcheck.pictures.finding_errors import errors_of
 from fastcheck.problem.posing import Problem
 from fastcheck.report.result import BlockReport, block_report
 from fastcheck.verdict.judging import Verdict
@@ -91,7 +92,8 @@ def _report_of(problem: Problem, look: CloserLook, confidence: float) -> BlockRe
     estimate, judgement = look.estimate, look.judgement
     claimed = claims(problem, estimate.part, np.array([judgement.hardest, judgement.easiest]))
     power = measure_power(estimate, judgement, claimed)
-    report = block_report(judgement, power, estimate.slopes.kinks, confidence)
+    errors = errors_of(problem, estimate, judgement)
+    report = block_report(judgement, power, estimate.slopes.kinks, confidence, errors)
     if look.cut and report.verdict is Verdict.INCONCLUSIVE:
         return dataclasses.replace(report, cause=look.cut)
     return report

@@ -121,8 +121,8 @@ def check(
         needs; what is kept for the coordinates of the largest block counts. Half of it bounds what is recorded of the
         cost's results; finding all slopes takes up to 20 arrays of the size of the parameters besides.
     progress
-        True or False, None for a bar if stderr is a terminal and the check takes more than a second, or a
-        function ``progress(done, total)``.
+        True or False, None for a line that says what the check is doing, on a terminal and in a notebook, if that takes
+        more than a second, or a function ``progress(done, total)``.
     previous
         The parameters before the last update, in the same structure: a claim that fails is compared with the gradient
         there, too, as a cache that was not renewed would give it. They change no verdict.
@@ -167,7 +167,7 @@ def check(
     norm_confidence = SCREENING_CONFIDENCE if fixed_confidence else sample_confidence
     execution = Execution(n_jobs=n_jobs, backend=backend, progress=progress, max_memory=max_memory)
     engine = choose_engine(method)
-    with UndoGuard(), generators_kept(cost, gradients) as generators, one_blas_thread():
+    with UndoGuard(), execution.watched(), generators_kept(cost, gradients) as generators, one_blas_thread():
         problem = pose(repeating(cost), parameters, repeating(gradients), nondeterminism)
         generators.look()
         request = CheckRequest(
@@ -212,7 +212,7 @@ def numerical_gradient(
     """
     execution = Execution(n_jobs=n_jobs, backend=backend, progress=progress)
     engine = choose_engine(method)
-    with UndoGuard(), generators_kept(cost) as generators, one_blas_thread():
+    with UndoGuard(), execution.watched(), generators_kept(cost) as generators, one_blas_thread():
         problem = pose(repeating(cost), parameters, None, nondeterminism)
         generators.look()
         plan = make_plan(problem.layout, problem.theta, "all", epsilon, seed=0)

@@ -24,6 +24,7 @@ from fastcheck.engines.plain.first_look import PASSES_OF_CHOOSING, passes_to_com
 from fastcheck.plan.coordinates import Coordinates, Part, Plan
 from fastcheck.plan.sampling import PrefixOrder
 from fastcheck.problem.parameters import Block
+from fastcheck.progress.watching_checks import entering
 
 FIRST_BATCH = 64
 """Coordinates of the first batch at most, if the blocks are few."""
@@ -71,6 +72,7 @@ def gather(request: CheckRequest, budget: Budget, *, method: str, all_screened: 
     ``"reference"``; ``all_screened`` tells that all blocks were looked at along directions.
     """
     gathering = _Gathering(request, budget, method, all_screened)
+    entering("evaluating the cost")
     with request.execution.tracking(gathering.size) as advance, budget.watched():
         gathering.measure_noise()
         while count := gathering.next_batch():

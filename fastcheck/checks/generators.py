@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import random
 import sys
-import threading
 import types
 from collections.abc import Callable
 from typing import Any
 
+from fastcheck.progress.watching_checks import python_threads
 from fastcheck.undoing import Undoable
 
 DRAW_NOTHING = ("numpy", "scipy.special", "scipy.linalg", "scipy.sparse", "fastcheck", "builtins")
@@ -36,7 +36,7 @@ class generators_kept(Undoable):  # noqa: N801 — to its callers it is a functi
 
     def do(self) -> None:
         """Take note of the states."""
-        self.alone = threading.active_count() == 1
+        self.alone = python_threads() == 1
         self.before = _states()
 
     def look(self) -> None:
@@ -46,7 +46,7 @@ class generators_kept(Undoable):  # noqa: N801 — to its callers it is a functi
     def undo(self) -> None:
         """Put the states back."""
         if self.before is not None and self._changed():
-            alone = self.alone and threading.active_count() == 1
+            alone = self.alone and python_threads() == 1
             if alone or (self.drawn and could_draw(*self.functions)):
                 for (_, put), state in zip(_generators(), self.before, strict=False):
                     put(state)

@@ -14,6 +14,7 @@ from fastcheck.diagnosis.screened_block import ScreenedBlock
 from fastcheck.diagnosis.screening_options import ScreeningOptions
 from fastcheck.engines.plain.directions import Directions
 from fastcheck.problem.posing import Problem
+from fastcheck.progress.watching_checks import entering
 from fastcheck.report.result import BlockReport
 from fastcheck.verdict.judging import Verdict
 
@@ -23,6 +24,7 @@ def screen_directions(request: CheckRequest, *, locate: bool = False) -> Finding
     problem, options = request.problem, request.screening_options()
     directions = Directions(problem, options.epsilon)
     screened = []
+    entering("looking along random directions")
     with request.execution.tracking(problem.layout.size) as advance:
         for block in block_screenings(problem, directions, options):
             result = block.screened(block.measured())
@@ -31,6 +33,7 @@ def screen_directions(request: CheckRequest, *, locate: bool = False) -> Finding
     reports, passes_of_search = {block.name: block.report for block in screened}, 0
     failing: list[FailingBlock] = []
     if locate:
+        entering("searching for what is wrong")
         searched, passes_of_search = locate_after_screening(problem, directions, screened, options)
         reports |= {name: block.report for name, block in searched.items()}
         failing = [block.failing for block in searched.values() if block.failing is not None]

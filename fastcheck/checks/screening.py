@@ -158,7 +158,7 @@ def screen_or_locate(
     memory = _positive("max_memory", max_memory)
     execution = Execution(n_jobs=n_jobs, backend=backend, progress=progress, max_memory=memory)
     engine = choose_engine(method)
-    with UndoGuard(), generators_kept(cost, gradients) as generators, one_blas_thread():
+    with UndoGuard(), execution.watched(), generators_kept(cost, gradients) as generators, one_blas_thread():
         problem = pose(repeating(cost), parameters, repeating(gradients), nondeterminism)
         generators.look()
         request = CheckRequest(

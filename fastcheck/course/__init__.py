@@ -7,12 +7,16 @@ dict ``W1, b1, …, WL, bL`` of any depth.
 
 Two exercises go by the names `forward_propagation`, `backward_propagation` and `gradient_check`: that in one dimension,
 and a network; the arguments say which. ``from fastcheck.course import *`` brings the exercises and nothing else.
+The diagrams of the course pages, `plot_computation_graph_1d`, `plot_network` and `plot_dictionary_to_vector`, are
+imported by name.
 
 Everything here is plain textbook code, readable along with a lecture. For networks beyond it use
 `fastcheck.check`.
 """
 
-from fastcheck.course.exercises import backward_propagation, forward_propagation
+from fastcheck.course.diagrams import plot_computation_graph_1d as plot_computation_graph_1d
+from fastcheck.course.diagrams import plot_dictionary_to_vector as plot_dictionary_to_vector
+from fastcheck.course.diagrams import plot_network as plot_network
 from fastcheck.course.gradient_checks import THRESHOLD as THRESHOLD
 from fastcheck.course.gradient_checks import (
     detailed_gradient_check,
@@ -38,6 +42,7 @@ from fastcheck.course.networks import (
     sigmoid,
     update_parameters,
 )
+from fastcheck.course.propagation import backward_propagation, forward_propagation
 from fastcheck.course.vectors import COURSE_SHAPES as COURSE_SHAPES
 from fastcheck.course.vectors import (
     dictionary_to_vector,

@@ -7,9 +7,9 @@ from typing import Any, overload
 
 import numpy as np
 
-from fastcheck.course.exercises import backward_propagation, forward_propagation, is_of_a_network
-from fastcheck.course.explaining import check_again, likely_mistakes, print_message
+from fastcheck.course.lessons import check_again, likely_mistakes, print_message
 from fastcheck.course.networks import Parameters, forward_propagation_n, l2_penalty
+from fastcheck.course.propagation import backward_propagation, forward_propagation, is_of_a_network
 from fastcheck.course.vectors import (
     Array,
     claim_to_vector,

@@ -24,12 +24,13 @@ from fastcheck.engines.plain.noise import noise_of_lines, noise_with_jumps
 from fastcheck.engines.plain.steps import USUAL_STEP
 from fastcheck.errors import BudgetUsedUp
 from fastcheck.norms import Comparison, norm
+from fastcheck.pictures.finding_errors import errors_of
 from fastcheck.plan.tolerances import SHARP, tolerance_in
 from fastcheck.problem.parameters import Block
 from fastcheck.problem.posing import Problem
 from fastcheck.report.result import BlockReport, Coordinate, Screened, worst_coordinates
-from fastcheck.verdict.causes import LOSING_DIGITS, Cause, advice_for, enough_for
 from fastcheck.verdict.judging import Verdict
+from fastcheck.verdict.obstacles import LOSING_DIGITS, Obstacle, advice_for, enough_for
 from fastcheck.verdict.power import BEYOND_THE_POWER, Power
 from fastcheck.verdict.rule import MOST_TOLERANCES_UNDECIDED
 from fastcheck.verdict.rungs import STEPS_WITHOUT_INFLUENCE
@@ -152,7 +153,7 @@ class BlockScreening:
         least = min(MOST_TOLERANCES_UNDECIDED * typical, length)
         if bound <= self.relative * least:
             return ScreeningVerdict(Verdict.PASS)
-        why = self._noise_cause()
+        why = self._noise_obstacle()
         return ScreeningVerdict(
             Verdict.INCONCLUSIVE,
             f"{why}: slopes in {self.block.name} are known to ± {residuals.bound.max():.1e} only, so ‖g - ∇J‖ may be "
@@ -172,21 +173,21 @@ class BlockScreening:
             return False
         return not any(self.measured(USUAL_STEP / step).slope.any() for step in STEPS_WITHOUT_INFLUENCE)
 
-    def _noise_cause(self) -> Cause:
+    def _noise_obstacle(self) -> Obstacle:
         """Return why slopes are not known better."""
         if not self.problem.repeats_exactly:
-            return Cause.NONDETERMINISM
+            return Obstacle.NONDETERMINISM
         noise, passes = noise_of_lines(self.problem)
         self.extra_passes += passes
         if noise <= COARSE * abs(self.problem.value):
-            return Cause.ROUNDING
+            return Obstacle.ROUNDING
         measured = measured_noise(self.problem)
         self.extra_passes += measured.passes
-        return Cause.SINGLE if measured.single_precision else Cause.ROUNDING
+        return Obstacle.SINGLE if measured.single_precision else Obstacle.ROUNDING
 
-    def _advice(self, cause: Cause) -> str:
+    def _advice(self, obstacle: Obstacle) -> str:
         may_help = not self.problem.is_uncertified
-        return advice_for(cause, step_given=self.options.epsilon is not None, difference_may_help=may_help)
+        return advice_for(obstacle, step_given=self.options.epsilon is not None, difference_may_help=may_help)
 
     # --- coordinates
 
@@ -217,9 +218,9 @@ class BlockScreening:
         if hides:
             return ScreeningVerdict(
                 Verdict.INCONCLUSIVE,
-                f"{Cause.ROUNDING}: ‖g - ∇J‖ in {name} is about {residuals.error:.1e}, and the coordinates are known "
-                f"to ± {spots.bound.max():.1e} only, too little to tell whether one of them is wrong. "
-                f"{LOSING_DIGITS if spots.estimate.loses_digits else self._advice(Cause.ROUNDING)}",
+                f"{Obstacle.ROUNDING}: ‖g - ∇J‖ in {name} is about {residuals.error:.1e}, and the coordinates are "
+                f"known to ± {spots.bound.max():.1e} only, too little to tell whether one of them is wrong. "
+                f"{LOSING_DIGITS if spots.estimate.loses_digits else self._advice(Obstacle.ROUNDING)}",
             )
         count = f"{spots.size:,} of its coordinates"
         return self._confirmed(
@@ -236,7 +237,7 @@ class BlockScreening:
             return ScreeningVerdict(Verdict.FAIL, None, (note,))
         return ScreeningVerdict(
             Verdict.INCONCLUSIVE,
-            f"{Cause.ROUNDING}, which may explain ‖g - ∇J‖ in {self.block.name}, of about {residuals.error:.1e}. "
+            f"{Obstacle.ROUNDING}, which may explain ‖g - ∇J‖ in {self.block.name}, of about {residuals.error:.1e}. "
             f"{LOSING_DIGITS}",
         )
 
@@ -256,7 +257,7 @@ class BlockScreening:
         note = f"{why}: {'all' if whole else f'{spots.size:,}'} of its coordinates were checked one by one."
         if not whole and not spots.judgement.wrong:
             advice = "Check the others, too, or screen at parameters inside of the domain."
-            answer = ScreeningVerdict(Verdict.INCONCLUSIVE, f"{Cause.DOMAIN}: {note} {advice}")
+            answer = ScreeningVerdict(Verdict.INCONCLUSIVE, f"{Obstacle.DOMAIN}: {note} {advice}")
         return self._block(residuals, spots, replace(answer, notes=(note,)), spots.error_bound())
 
     # --- kinks
@@ -304,7 +305,7 @@ class BlockScreening:
         if right == 1:
             elsewhere = " Its only coordinate that is not zero is right."
         return (
-            f"{Cause.KINK}: directions in {self.block.name} meet kinks at θ, which may hide mistakes: only "
+            f"{Obstacle.KINK}: directions in {self.block.name} meet kinks at θ, which may hide mistakes: only "
             f"{spots.size:,} of its coordinates were checked, one by one.{elsewhere} Check all of them, at these "
             "parameters, or screen at parameters moved a little, so that they do not stand on kinks (exact zeros or "
             "ties)."
@@ -355,6 +356,7 @@ class BlockScreening:
                 relative_bound=relative_bound,
                 kinked=int(residuals.kinked.sum()),
             ),
+            errors=None if spots is None else errors_of(self.problem, spots.estimate, spots.judgement),
         )
 
     def _power(self, answer: ScreeningVerdict, bound: float, length: float) -> Power:

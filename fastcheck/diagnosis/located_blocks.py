@@ -17,6 +17,7 @@ from fastcheck.diagnosis.screening_options import ScreeningOptions
 from fastcheck.diagnosis.searching import SearchResult, Suspect, search
 from fastcheck.engines import Estimate
 from fastcheck.engines.plain.directions import Directions
+from fastcheck.pictures.finding_errors import errors_of
 from fastcheck.problem.posing import Problem
 from fastcheck.report.result import BlockReport, Located, block_report
 from fastcheck.verdict.judging import Judgement, Verdict, judge_coordinates
@@ -24,7 +25,7 @@ from fastcheck.verdict.ladder import CloserLook
 from fastcheck.verdict.power import measure_power
 from fastcheck.verdict.rule import Standing, claimed_dtype, claims
 
-OF_COORDINATES = ("checked", "wrong", "undecided", "worst", "kinks", "proof", "located")
+OF_COORDINATES = ("checked", "wrong", "undecided", "worst", "kinks", "proof", "located", "errors")
 """What the report of a block that was searched says of its coordinates."""
 
 
@@ -69,7 +70,8 @@ def report_search(problem: Problem, result: SearchResult, tolerance: float) -> S
     judgement = judge_coordinates(problem, estimate, tolerance)
     at_thresholds = claims(problem, estimate.part, np.array([judgement.hardest, judgement.easiest]))
     power = measure_power(estimate, judgement, at_thresholds)
-    report = block_report(judgement, power, estimate.slopes.kinks, CONFIDENCE)
+    errors = errors_of(problem, estimate, judgement)
+    report = block_report(judgement, power, estimate.slopes.kinks, CONFIDENCE, errors)
     located = Picture(result, _values(problem, estimate, judgement)).located()
     return SearchedBlock(
         report=dataclasses.replace(report, located=located),

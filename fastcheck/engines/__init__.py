@@ -121,14 +121,16 @@ class Summary:
     """How the estimates of all parts were made, known once the last of them is.
 
     ``notes`` are sentences for the report, ``kinks`` the places in the cost where kinks were met, where they are
-    known, ``certified`` what was certified of them, and how. ``said_of_kinks`` returns the sentence about so many
-    coordinates at kinks, where their claims were judged together.
+    known, and ``at_kinks`` the names of the blocks whose slopes depend on the choice there. ``certified``: what was
+    certified of them, and how. ``said_of_kinks`` returns the sentence about so many coordinates at kinks, where their
+    claims were judged together.
     """
 
     method: str
     forward_passes: int
     notes: tuple[str, ...] = ()
     kinks: tuple[KinkPlace, ...] = ()
+    at_kinks: frozenset[str] = frozenset()
     certified: Certified | None = None
     said_of_kinks: Callable[[int], str] | None = None
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
+
+from fastcheck.legible import file_name
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,6 +31,6 @@ class KinkPlace:
         more = ", …" if self.count > len(self.indices) else ""
         at = f" of shape {self.shape}: {entries}{more}" if self.shape else ""
         return (
-            f"{self.function} in line {self.lineno} of {Path(self.filename).name} ({self.source}) is at a kink in "
+            f"{self.function} in line {self.lineno} of {file_name(self.filename)} ({self.source}) is at a kink in "
             f"{self.count:,} of {int(np.prod(self.shape)):,} entries{at}"
         )

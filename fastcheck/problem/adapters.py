@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from fastcheck.errors import EvaluationError, InvalidProblemError
-from fastcheck.problem.functions import map_copy, same_values, structure_copy
+from fastcheck.problem.functions import accepts, map_copy, same_values, structure_copy
 from fastcheck.problem.parameters import FLOAT_DTYPES, map_structure, path_name
 from fastcheck.problem.randomness import repeating, restart
 
@@ -156,6 +156,11 @@ class LayerCost:
         cache = self.cache_of(arguments)
         by_forward = self._changed(arguments)
         dout = map_copy(self.cotangent)
+        if cache is NO_CACHE and not accepts(backward, [dout]) and accepts(backward, [dout, cache]):
+            raise InvalidProblemError(
+                "forward: expected (out, cache), as backward takes two arguments, got the output alone. Return a pair; "
+                "a layer that keeps what it needs elsewhere has backward(dout)."
+            )
         restart()
         result = map_copy(run_backward(backward, dout, cache))
         by_backward = [name for name in self._changed(arguments) if name not in by_forward]

@@ -13,8 +13,11 @@ from fastcheck.errors import InvalidProblemError
 from fastcheck.problem.parameters import map_structure
 
 
-def expect_arguments(name: str, function: Callable[..., Any], *arguments: str) -> None:
-    """Raise `InvalidProblemError` if a function cannot be called with as many arguments; these are their names."""
+def expect_arguments(name: str, function: Callable[..., Any], *arguments: str, given: Any = None) -> None:
+    """Raise `InvalidProblemError` if a function cannot be called with as many arguments; these are their names.
+
+    ``given`` is what the first of them would be: parameters that are a tuple or dict may be meant one by one.
+    """
     try:
         signature = inspect.signature(function)
     except (TypeError, ValueError):  # some functions written in C do not say
@@ -23,11 +26,31 @@ def expect_arguments(name: str, function: Callable[..., Any], *arguments: str) -
         signature.bind(*arguments)
     except TypeError as error:
         called = ", ".join(arguments)
+        star = _unpacking(signature, given)
+        advice = (
+            f"Take them apart: lambda {called}: "
+            if star
+            else f"Bind the others: lambda{' ' * bool(called)}{called}: "
+        )
         raise InvalidProblemError(
             f"{name}: expected a function that can be called as {name}({called}), got one with the arguments "
-            f"{signature} ({error}). Bind the others: lambda{' ' * bool(called)}{called}: "
-            f"{getattr(function, '__name__', name)}(…)."
+            f"{signature} ({error}). {advice}{getattr(function, '__name__', name)}({star + called if star else '…'})."
         ) from None
+
+
+def _unpacking(signature: inspect.Signature, given: Any) -> str:
+    """Return the star, or two, with which a function takes what is given one by one; nothing if it does not."""
+    keys_are_names = isinstance(given, Mapping) and all(isinstance(key, str) for key in given)
+    try:
+        if isinstance(given, (list, tuple)):
+            signature.bind(*given)
+            return "*"
+        if keys_are_names:
+            signature.bind(**given)
+            return "**"
+    except TypeError:
+        return ""
+    return ""
 
 
 def accepts(function: Callable[..., Any], arguments: Sequence[Any]) -> bool:

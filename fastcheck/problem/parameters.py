@@ -53,23 +53,38 @@ class Block:
 
     def index_of(self, place: int) -> tuple[int, ...]:
         """Return the index of an entry, given its position in the flattened block."""
-        index = []
-        for length in reversed(self.shape):
-            place, i = divmod(place, length)
-            index.append(i)
-        return tuple(reversed(index))
+        return index_of(place, self.shape)
+
+
+def index_of(place: int, shape: tuple[int, ...]) -> tuple[int, ...]:
+    """Return the index of an entry of an array, given its position in the flattened one."""
+    index = []
+    for length in reversed(shape):
+        place, i = divmod(place, length)
+        index.append(i)
+    return tuple(reversed(index))
+
+
+def place_of(index: tuple[int, ...], shape: tuple[int, ...]) -> int:
+    """Return the position of an entry in the flattened array, given its index: the way back of `index_of`."""
+    place = 0
+    for position, length in zip(index, shape, strict=True):
+        place = place * length + position
+    return place
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Layout:
     """Where each block lies in the vector, and the structure that the cost expects.
 
-    ``skeleton`` is the user's structure with the number of its block in the place of each array.
+    ``skeleton`` is the user's structure with the number of its block in the place of each array. ``scalars`` tells of
+    the blocks that are numbers, ``float`` or ``np.float64``, and no arrays: the cost gets the same, which no ``+=``
+    can change.
     """
 
     blocks: tuple[Block, ...]
     skeleton: Any
-    scalars: frozenset[int]
+    scalars: Mapping[int, type[float]]
     _numbers: dict[str, int] = field(init=False)
     _starts: list[int] = field(init=False)
     _keys: tuple[Any, ...] | None = field(init=False)
@@ -89,10 +104,14 @@ class Layout:
 
     def build(self, vector: Vector) -> Any:
         """Return the parameters in the user's structure; arrays are views of ``vector``, shape (n,)."""
-        arrays: list[Any] = [vector[b.start : b.stop].reshape(b.shape) for b in self.blocks]
-        for number in self.scalars:
-            arrays[number] = float(arrays[number])
-        return self.assemble(arrays)
+        return self.assemble(self.leaves(vector))
+
+    def leaves(self, vector: Vector) -> list[Any]:
+        """Return what the cost gets for each block: views of ``vector``, shape (n,), and numbers."""
+        leaves: list[Any] = [vector[b.start : b.stop].reshape(b.shape) for b in self.blocks]
+        for number, kind in self.scalars.items():
+            leaves[number] = kind(leaves[number])
+        return leaves
 
     def assemble(self, arrays: Sequence[Any]) -> Any:
         """Return the user's structure with one given array per block, in the order of ``blocks``."""
@@ -132,14 +151,14 @@ def read_parameters(parameters: Any) -> tuple[Layout, Vector]:
     """
     blocks: list[Block] = []
     arrays: list[NDArray[Any]] = []
-    scalars: set[int] = set()
+    scalars: dict[int, type[float]] = {}
 
     def read(path: Path, leaf: Any) -> int:
         name = path_name(path)
         array = read_array(leaf, f"parameter {name}")
         start = blocks[-1].stop if blocks else 0
-        if isinstance(leaf, float) and not isinstance(leaf, np.floating):
-            scalars.add(len(blocks))
+        if isinstance(leaf, (float, np.floating)):
+            scalars[len(blocks)] = np.float64 if isinstance(leaf, np.floating) else float
         blocks.append(Block(name=name, shape=array.shape, start=start, stop=start + array.size))
         arrays.append(array)
         return len(blocks) - 1
@@ -158,7 +177,7 @@ def read_parameters(parameters: Any) -> tuple[Layout, Vector]:
     theta = np.empty(blocks[-1].stop)
     for block, array in zip(blocks, arrays, strict=True):
         theta[block.start : block.stop].reshape(block.shape)[...] = array
-    return Layout(blocks=tuple(blocks), skeleton=skeleton, scalars=frozenset(scalars)), theta
+    return Layout(blocks=tuple(blocks), skeleton=skeleton, scalars=scalars), theta
 
 
 def read_gradients(layout: Layout, gradients: Any) -> tuple[NDArray[Any], ...]:
@@ -321,6 +340,9 @@ def _pair(skeleton: Any, gradients: Any, path: Path, claims: dict[int, Any]) -> 
         for key, gradient_key in _match_keys(list(skeleton), list(gradients), where).items():
             _pair(skeleton[key], gradients[gradient_key], (*path, key), claims)
         return
+    is_flat = all(isinstance(part, int) for part in skeleton)
+    if is_flat and isinstance(gradients, np.ndarray) and gradients.shape == (len(skeleton),):
+        gradients = list(gradients)  # of x0 = [1.3, 0.7], as SciPy's optimisers take it
     if not isinstance(gradients, (list, tuple)):
         raise InvalidProblemError(
             f"{where}: expected a list or tuple of {len(skeleton)}, like the parameters, got "

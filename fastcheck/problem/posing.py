@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import inspect
 import math
 import sys
 import time
@@ -176,6 +177,15 @@ class Problem:
             self, evaluator=dataclasses.replace(self.evaluator, meter=counter)
         ), counter
 
+    def without_claims(self) -> Problem:
+        """Return the same cost at the same parameters, for what asks nothing else, and whose passes nobody counts."""
+        evaluator = self.evaluator
+        if evaluator.meter is not None:
+            evaluator = dataclasses.replace(evaluator, meter=None)
+        return dataclasses.replace(
+            self, evaluator=evaluator, claims=(), claimed_by=None, others={}, measured=dict(self.measured)
+        )
+
     @contextlib.contextmanager
     def work(self) -> Iterator[Vector]:
         """Yield a vector that holds θ, to be changed for an evaluation and changed back.
@@ -206,7 +216,12 @@ def pose(
             f"cost: expected a function of the parameters, got {type(cost).__name__}. "
             "Pass the function itself: check(cost, …), not check(cost(parameters), …)."
         )
-    expect_arguments("cost", cost, "parameters")
+    if inspect.isroutine(parameters):
+        raise InvalidProblemError(
+            f"parameters: expected arrays, got the function {parameters.__name__}. "
+            "The order is check(cost, parameters, gradients)."
+        )
+    expect_arguments("cost", cost, "parameters", given=parameters)
     layout, theta = read_parameters(parameters)
     evaluator = Evaluator(cost, layout)
     work = _copy_unless_pure(theta, cost)
@@ -303,8 +318,9 @@ def _copy_unless_pure(array: NDArray[Any], cost: Callable[[Any], Any]) -> NDArra
 def _call_gradients(gradients: Any, layout: Layout, theta: Vector) -> Any:
     if not callable(gradients):
         return gradients
-    expect_arguments("gradients", gradients, "parameters")
     work = theta.copy()
-    result = gradients(layout.build(work))
+    parameters = layout.build(work)
+    expect_arguments("gradients", gradients, "parameters", given=parameters)
+    result = gradients(parameters)
     check_unchanged(layout, theta, work, "gradients")
     return result

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
+
+from fastcheck.pictures.code_lines import CodeLine
 
 ORDER = "order"
 """Kind of the cause that says no more than which blocks are right and which are wrong, and what that may mean."""
@@ -16,22 +17,6 @@ INTERMEDIATE = "first wrong intermediate"
 
 CHANGED_IN_PLACE = "changed in place"
 """Kind of the cause that an array is changed in place although it is still needed: its line may be of either pass."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CodeLine:
-    """A line of the user's code: ``file`` as Python knows it, ``number`` from 1, ``text`` without indentation.
-
-    ``str(line)`` is ``network.py:31, `dZ2 = A2 - Y```. ``text`` is empty where there is no source.
-    """
-
-    file: str
-    number: int
-    text: str
-
-    def __str__(self) -> str:
-        place = f"{os.path.basename(self.file)}:{self.number}"
-        return f"{place}, `{self.text}`" if self.text else place
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fastcheck.errors import GradientMismatchError
+from fastcheck.pictures.block_errors import BlockErrors
+from fastcheck.pictures.study import Study
 from fastcheck.plan.sampling import SampleProof, prove
 from fastcheck.problem.parameters import coordinate_name
 from fastcheck.report.causes import Cause
@@ -17,6 +21,10 @@ from fastcheck.report.reading import plain
 from fastcheck.undoing import PythonRandomKept
 from fastcheck.verdict.judging import Judgement, Verdict
 from fastcheck.verdict.power import Power
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+    from rich.console import RenderableType
 
 WORST_OF_ALL_BLOCKS = 10
 """Coordinates listed for the whole."""
@@ -87,10 +95,11 @@ class BlockReport:
     measured well enough, or were not, as a mistake was known already: these may be wrong, too. ``worst`` are those with
     the largest errors, worst first, the undecided ones left out where others are wrong. ``cause`` says why the
     verdict is inconclusive, and is None otherwise. ``power`` is what the check would have caught. ``kinks`` coordinates
-    are at a kink, where all claims between the one-sided slopes are right. ``proof`` says what the coordinates that
-    were checked prove about the others, and is None where they were not drawn at random. ``screened`` is what random
-    directions say of the whole block, None if none were drawn; ``located`` is where the mistake is, None if it was not
-    looked for.
+    are at a kink, where J has no single slope: the notes say which claims are right. ``proof`` says what the
+    coordinates that were checked prove about the others, and is None where they were not drawn at random. ``screened``
+    is what random directions say of the whole block, None if none were drawn; ``located`` is where the mistake is, None
+    if it was not looked for. ``errors`` are what pictures show of its coordinates, None where none were compared, and
+    in reports that were kept as JSON.
     """
 
     verdict: Verdict
@@ -107,6 +116,12 @@ class BlockReport:
     proof: SampleProof | None = None
     screened: Screened | None = None
     located: Located | None = None
+    errors: BlockErrors | None = field(default=None, repr=False, compare=False)
+
+    def __repr__(self) -> str:
+        from fastcheck.report.one_line import line_of_block
+
+        return line_of_block(self)
 
     @property
     def known_as_a_whole(self) -> bool:
@@ -118,14 +133,15 @@ class BlockReport:
 class Report:
     """The answer to "is this gradient right?".
 
-    ``str(report)`` is a table, ``bool(report)`` is ``passed``. ``difference`` is the statistic of the
-    courses, ‖g − ĝ‖ / (‖g‖ + ‖ĝ‖); the verdict comes from comparing every coordinate within its own error
-    bound. ``method`` is the engine, ``epsilon`` its step (None: chosen for each coordinate), ``seconds`` the
+    ``str(report)`` says what is wrong and where to look, ``bool(report)`` is ``passed``. ``difference`` is the
+    statistic of the courses, ‖g − ĝ‖ / (‖g‖ + ‖ĝ‖); the verdict comes from comparing every coordinate within its own
+    error bound. ``method`` is the engine, ``epsilon`` its step (None: chosen for each coordinate), ``seconds`` the
     wall time, ``seed`` the seed that drew the sample, ``forward_passes`` all evaluations of the cost.
     ``notes`` are sentences about how the check was run, ``unseen`` about what it could not see. ``stopped`` says why
     not all coordinates were checked, and is None where all were that were asked for. ``left_out`` names the blocks that
     were not asked for. ``certified`` says to what slopes that were sent backwards have been certified, None where
     each was computed by itself. ``causes`` say what is wrong, where the verdict is fail: the best explanation first.
+    ``study`` is what can still be asked of the problem, for pictures; a report that was kept or pickled has none.
     """
 
     verdict: Verdict
@@ -143,6 +159,7 @@ class Report:
     unseen: tuple[str, ...] = ()
     certified: str | None = None
     causes: tuple[Cause, ...] = ()
+    study: Study | None = field(default=None, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "blocks", MappingProxyType(dict(self.blocks)))
@@ -151,14 +168,28 @@ class Report:
         return self.passed
 
     def __str__(self) -> str:
-        with PythonRandomKept():
-            from fastcheck.report.text import render
+        return self.to_text()
 
-        return render(self)
+    def __repr__(self) -> str:
+        from fastcheck.report.one_line import line_of_report
+
+        return line_of_report(self)
+
+    def __rich__(self) -> RenderableType:
+        with PythonRandomKept():
+            from fastcheck.report.text import rich_report
+
+        return rich_report(self)
+
+    def _repr_html_(self) -> str:
+        with PythonRandomKept():
+            from fastcheck.report.page.notebook import notebook_html
+
+        return notebook_html(self)
 
     def __reduce__(self) -> tuple[Any, ...]:
         fields = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
-        return functools.partial(Report, **fields | {"blocks": dict(self.blocks)}), ()
+        return functools.partial(Report, **fields | {"blocks": dict(self.blocks), "study": None}), ()
 
     @property
     def passed(self) -> bool:
@@ -192,9 +223,55 @@ class Report:
         return MappingProxyType({name: block.power for name, block in self.blocks.items()})
 
     def raise_if_failed(self) -> None:
-        """Raise `GradientMismatchError`, with the table as its message, unless the check passed."""
+        """Raise `GradientMismatchError`, with the report as its message, unless the check passed."""
         if not self.passed:
-            raise GradientMismatchError(f"the gradient check did not pass\n{self}")
+            raise GradientMismatchError(str(self))
+
+    def to_text(self, *, verbose: bool = False, width: int | None = None, colour: bool = False) -> str:
+        """Return the report as text: what is wrong, where to look, what failed, and the rest in a line.
+
+        ``verbose`` shows all blocks and all that is known. ``width`` is that of the terminal, between 60 and 120, or
+        80 where stdout is none. ``colour`` writes the codes by which terminals colour text.
+        """
+        with PythonRandomKept():
+            from fastcheck.report.console import render
+            from fastcheck.report.text import rich_report
+
+        return render(functools.partial(rich_report, self), verbose=verbose, width=width, colour=colour)
+
+    def show(self, *, verbose: bool = False) -> None:
+        """Print the report, in colours on a terminal: ``NO_COLOR`` and ``FORCE_COLOR`` are followed."""
+        with PythonRandomKept():
+            from fastcheck.report.console import show
+            from fastcheck.report.text import rich_report
+
+        show(functools.partial(rich_report, self), verbose=verbose)
+
+    def explain(self) -> str:
+        """Return in plain words how each figure was obtained, what is proved and what was not looked at."""
+        from fastcheck.report.explaining import explain_report
+
+        return explain_report(self)
+
+    def save_html(self, path: str | os.PathLike[str]) -> Path:
+        """Write the report to one page of HTML that needs nothing else, and return its path."""
+        with PythonRandomKept():
+            from fastcheck.report.page.saving import save_page
+
+        return save_page(self, path)
+
+    def plot(self) -> Figure:
+        """Return the pictures of the page as a figure of matplotlib (``pip install matplotlib``).
+
+        A notebook shows it; ``report.plot().savefig("report.png")`` writes it to a file. `fastcheck.plots` has the
+        pictures one by one. Costs some dozens of forward passes, once; raises `MissingLibraryError` without matplotlib.
+        """
+        from fastcheck.report.plotting.needing import need_matplotlib
+
+        need_matplotlib()
+        from fastcheck.report.plotting.overview import plot_report
+
+        return plot_report(self)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the report in plain dicts, lists, strings and finite numbers, ready for strict JSON.
@@ -202,7 +279,8 @@ class Report:
         What JSON has no number for is a string: ``"NaN"``, ``"Infinity"``, ``"-Infinity"``.
         """
         fields = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
-        fields["blocks"] = {name: dataclasses.asdict(block) for name, block in self.blocks.items()}
+        del fields["study"]
+        fields["blocks"] = {name: _without_errors(block) for name, block in self.blocks.items()}
         fields["causes"] = [dataclasses.asdict(cause) for cause in self.causes]
         result: dict[str, Any] = plain(fields)
         return result
@@ -220,7 +298,16 @@ class Report:
         return read_report(plain)
 
 
-def block_report(judgement: Judgement, power: Power, kinks: int, confidence: float) -> BlockReport:
+def _without_errors(block: BlockReport) -> dict[str, Any]:
+    """Return the fields of a block as dicts, lists and values, without what only pictures show."""
+    fields = dataclasses.asdict(dataclasses.replace(block, errors=None))
+    del fields["errors"]
+    return fields
+
+
+def block_report(
+    judgement: Judgement, power: Power, kinks: int, confidence: float, errors: BlockErrors
+) -> BlockReport:
     """Return the report of one block, with its worst coordinates; what a sample proves has this confidence."""
     part = judgement.part
     block = part.block
@@ -238,6 +325,7 @@ def block_report(judgement: Judgement, power: Power, kinks: int, confidence: flo
         power=power,
         kinks=kinks,
         proof=_proof(judgement, confidence) if is_sample_or_all else None,
+        errors=errors,
     )
 
 

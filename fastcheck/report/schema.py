@@ -6,8 +6,9 @@ import math
 from typing import Any
 
 from fastcheck.engines import ENGINES, FORMER
+from fastcheck.pictures.code_lines import CodeLine
 from fastcheck.plan.sampling import SampleProof
-from fastcheck.report.causes import INTERMEDIATE, Cause, CodeLine
+from fastcheck.report.causes import INTERMEDIATE, Cause
 from fastcheck.report.reading import (
     checked,
     choice,

@@ -1,4 +1,4 @@
-"""A report of several stages as a table for the terminal, 80 columns wide."""
+"""A report of several stages for the terminal: a table of them, and the first that did not pass."""
 
 from __future__ import annotations
 
@@ -6,44 +6,49 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from fastcheck.legible import number_of
+from fastcheck.report.console import paragraph, view_of_stdout
 from fastcheck.report.stages import StagesReport, steps_named
-from fastcheck.report.text import COLOURS, as_text, paragraph, rich_report, words
+from fastcheck.report.summary_text import SAMPLE_PASSED, is_known_as_a_whole
+from fastcheck.report.tables_text import COLOURS, words
+from fastcheck.report.text import rich_report
+from fastcheck.report.view import View
 from fastcheck.verdict.judging import Verdict
 
 
-def render(report: StagesReport) -> str:
-    """Return the report as plain text without colours."""
-    return as_text(rich_stages(report))
-
-
-def rich_stages(report: StagesReport) -> RenderableType:
+def rich_stages(report: StagesReport, view: View | None = None) -> RenderableType:
     """Return the report for a rich console."""
+    view = view or view_of_stdout()
     parts: list[RenderableType] = [
-        Text(f"{report.verdict.upper()}  ", style=COLOURS[report.verdict]).append_text(
-            words(_sentence(report), style="bold")
+        Text.assemble(
+            (f"{report.verdict.upper()}  ", COLOURS[report.verdict]),
+            words(sentence_on_stages(report), style="bold"),
         ),
-        Text(f"{_count(len(report.stages), 'stage')} checked in {report.seconds:.2f} s"),
+        Text(f"{number_of(len(report.stages), 'stage')} checked in {report.seconds:.2f} s"),
     ]
     if report.stages or report.not_reached:
         parts += [Text(), _table(report)]
-    parts += [paragraph(f"Note: {note}") for note in report.notes]
+    parts += [paragraph(f"Note: {note}", view) for note in report.notes]
     if report.first_doubtful is not None:
         parts += [
             Text(),
             Text(f"Step {report.first_doubtful.step:,}", style="bold"),
-            rich_report(report.first_doubtful.report),
+            rich_report(report.first_doubtful.report, view),
         ]
     return Group(*parts)
 
 
-def _sentence(report: StagesReport) -> str:
+def sentence_on_stages(report: StagesReport) -> str:
     """Return what the verdict means."""
     steps = {v: [s.step for s in report.stages if s.report.verdict is v] for v in Verdict}
+    all_are_known = all(is_known_as_a_whole(s.report) for s in report.stages if s.report.passed)
     if report.verdict is Verdict.PASS:
-        return f"the gradient is right at {steps_named(steps[Verdict.PASS])}"
+        said = "the gradient is right" if all_are_known else SAMPLE_PASSED
+        return f"{said} at {steps_named(steps[Verdict.PASS])}"
     if report.verdict is Verdict.FAIL:
         before = [step for step in steps[Verdict.PASS] if step < steps[Verdict.FAIL][0]]
-        right = f", right at {steps_named(before)}" if before else ""
+        passed = "right" if all_are_known else SAMPLE_PASSED
+        right = f", {passed} at {steps_named(before)}" if before else ""
         return f"the gradient is wrong at {steps_named(steps[Verdict.FAIL])}{right}"
     if steps[Verdict.INCONCLUSIVE]:
         return f"could not tell at {steps_named(steps[Verdict.INCONCLUSIVE])}"
@@ -73,7 +78,3 @@ def _table(report: StagesReport) -> Table:
     for step in report.not_reached:
         table.add_row(f"{step:,}", "not reached")
     return table
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"

@@ -155,6 +155,14 @@ class GradientGuard:
     def __str__(self) -> str:
         return str(self.report)
 
+    def _repr_html_(self) -> str:
+        return self.report._repr_html_()
+
+    def __repr__(self) -> str:
+        from fastcheck.report.one_line import line_of_stages
+
+        return line_of_stages(self.report, "GradientGuard")
+
     @property
     def report(self) -> StagesReport:
         """The checks so far."""
@@ -174,7 +182,8 @@ class GradientGuard:
             report = check(cost, parameters, gradients, **options)
         else:
             report = _check_as_many_as_affordable(cost, parameters, gradients, options)
-        self._stages.append(Stage(step=step, report=report, seconds=time.perf_counter() - start))
+        stage = Stage(step=step, report=report, seconds=time.perf_counter() - start)
+        self._stages.append(stage.kept_after(self._stages))
         self._last = step
         if report.passed:
             return

@@ -96,7 +96,7 @@ def check_stages(
                     f"Training ended after {number_of(training.step, 'step')}: train_step raised StopIteration."
                 )
                 break
-            stages.append(training.check_stage())
+            stages.append(training.check_stage().kept_after(stages))
             if stop_at_failure and stages[-1].report.verdict is Verdict.FAIL:
                 break
     except KeyboardInterrupt:

@@ -20,7 +20,7 @@ from fastcheck.norms import Comparison, pieces
 from fastcheck.plan.coordinates import Part
 from fastcheck.problem.parameters import Vector
 from fastcheck.problem.posing import Problem
-from fastcheck.verdict.causes import explanation
+from fastcheck.verdict.obstacles import explanation
 from fastcheck.verdict.rule import Rule, claims
 from fastcheck.verdict.tally import Compared, Tally
 

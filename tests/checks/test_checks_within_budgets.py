@@ -241,7 +241,7 @@ def test_a_block_that_is_done_has_no_note_of_its_directions():
     assert any("in few places" in note for note in started.notes)
     assert started.blocks["W"].wrong == 0
     assert started.blocks["W"].worst  # right ones, which are none of those to show
-    assert "Worst coordinates" not in str(started)
+    assert "Worst coordinates" not in started.to_text(verbose=True)
     assert "Where? fastcheck.locate" in str(started)
 
 

@@ -68,7 +68,7 @@ DRAWING = [draws_numpy, seeds, draws_python, draws_in_a_library, imports_inside,
 
 def test_generators_are_kept_also_after_an_exception(monkeypatch):
     monkeypatch.setattr(
-        "fastcheck.checks.generators.threading.active_count", lambda: 1
+        "fastcheck.progress.watching_checks.threading.active_count", lambda: 1
     )  # workers of other tests linger
     before = states()
 

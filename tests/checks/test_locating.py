@@ -212,7 +212,7 @@ def test_the_report_says_it_in_text_and_survives_json():
     gradients = network.gradients()
     gradients["dW1"][17] *= -1
     report = network.locate(gradients)
-    assert "Located: row 17 of W1 (40 coordinates) is wrong by a factor of −1" in str(report)
+    assert "      where     row 17 of W1 (40 coordinates) is wrong by a factor of −1" in str(report)
     again = Report.from_dict(report.to_dict())
     assert again.blocks["W1"].located == report.blocks["W1"].located
     assert report.blocks["W1"].screened is not None

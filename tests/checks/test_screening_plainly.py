@@ -72,18 +72,21 @@ def test_directions_that_happen_to_show_little_of_an_error_that_noise_hides_pass
 
 def test_the_text_of_directions():
     p, gradients = by_hand_problem()
-    text = str(screen(by_hand, p, gradients))
-    assert text.startswith("PASS  the gradient is right\n171 parameters screened by plain evaluation")
-    assert "along 4 random directions in each block" in text
+    right = screen(by_hand, p, gradients)
+    for text in (str(right), right.to_text(verbose=True)):
+        assert text.startswith("PASS  the gradient is right\n171 parameters screened by plain evaluation")
+        assert "along 4 random directions in each block" in text
+    assert "its norm (99.9 % confidence)" in str(right)
     assert "holds with 99.9 % confidence" in text
     wrong = gradients | {"W": gradients["W"] * 1.01}
     text = str(screen(by_hand, p, wrong))
-    assert "Worst coordinates" in text
+    assert "\ncoordinate " in text
+    assert "\n2 more blocks are right: b, dead\n" in text
     zeroed = gradients | {"W": gradients["W"].copy()}
     zeroed["W"][7, 3] = 0
     text = str(screen(by_hand, p, zeroed))
     assert "W is wrong in few places" in text
-    assert "Worst coordinates" not in text
+    assert "\ncoordinate " not in text
     assert max(map(len, text.splitlines())) <= 80
 
 

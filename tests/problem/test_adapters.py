@@ -149,3 +149,10 @@ def test_backprop_that_changes_its_data_is_reported():
     with pytest.raises(EvaluationError, match="changes X in place"):
         check_backprop(lambda X, Y, p: (np.sum(p["w"]), None), backward, {"w": np.ones(3)}, X, None)
     np.testing.assert_array_equal(X, before)
+
+
+def test_a_layer_that_forgets_its_cache_is_told():
+    with pytest.raises(
+        InvalidProblemError, match=r"forward: expected \(out, cache\), as backward takes two arguments"
+    ):
+        check_layer(lambda x: x**2, lambda dout, x: 2 * x * dout, np.ones(3))

@@ -169,3 +169,20 @@ def test_a_list_of_gradients_for_a_tuple_of_parameters():
 def test_two_keys_that_would_give_one_name_are_refused():
     with pytest.raises(InvalidProblemError, match=r"both be called a\.b"):
         read_parameters({"a.b": 1.0, "a": {"b": 2.0}})
+
+
+@pytest.mark.parametrize(
+    ("number", "kind"), [(0.5, float), (np.float64(0.5), np.float64), (np.float32(0.5), np.float64)]
+)
+def test_numbers_stay_numbers_of_their_kind(number, kind):
+    layout, theta = read_parameters({"W": np.zeros(2), "b": number})
+    assert type(layout.build(theta)["b"]) is kind
+
+
+def test_an_array_of_slopes_for_a_list_of_numbers():
+    layout, _ = read_parameters([1.3, 0.7])
+    assert [float(slope) for slope in read_gradients(layout, np.array([5.0, -2.0]))] == [5.0, -2.0]
+    with pytest.raises(
+        InvalidProblemError, match="expected a list or tuple of 2, like the parameters, got ndarray"
+    ):
+        read_gradients(layout, np.zeros(3))

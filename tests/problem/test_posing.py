@@ -3,7 +3,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from fastcheck import EvaluationError
+from fastcheck import EvaluationError, InvalidProblemError
 from fastcheck.problem.cost_value import read_cost
 from fastcheck.problem.functions import map_copy, same_values, structure_copy
 from fastcheck.problem.posing import check_unchanged, pose
@@ -143,3 +143,27 @@ def test_a_change_in_the_last_digits_is_shown():
 
     with pytest.raises(EvaluationError, match=r"was 0\.10000000000000001 before the call"):
         pose(cost, np.full(3, 0.1))
+
+
+@pytest.mark.parametrize(
+    ("parameters", "call"),
+    [
+        ((np.ones(2), 1.0), r"Take them apart: lambda parameters: two\(\*parameters\)"),
+        ({"a": np.ones(2), "b": 1.0}, r"Take them apart: lambda parameters: two\(\*\*parameters\)"),
+        ({"a": np.ones(2), "c": 1.0}, r"Bind the others: lambda parameters: two\(…\)"),
+        (np.ones(2), r"Bind the others: lambda parameters: two\(…\)"),
+    ],
+)
+def test_costs_of_several_arguments_are_told_how_to_take_the_parameters(parameters, call):
+    def two(a, b):
+        return np.sum(a) * b
+
+    with pytest.raises(InvalidProblemError, match=call):
+        pose(two, parameters)
+
+
+def test_gradients_in_the_place_of_the_parameters_are_named():
+    with pytest.raises(
+        InvalidProblemError, match=r"got the function cost\. The order is check\(cost, parameters"
+    ):
+        pose(cost, cost, THETA)

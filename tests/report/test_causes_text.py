@@ -8,7 +8,8 @@ import pytest
 
 from fastcheck import Cause, CodeLine, Report, check
 from fastcheck.report.causes import INTERMEDIATE, ORDER
-from fastcheck.report.text import WIDTH
+from fastcheck.report.result import Located
+from fastcheck.report.view import WIDTH
 
 COST = CodeLine(file="/home/me/network.py", number=14, text="A1 = np.tanh(Z1)")
 BACKWARD = CodeLine(file="/home/me/network.py", number=31, text="dZ1 = W2.T @ dZ2")
@@ -46,11 +47,11 @@ def report(*causes, names=LAYERS):
     return shown
 
 
-def head(*causes, **options):
+def head(*causes, verbose=True, **options):
     """The lines above the summary."""
-    text = str(report(*causes, **options))
+    text = report(*causes, **options).to_text(verbose=verbose)
     assert all(len(line) <= WIDTH for line in text.splitlines())
-    return text.split("\nall ")[0].splitlines()
+    return text.split("\nall " if verbose else "\n\n")[0].splitlines()
 
 
 def test_a_certain_cause_is_the_first_line_and_where_to_look_the_next():
@@ -77,17 +78,18 @@ def test_what_a_claim_is_instead_is_no_matter_of_likelihood():
 def test_of_several_all_are_named():
     several = [cause("W1", certain=False, sentence=f"it is mistake {k}") for k in range(5)]
     assert head(*several) == [
-        "FAIL  wrong in W1: one of these, the likeliest first",
+        "FAIL  the likeliest of 5 explanations: it is mistake 0",
+        "      cost      network.py:14  A1 = np.tanh(Z1)",
+        "      backward  network.py:31  dZ1 = W2.T @ dZ2",
         *(
             line
-            for k in range(3)
+            for k in (1, 2)
             for line in (
-                f"      {k + 1}. it is mistake {k}",
+                f"      or it is mistake {k}",
                 "         cost      network.py:14  A1 = np.tanh(Z1)",
             )
         ),
-        "      and 2 more: report.causes",
-        "      backward  network.py:31  dZ1 = W2.T @ dZ2",
+        "      or 2 more: report.causes",
         "      b1, W2, b2, W3, b3 are right: leave them alone",
     ]
 
@@ -121,6 +123,37 @@ def test_with_the_order_alone_the_first_line_names_the_blocks():
         backward_lines=(),
     )
     assert head(order)[:2] == ["FAIL  the gradient is wrong in W1", "      only dW1 is wrong"]
+
+
+def test_in_brief_the_first_cause_has_evidence_and_the_blocks_that_are_right_come_last():
+    second = fact("W2", sentence="dW2 is 2 times the right gradient")
+    text = str(report(cause("W1", "b1"), second))
+    assert text.split("\n\n")[0].splitlines() == [
+        "FAIL  the backward pass leaves out the derivative of line 14, `np.tanh(Z1)`",
+        "      cost      network.py:14  A1 = np.tanh(Z1)",
+        "      backward  network.py:31  dZ1 = W2.T @ dZ2",
+        "      explains both wrong blocks to 3e-13 of their errors",
+        "      And dW2 is 2 times the right gradient",
+        "      backward  network.py:31  dZ1 = W2.T @ dZ2",
+    ]
+    assert "\n3 more blocks are right to the last bit: b2, W3, b3\n" in text
+
+
+def test_without_a_line_of_code_the_second_line_is_the_worst_coordinate_or_the_part_that_is_wrong():
+    nowhere = fact("W1", backward_lines=())
+    shown = report(nowhere)
+    worst = shown.blocks["W1"].worst[0]
+    place = f"{worst.name}: claimed {worst.claimed:.8g}, numerical {worst.numerical:.8g}"
+    assert str(shown).splitlines()[1] == f"      where     {place}"
+    located = Located(
+        how="rows", regions=("W1[1]",), share=0.3, complete=True, sentence="row 1 of W1 is wrong"
+    )
+    block = dataclasses.replace(shown.blocks["W1"], located=located)
+    shown = dataclasses.replace(shown, blocks={**shown.blocks, "W1": block})
+    assert str(shown).splitlines()[1] == "      where     row 1 of W1 is wrong"
+    assert str(shown).count("row 1 of W1") == 1
+    none_known = dataclasses.replace(shown, causes=(), blocks=shown.blocks)
+    assert str(none_known).splitlines()[1] == "      where     row 1 of W1 is wrong"
 
 
 def test_an_intermediate_stands_beside_other_causes():

@@ -42,7 +42,7 @@ def test_a_right_gradient(passed):
     assert passed.raise_if_failed() is None
     assert passed.seed == 0
     assert passed.epsilon is None
-    assert 0 < passed.seconds < 10
+    assert passed.seconds > 0
 
 
 def test_a_wrong_gradient(failed):
@@ -54,8 +54,7 @@ def test_a_wrong_gradient(failed):
     assert failed.blocks["W1"].wrong == 2
     with pytest.raises(GradientMismatchError) as caught:
         failed.raise_if_failed()
-    assert "the gradient check did not pass" in str(caught.value)
-    assert str(failed) in str(caught.value)
+    assert str(caught.value) == str(failed)
     assert isinstance(caught.value, AssertionError)
 
 

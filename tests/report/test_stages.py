@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from fastcheck import Stage, StagesReport, Verdict, check, check_stages
-from fastcheck.report.text import WIDTH
+from fastcheck.report.view import WIDTH
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +57,8 @@ def test_the_table(mixed):
     assert str(StagesReport(stages=())).startswith("INCONCLUSIVE  nothing was checked\n0 stages")
     right = str(StagesReport(stages=mixed.stages[:1]))
     assert right.startswith("PASS  the gradient is right at step 0\n1 stage checked in ")
-    assert "Worst coordinates" not in right
+    assert "\ncoordinate " not in right
+    assert "\ncoordinate " in str(mixed)
 
 
 def test_the_table_is_80_columns_wide_and_plain():
@@ -82,3 +83,10 @@ def test_it_survives_json_and_pickle(mixed):
         assert pickle.loads(pickle.dumps(report)) == report
     with pytest.raises(AttributeError):
         mixed.stages = ()
+
+
+def test_what_pictures_need_is_kept_of_the_first_doubtful_stages_only(mixed):
+    kept = [stage.report.study is not None for stage in mixed.stages]
+    assert kept == [False, True, True, False, False]
+    assert kept == [stage.report.blocks["theta"].errors is not None for stage in mixed.stages]
+    assert len(mixed.first_doubtful.report.study.network().steps) == 1

@@ -36,7 +36,7 @@ def without_derivative(X, T, cache):
 
 
 def above_the_summary(report):
-    return str(report).split("\nall ")[0].splitlines()
+    return report.to_text(verbose=True).split("\nall ")[0].splitlines()
 
 
 def texts(lines):

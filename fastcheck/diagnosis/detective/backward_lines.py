@@ -13,8 +13,8 @@ from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 from fastcheck.diagnosis.detective.users_functions import SourceFunction, functions_with_source
+from fastcheck.pictures.code_lines import CodeLine
 from fastcheck.problem.object_names import GRADIENT_FORMS, ONE_GRADIENT
-from fastcheck.report.causes import CodeLine
 
 CHANGES_FIRST_ARGUMENT = ("at", "copyto", "put", "place", "putmask", "fill_diagonal")
 """Functions and methods of NumPy's that write into their first argument."""

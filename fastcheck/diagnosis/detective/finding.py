@@ -13,6 +13,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import functools
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -54,6 +55,12 @@ from fastcheck.problem.posing import Problem
 from fastcheck.report.causes import INTERMEDIATE, LOCATED, ORDER, Cause
 from fastcheck.report.result import BlockReport
 from fastcheck.verdict.judging import Verdict
+
+NAME_NO_MISTAKE = frozenset({ORDER, LOCATED, UNRECOGNISED})
+"""Kinds of causes that tell where a mistake is, and not what it is."""
+
+INTERRUPTED = "was interrupted"
+"""What ended a search at Ctrl-C."""
 
 STRICT = False
 """Whether an exception of the search passes through; the tests of fastcheck set it."""
@@ -116,7 +123,17 @@ def find_causes(failure: Failure) -> Found:
         causes = search.causes()
     with search.guarded():
         causes = with_backward_lines(causes, failure.problem.claimed_by)
-    return Found(causes, tuple(search.notes), search.forward_passes)
+    notes = (*search.notes, *(about_ending(ending, causes) for ending in search.endings))
+    return Found(causes, notes, search.forward_passes)
+
+
+def about_ending(ending: str, causes: Sequence[Cause]) -> str:
+    """Return the sentence about what ended the search for causes, and how far to trust those that are named."""
+    named = [cause for cause in causes if cause.kind not in NAME_NO_MISTAKE]
+    if not named:
+        return f"the search for causes {ending} before one was named."
+    uncertain = "" if any(cause.certain for cause in named) else ", and are not certain"
+    return f"the search for causes {ending}: those that are named were found before{uncertain}."
 
 
 def with_backward_lines(causes: Sequence[Cause], *claimed_by: Any) -> tuple[Cause, ...]:
@@ -145,6 +162,7 @@ class _Search:
     recovered: Cause | None = None
     names_in_use: Sequence[str] = ()
     notes: list[str] = field(default_factory=list)
+    endings: list[str] = field(default_factory=list)
     forward_passes: int = 0
     finished: bool = False
 
@@ -165,7 +183,9 @@ class _Search:
         if graph is not None and evidence is not None:
             hints = hints_of(graph)
             self.evidence = evidence = _with_doubts(evidence, self.evidence)
-            self.hypotheses = _patterns_in(evidence, hints)
+            looked_at = {block.name for block in evidence.wrong}
+            of_others = [one for one in self.hypotheses if looked_at.isdisjoint(one.blocks)]
+            self.hypotheses = _patterns_in(evidence, hints) + of_others
             patterns = functools.partial(pattern_hypotheses, hints=hints)
             search = GraphSearch(graph, evidence, patterns, failure.seed, failure.deadline)
             self.from_graph = search.found
@@ -177,6 +197,8 @@ class _Search:
                 self.recovered = cause_of_recovered(evidence, graph)
                 ended |= not self._look_at_statistics(evidence, graph)
             if ended:
+                if failure.deadline is not None and time.perf_counter() > failure.deadline:
+                    self.endings.append("ended with the time budget")
                 return
             if not self._explaining_all():
                 self._look_elsewhere(evidence, graph)
@@ -289,11 +311,9 @@ class _Search:
         try:
             yield
         except KeyboardInterrupt:
-            self.notes.append(
-                "the search for causes was interrupted: those that are named were found before."
-            )
+            self.endings.append(INTERRUPTED)
         except BudgetUsedUp as used_up:
-            self.notes.append(f"the search for causes ended, as {used_up}: those named were found before.")
+            self.endings.append(f"ended, as {used_up},")
         except Exception as error:
             if STRICT:
                 raise

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -59,7 +60,8 @@ def evidence_of_graph(
     """Return claims and slopes of all blocks, those of the graph.
 
     None where there is no graph, or where its slopes are not those that the verdict is about: where right claims differ
-    from them, the backward pass has another convention at kinks.
+    from them, the backward pass has another convention at kinks. Where some claims are in single precision, those in
+    double precision may have its rounding, too: such a block fails, and is no evidence of what is wrong with others.
     """
     if graph is None:
         return None
@@ -91,8 +93,10 @@ def evidence_of_graph(
         for block in problem.layout.blocks
         if block.size
     ]
-    if any(block.wrong and block.error <= block.rounding for block in blocks):
+    within_rounding = {block.name for block in blocks if block.wrong and block.error <= block.rounding}
+    if within_rounding and (not single or within_rounding.issuperset(wrong)):
         return None
+    blocks = [replace(block, wrong=block.wrong and block.name not in within_rounding) for block in blocks]
     return Evidence(blocks=blocks, complete=True, single_precision=single)
 
 

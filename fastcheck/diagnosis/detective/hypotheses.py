@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from fastcheck.report.causes import CodeLine
+from fastcheck.pictures.code_lines import CodeLine
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -22,6 +22,13 @@ BIAS = re.compile(r"b|b[_\d].*|(.*[._])?(b|bias|biases|beta)", re.IGNORECASE)
 """Names of biases, without the number of the layer."""
 
 
+NOTHING_MOVES = (
+    "where they are wrong most the numerical gradient is zero: does the cost use these parameters, or is it made of "
+    "steps (argmax, a count, rounding, a comparison)?"
+)
+"""What is said where claims are of a slope that the cost does not have, whatever the order."""
+
+
 class _Place(NamedTuple):
     """A block in the order: ``layer`` is its number, None where names tell of none. It is wrong, or it is right."""
 
@@ -88,7 +95,14 @@ def cause_of_order(
     all_are_known = len(known) == len(names)
     rows = ROWS if all_are_known else ROWS[-1:]
     sentence = next(filter(None, (row(network) for row in rows)))
+    if wrong and all(_is_flat(blocks[name]) for name in wrong):
+        sentence = NOTHING_MOVES
     return Cause(kind=ORDER, blocks=wrong, sentence=sentence, evidence="", certain=False)
+
+
+def _is_flat(block: BlockReport) -> bool:
+    """Tell whether the numerical gradient is exactly zero wherever a block is known to be wrong most."""
+    return bool(block.worst) and all(coordinate.numerical == 0 for coordinate in block.worst)
 
 
 def _place(name: str, wrong: bool) -> _Place:

@@ -17,7 +17,8 @@ from dataclasses import dataclass
 from fastcheck.diagnosis.detective.hypotheses import CONTRIBUTIONS, EXPLAINS, MORE_ENTRIES, Hypothesis
 from fastcheck.diagnosis.detective.naming import gradient_names
 from fastcheck.legible import number_of
-from fastcheck.report.causes import Cause, CodeLine
+from fastcheck.pictures.code_lines import CodeLine
+from fastcheck.report.causes import Cause
 
 UNRECOGNISED = "unrecognised"
 """Kind of the cause that names wrong blocks which nothing explains, beside others that something does."""
@@ -69,9 +70,10 @@ class _Statement:
 
     @property
     def lines(self) -> tuple[CodeLine, ...]:
-        """The lines of all of them, first to last."""
-        lines = {line for synonym in self.synonyms for line in synonym.lines}
-        return tuple(sorted(lines, key=lambda line: (line.file, line.number)))
+        """The lines of all of them: those of the likeliest come first, the others in the order of the file."""
+        told = next((one.lines for one in (self.best, *self.synonyms) if one.lines), ())
+        others = {line for synonym in self.synonyms for line in synonym.lines}.difference(told)
+        return (*told, *sorted(others, key=lambda line: (line.file, line.number)))
 
     @property
     def says(self) -> Mapping[str, object]:

@@ -6,7 +6,7 @@ The smallest example is a backward pass that calls another function::
         dZ2 = cache["A2"] - Y
         return {"dW2": dZ2 @ cache["A1"].T, **hidden_layer(dZ2, cache)}
 
-``hidden_layer`` is found by its name, in the same file.
+``hidden_layer`` is found by its name, in the same file or another one of the user's, but not in installed packages.
 """
 
 from __future__ import annotations
@@ -15,10 +15,13 @@ import ast
 import functools
 import inspect
 import linecache
+import sys
 import types
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
+from fastcheck.engines.graph.tracing.users_line import PACKAGE as OWN_FOLDER
+from fastcheck.engines.graph.tracing.users_line import is_installed
 from fastcheck.problem.adapters import LastClaim
 from fastcheck.problem.randomness import Repeating
 
@@ -57,7 +60,7 @@ class SourceFunction(NamedTuple):
 def functions_with_source(claimed_by: Any) -> list[SourceFunction]:
     """Return the functions of which a backward pass consists, outer ones first, as far as they have source.
 
-    Those that a function calls are found by their names: functions of the same file that its module, its class or the
+    Those that a function calls are found by their names: functions of the user's that its module, its class or the
     function around it knows.
     """
     level = list(_functions_behind(claimed_by))
@@ -107,10 +110,14 @@ def _source_of(called: Function) -> SourceFunction | None:
     function, owner = called
     code = function.__code__
     lines = linecache.getlines(code.co_filename, function.__globals__)
-    for node in ast.walk(_tree("".join(lines))):
-        if isinstance(node, Definition) and _is_of(node, code):
-            return SourceFunction(function, owner, node, lines)
-    return None
+    tree = definition_of(code, lines)
+    return None if tree is None else SourceFunction(function, owner, tree, lines)
+
+
+def definition_of(code: types.CodeType, lines: list[str]) -> Definition | None:
+    """Return the `def` or `lambda` that code is from, given the lines of its file; None where it is not there."""
+    nodes = ast.walk(_tree("".join(lines)))
+    return next((node for node in nodes if isinstance(node, Definition) and _is_of(node, code)), None)
 
 
 @functools.lru_cache(maxsize=16)
@@ -140,7 +147,7 @@ def _lies_within(code: types.CodeType, node: ast.Lambda) -> bool:
 
 
 def _called(source: SourceFunction) -> Iterator[Function]:
-    """Yield the functions of the same file that a function calls by their names."""
+    """Yield the functions that a function calls by their names, of its own file and of others of the user's."""
     known = _names_known_to(source.function)
     for node in ast.walk(source.tree):
         if not isinstance(node, ast.Call):
@@ -148,12 +155,18 @@ def _called(source: SourceFunction) -> Iterator[Function]:
         if isinstance(node.func, ast.Name):
             candidates = list(_functions_behind(known.get(node.func.id)))
         elif isinstance(node.func, ast.Attribute):
-            candidates = list(_methods_named(node.func.attr, source, known))
+            candidates = list(_methods_named(node.func, source, known))
         else:
             candidates = []
         for candidate in candidates:
-            if candidate.function.__code__.co_filename == source.file:
+            file = candidate.function.__code__.co_filename
+            if file == source.file or _is_users(file):
                 yield candidate
+
+
+def _is_users(file: str) -> bool:
+    """Tell whether a file is of no installed package, nor of this one."""
+    return not (is_installed(file) or file.startswith(OWN_FOLDER))
 
 
 def _names_known_to(function: types.FunctionType) -> dict[str, Any]:
@@ -167,18 +180,30 @@ def _names_known_to(function: types.FunctionType) -> dict[str, Any]:
     return known
 
 
-def _methods_named(name: str, source: SourceFunction, known: dict[str, Any]) -> Iterator[Function]:
-    """Yield the methods of a name: of the class itself if it has one, otherwise of classes of the same module."""
-    own = None if source.owner is None else inspect.getattr_static(source.owner, name, None)
-    if own is not None:
+def _methods_named(
+    called: ast.Attribute, source: SourceFunction, known: dict[str, Any]
+) -> Iterator[Function]:
+    """Yield the methods that a call may mean: ``self.name(…)`` that of the class, ``layer.name(…)`` those of any class.
+
+    Any class is one that the function knows, and of its own module or another one of the user's.
+    """
+    own = None if source.owner is None else inspect.getattr_static(source.owner, called.attr, None)
+    is_of_itself = isinstance(called.value, ast.Name) and called.value.id in ("self", "cls")
+    if own is not None and is_of_itself:
         classes = [source.owner]
     else:
         module = source.function.__module__
         classes = [
-            value for value in known.values() if isinstance(value, type) and value.__module__ == module
+            value for value in known.values() if isinstance(value, type) and _is_known_well(value, module)
         ]
     for owner in classes:
-        method = inspect.getattr_static(owner, name, None)
+        method = inspect.getattr_static(owner, called.attr, None)
         if isinstance(method, (staticmethod, classmethod)):
             method = method.__func__
         yield from _functions_behind(method, owner)
+
+
+def _is_known_well(kind: type, module: str) -> bool:
+    """Tell whether a class is of this module, or of another one of the user's."""
+    file = getattr(sys.modules.get(kind.__module__), "__file__", None)
+    return kind.__module__ == module or (file is not None and _is_users(file))

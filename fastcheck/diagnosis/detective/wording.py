@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from fastcheck.diagnosis.detective.graph.cost_graph import CostGraph, Operation
 from fastcheck.diagnosis.detective.graph.origins import Origin
-from fastcheck.report.causes import CodeLine
+from fastcheck.pictures.code_lines import CodeLine
 
 MOST_TIMES = 3
 """Executions that a sentence names."""

@@ -37,6 +37,7 @@ from fastcheck.norms import root_mean_square
 from fastcheck.plan.coordinates import Part, Plan
 from fastcheck.problem.parameters import Vector
 from fastcheck.problem.posing import Problem
+from fastcheck.progress.watching_checks import entering
 
 LIKE_ROUNDING = 1e-11
 """Claims that differ by less than this share of a typical slope in their block differ by rounding."""
@@ -71,9 +72,12 @@ def certified_slopes(runs: Runs, plan: Plan) -> CertifiedSlopes:
     Raises `TracingError` where the cost cannot be recorded, `NotCertifiedError` or `DisagreementError` where its slopes
     are not certified. Cost: about 3 recorded runs, what `certify` costs, and a few forward passes.
     """
+    entering("recording the cost")
     recording = runs.at_theta()
     flow = recording.flow()
+    entering("looking for kinks")
     choice = _choice_at_kinks(runs, plan, recording, flow)
+    entering("sending slopes back")
     if choice is None:
         slopes = _sent_back(recording)
         typical = _typical(slopes)
@@ -82,9 +86,11 @@ def certified_slopes(runs: Runs, plan: Plan) -> CertifiedSlopes:
         slopes, flow = choice.slopes, choice.flow
         typical = _typical(choice.largest())
         noise, rounding = _rounding_at_kinks(runs, choice)
+    entering("certifying the slopes")
     certificate, allowances, rounding = _certificate(
         runs, plan, flow, slopes, choice, typical, rounding, noise
     )
+    entering("asking the cost itself")
     notes, passes = _confirmed_by_the_cost(runs, plan, slopes, flow, choice, certificate)
     noise = certificate.noise if noise is None else noise
     known_to = [
@@ -147,7 +153,8 @@ def _certificate(
 
 def of_part(problem: Problem, blocks: Sequence[Array], part: Part) -> Array:
     """Return the entries of the coordinates of a part, given an array for each block."""
-    return np.asarray(blocks[problem.layout.number(part.block)].reshape(-1)[part.at(slice(0, part.size))])
+    block = blocks[problem.layout.number(part.block)].reshape(-1)
+    return np.array(part.take(block, slice(0, part.size)))
 
 
 def _choice_at_kinks(runs: Runs, plan: Plan, recording: Recording, flow: Flow) -> NearestChoice | None:

@@ -21,6 +21,7 @@ from fastcheck.engines.rounding import Perturbed
 from fastcheck.execution import Execution
 from fastcheck.plan.coordinates import Coordinates, Part, Plan
 from fastcheck.problem.posing import Problem
+from fastcheck.progress.watching_checks import entering
 
 UNDERFLOW = 2.0**-900
 """Differences of a J below this may come from numbers too small for full precision."""
@@ -47,6 +48,7 @@ class GraphEngine:
             except DisagreementError:
                 problem.note_uncertified()
                 raise
+            entering("judging the claims")
             with execution.tracking(plan.size) as advance:
                 for part in plan.parts:
                     advance(part.size)
@@ -57,6 +59,7 @@ class GraphEngine:
             forward_passes=runs.passes + passes_of_attempt + certified.forward_passes,
             notes=certified.notes,
             kinks=() if choice is None else choice.places,
+            at_kinks=frozenset() if choice is None else choice.names_at_kinks(problem.layout),
             certified=certified.certificate,
             said_of_kinks=None if choice is None else choice.said,
         )

@@ -135,7 +135,7 @@ class Runs:
     ) -> Recording:
         """Return the recorded cost; again, with copies of all constants, if it writes into those it has used."""
         problem = self.problem
-        leaves = [theta[block.start : block.stop].reshape(block.shape) for block in problem.layout.blocks]
+        leaves = problem.layout.leaves(theta)
         for copies in (False, True):
             problem.evaluator.spend(1)
             self.passes += 1

@@ -38,6 +38,7 @@ from fastcheck.norms import root_mean_square
 from fastcheck.plan.coordinates import Coordinates, Part, Plan, spread_rows
 from fastcheck.problem.parameters import Block, Vector
 from fastcheck.problem.posing import Problem
+from fastcheck.progress.watching_checks import entering
 
 SAMPLED_CLAIMS = 64
 """Entries of a block that tell whether its claim suggests a step, before it is looked at."""
@@ -89,11 +90,14 @@ def first_looks(
     no step takes those that choose one. Where nothing is claimed, all blocks get the closer look, and those of which a
     step leaves the domain of J get it anyway.
     """
+    entering("measuring the noise of the cost")
     looks, passes = _prepared(problem, plan, measuring, epsilon)
+    entering("evaluating the cost")
     differences = measuring.differences(plan.coordinates, np.concatenate([look.steps for look in looks]))
     for look, rows in zip(looks, plan.rows, strict=True):
         look.differences = differences.at(rows)
     passes += measuring.passes
+    entering("judging the claims")
     while looks:
         look = looks.pop(0)  # what it holds is not kept while the next estimate is made
         if problem.claims and look.is_inside:

@@ -1,6 +1,8 @@
 """The lines of a backward pass that assign the gradient of a block, in the spellings that people use."""
 
+import ast
 import functools
+import importlib
 
 import numpy as np
 import pytest
@@ -304,6 +306,24 @@ def test_where_two_classes_may_be_meant_neither_is_named():
     assert texts(Stack(Dense()).backprop, "layers[0].W") == []
 
 
+class Gate:
+    def backward(self, d):
+        self.dV = 2 * d
+        return 3 * d
+
+
+class Model:
+    def __init__(self):
+        self.gate = Gate()
+
+    def backward(self):
+        return self.gate.backward(1.0)
+
+
+def test_the_method_of_a_layer_is_found_though_the_network_has_one_of_that_name():
+    assert texts(Model().backward, "gate.V") == ["self.dV = 2 * d"]
+
+
 # --- no source, strange functions --------------------------------------------------------------------------------
 
 
@@ -358,3 +378,17 @@ def test_a_recursive_backward_pass_ends():
         return {"dW2": p["W2"]}
 
     assert texts(gradient) == ['return {"dW2": p["W2"]}']
+
+
+def test_functions_of_another_file_of_the_users_are_read(tmp_path, monkeypatch):
+    (tmp_path / "backward_in_a_file.py").write_text("def backward(p):\n    return {'dW2': p['W2']}\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    backward_in_a_file = importlib.import_module("backward_in_a_file")
+    backward = backward_in_a_file.backward
+    (line,) = lines_that_assign(lambda p: backward(p), "W2")
+    assert (line.number, line.text) == (2, "return {'dW2': p['W2']}")
+
+
+def test_functions_of_installed_packages_are_not_read():
+    (line,) = lines_that_assign(lambda p: {"dW2": np.tile(p["W2"], 2), "db2": ast.parse("dW2 = 1")}, "W2")
+    assert line.text.startswith("(line,) = ")

@@ -95,6 +95,43 @@ def test_where_a_block_is_wrong_is_said_where_no_more_is_known():
     assert str(report).startswith("FAIL  row 7 of W (60 coordinates) is wrong by a factor of −1")
 
 
+def test_factors_are_named_in_blocks_that_kinks_do_not_reach():
+    def kinked_cost(p):
+        return cost(p) + np.sum(np.maximum(p["c"], 0))
+
+    theta, claim = THETA | {"c": np.zeros(2)}, doubled() | {"c": np.zeros(2)}
+    report = check(kinked_cost, theta, claim)
+    assert report.blocks["c"].kinks == 2
+    assert report.causes[0].sentence == "dW is 2 times the right gradient"
+
+
+def test_of_blocks_at_kinks_no_factor_is_named():
+    def kinked_cost(p):
+        return cost(p) + np.sum(np.maximum(p["c"], 0))
+
+    theta, claim = THETA | {"c": np.zeros(2)}, gradients() | {"c": np.array([2.0, 2.0])}
+    report = check(kinked_cost, theta, claim)
+    assert report.blocks["c"].verdict is Verdict.FAIL
+    assert not any("times the right gradient" in cause.sentence for cause in report.causes)
+
+
+def test_a_block_with_the_rounding_of_float32_does_not_hide_what_is_wrong_with_others():
+    def two_layers(p):
+        return np.sum((np.tanh(X @ p["W"]) @ p["v"] - T[:, 0]) ** 2)
+
+    theta = {"W": THETA["W"], "v": np.array([1.0, -2.0, 0.5])}
+    hidden = np.tanh(X @ theta["W"])
+    back = 2 * (hidden @ theta["v"] - T[:, 0])
+    claim = {
+        "W": (X.T @ np.outer(back, theta["v"])).astype(np.float32),  # without 1 − hidden²
+        "v": (hidden.T @ back) * (1 + np.array([3e-7, -2e-7, 2.5e-7])),
+    }
+    report = check(two_layers, theta, claim)
+    assert report.blocks["v"].verdict is Verdict.FAIL
+    assert "leaves out the derivative of line" in report.causes[0].sentence
+    assert any(cause.blocks == ("v",) and "float32" in cause.sentence for cause in report.causes)
+
+
 def test_errors_of_precision_are_no_reason_to_look_at_lines():
     claim = {
         name: value * (1 + 4e-7 * np.cos(np.arange(value.size)).reshape(value.shape))
@@ -153,13 +190,46 @@ def test_an_interruption_leaves_the_verdict_and_what_was_found(monkeypatch, plac
     monkeypatch.setattr(finding, place, interrupting)
     report = check(cost, THETA, doubled())
     assert report.verdict is Verdict.FAIL
-    assert any(note.startswith("the search for causes was interrupted") for note in report.notes)
+    (said,) = [note for note in report.notes if note.startswith("the search for causes was interrupted")]
     found = [cause.sentence for cause in report.causes]
+    if place in ("pattern_hypotheses", "ranked_causes"):
+        assert said.endswith("interrupted before one was named.")
+    else:
+        assert "interrupted: those that are named were found before" in said
+    assert said.endswith(", and are not certain.") is (place == "graph_of")
     assert found == ([] if place == "ranked_causes" else found)
     if place in ("graph_of", "lines_that_assign"):
         assert found == ["dW is 2 times the right gradient"]
     assert not any(cause.certain for cause in report.causes if place == "graph_of")
     assert str(report)
+
+
+@pytest.mark.parametrize(
+    ("claimed", "expected"),
+    [
+        (doubled, "ended with the time budget: those that are named were found before, and are not certain."),
+        (
+            lambda: {**gradients(), "W": THETA["W"] ** 3 + 0.1},
+            "ended with the time budget before one was named.",
+        ),
+    ],
+)
+def test_a_search_that_the_time_budget_cuts_short_says_so(monkeypatch, claimed, expected):
+    failure = finding.Failure
+
+    def with_no_time(**of_failure):
+        return failure(**of_failure | {"deadline": 0.0})
+
+    monkeypatch.setattr(finding, "Failure", with_no_time)
+    report = check(cost, THETA, claimed())
+    assert report.verdict is Verdict.FAIL
+    assert f"the search for causes {expected}" in report.notes
+    assert not any(cause.certain for cause in report.causes)
+
+
+def test_a_search_that_came_to_its_end_says_nothing_of_it():
+    report = check(cost, THETA, doubled(), time_budget=60.0)
+    assert not [note for note in report.notes if "the search for causes" in note]
 
 
 @pytest.mark.parametrize("place", ["graph_of", "pattern_hypotheses", "ranked_causes", "lines_that_assign"])

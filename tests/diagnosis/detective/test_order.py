@@ -2,9 +2,10 @@
 
 import math
 
+import numpy as np
 import pytest
 
-from fastcheck import Verdict
+from fastcheck import Verdict, check
 from fastcheck.diagnosis.detective.order import cause_of_order
 from fastcheck.report.causes import ORDER
 from fastcheck.report.result import BlockReport
@@ -119,3 +120,15 @@ def test_numbers_that_do_not_follow_the_order_are_no_layers():
 def test_undecided_blocks_are_neither_right_nor_wrong():
     assert told(THREE_LAYERS, ("W1", "b1"), undecided=("W3",)).startswith("start at db1")
     assert "all blocks" not in told(THREE_LAYERS, ("W1", "b1"), undecided=("W2", "b2", "W3", "b3"))
+
+
+def test_a_cost_of_steps_is_said_to_be_one():
+    X, right = np.arange(12.0).reshape(4, 3) % 5, np.array([0, 1, 1, 0])
+
+    def accuracy(p):
+        return np.mean(np.argmax(X @ p["W"] + p["b"], axis=1) == right)
+
+    rng = np.random.default_rng(0)
+    p = {"W": rng.standard_normal((3, 2)), "b": rng.standard_normal(2)}
+    report = check(accuracy, p, {"W": rng.standard_normal((3, 2)), "b": rng.standard_normal(2)})
+    assert "the numerical gradient is zero" in report.causes[0].sentence

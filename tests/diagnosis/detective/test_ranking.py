@@ -6,7 +6,7 @@ import pytest
 
 from fastcheck.diagnosis.detective.hypotheses import EXPLAINS, MORE_ENTRIES, Hypothesis
 from fastcheck.diagnosis.detective.ranking import FAR_LESS_LIKELY, UNRECOGNISED, ranked_causes
-from fastcheck.report.causes import CodeLine
+from fastcheck.pictures.code_lines import CodeLine
 
 LINE = CodeLine(file="network.py", number=14, text="A1 = np.tanh(Z1)")
 OTHER_LINE = CodeLine(file="network.py", number=15, text="Z2 = W2 @ A1")
@@ -87,7 +87,7 @@ def test_synonyms_are_one_cause_with_the_lines_of_all():
     ]
     (cause,) = ranked(*same)
     assert cause.certain
-    assert cause.lines == (LINE, OTHER_LINE)
+    assert cause.lines == (OTHER_LINE, LINE)  # that of the likeliest first
 
 
 def test_of_a_factor_whose_place_is_not_known_it_is_told_what_it_does():

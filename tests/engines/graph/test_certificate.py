@@ -60,7 +60,7 @@ def test_right_slopes_are_certified_and_the_report_says_how():
     assert report.difference < 1e-14
     assert report.notes == ()
     assert "probability 1 − 1e-09 (4 directions, seed 0); the cost itself agrees to" in report.certified
-    assert "certified: every slope within" in str(report)
+    assert "certified: every slope within" in report.to_text(verbose=True)
 
 
 def test_slopes_are_the_gradient():

@@ -90,9 +90,7 @@ def backward_findings(question: Question, allowance: Allowance) -> BackwardFindi
     except AllowanceUsedUp:
         pass
     except KeyboardInterrupt:
-        findings.remarks.append(
-            "the search for causes was interrupted: those that are named were found before."
-        )
+        findings.remarks.append(finding.about_ending(finding.INTERRUPTED, findings.causes))
     except Exception as error:
         if finding.STRICT:
             raise

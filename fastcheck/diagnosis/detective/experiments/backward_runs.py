@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import pickle
 import random
-import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -18,13 +17,14 @@ from fastcheck.diagnosis.detective.experiments.rebinding import users_line
 from fastcheck.engines.graph.recording.reaching import reached
 from fastcheck.engines.graph.recording.restoring import Snapshot
 from fastcheck.norms import largest
+from fastcheck.pictures.code_lines import CodeLine
 from fastcheck.problem.cost_value import read_cost
 from fastcheck.problem.functions import same_values, structure_copy
 from fastcheck.problem.object_contents import attributes_of
 from fastcheck.problem.parameters import Layout, map_structure, read_gradients
 from fastcheck.problem.passes import Convert, Passes
 from fastcheck.problem.randomness import generator_state, repeating, set_generator_state
-from fastcheck.report.causes import CodeLine
+from fastcheck.progress.watching_checks import python_threads
 from fastcheck.undoing import Undoable
 
 T = TypeVar("T")
@@ -105,7 +105,7 @@ class Generators:
     @classmethod
     def among(cls, things: Sequence[Any]) -> Generators:
         """Return the global generators, and those among things that functions hold."""
-        return cls([x for x in things if _is_generator(x)], threading.active_count() == 1)
+        return cls([x for x in things if _is_generator(x)], python_threads() == 1)
 
     def states(self) -> list[Any]:
         """Return their states."""

@@ -17,9 +17,10 @@ from fastcheck.diagnosis.detective.experiments.rebinding import (
     rebinding,
 )
 from fastcheck.diagnosis.detective.naming import gradient_names
+from fastcheck.pictures.code_lines import CodeLine
 from fastcheck.problem.functions import same_values
 from fastcheck.problem.passes import LayerPasses
-from fastcheck.report.causes import CHANGED_IN_PLACE, Cause, CodeLine
+from fastcheck.report.causes import CHANGED_IN_PLACE, Cause
 
 MOST_LINES = 12
 """Lines with operators in place that are tried one by one."""

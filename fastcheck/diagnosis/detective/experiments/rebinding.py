@@ -26,7 +26,7 @@ from typing import Any
 import numpy as np
 
 from fastcheck.engines.graph.tracing.users_line import PACKAGE, is_installed
-from fastcheck.report.causes import CodeLine
+from fastcheck.pictures.code_lines import CodeLine
 
 Operator = Callable[[Any, Any], Any]
 

@@ -11,7 +11,7 @@ from types import CodeType
 
 from fastcheck.engines.graph.nodes.node import Leaf, Node
 from fastcheck.engines.graph.tracing.users_line import Frame
-from fastcheck.report.causes import CodeLine
+from fastcheck.pictures.code_lines import CodeLine
 
 INSTRUCTION_BYTES = 2
 """Length of an instruction: positions in the source are listed one for each."""

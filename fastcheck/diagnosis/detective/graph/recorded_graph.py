@@ -31,6 +31,14 @@ class RecordedGraph(NamedTuple):
     forward_passes: int
 
 
+class RecordedCost(NamedTuple):
+    """A recorded cost and its runs, both None where it cannot be recorded, and the forward passes that this took."""
+
+    runs: Runs | None
+    recording: Recording | None
+    forward_passes: int
+
+
 class _EveryNumber:
     """Holds all numbers."""
 
@@ -43,7 +51,7 @@ def graph_of(problem: Problem, execution: Execution) -> RecordedGraph:
 
     Where θ stands on ties of two operands, the slopes are those of the usual convention that is nearest to the claim.
     """
-    recording, passes = _recorded(problem, execution)
+    _, recording, passes = record_with_lines(problem, execution)
     if recording is None or recording.result is None or not _fits(recording, execution.max_memory):
         return RecordedGraph(None, passes)
     with one_blas_thread(), np.errstate(all="ignore"):
@@ -53,15 +61,15 @@ def graph_of(problem: Problem, execution: Execution) -> RecordedGraph:
 
 def graph_with_steps(problem: Problem, execution: Execution) -> CostGraph | None:
     """Record the cost again, with its steps as operations that may hand slopes on; costs one or two forward passes."""
-    recording, _ = _recorded(problem, execution)
+    _, recording, _ = record_with_lines(problem, execution)
     if recording is None or recording.result is None or not _fits(recording, execution.max_memory):
         return None
     with one_blas_thread(), np.errstate(all="ignore"):
         return with_handing_steps(recording, [block.name for block in problem.layout.blocks])
 
 
-def _recorded(problem: Problem, execution: Execution) -> tuple[Recording | None, int]:
-    """Return the recorded cost, and the forward passes; what it computes with plain arrays is recorded if need be."""
+def record_with_lines(problem: Problem, execution: Execution) -> RecordedCost:
+    """Record the cost with the lines of all operations; what it computes with plain arrays is recorded if need be."""
     passes = 0
     with session_of(problem.evaluator.cost) as session:
         for thorough in (False, True):
@@ -73,14 +81,14 @@ def _recorded(problem: Problem, execution: Execution) -> tuple[Recording | None,
             try:
                 runs = Runs(problem, execution, cost, session.snapshot, thorough=thorough)
             except DisagreementError:
-                return None, passes
+                return RecordedCost(None, None, passes)
             try:
-                return runs.at_theta(_EveryNumber()), passes + runs.passes
+                return RecordedCost(runs, runs.at_theta(_EveryNumber()), passes + runs.passes)
             except TracingError:
                 passes += runs.passes
             except DisagreementError:
-                return None, passes + runs.passes
-    return None, passes
+                return RecordedCost(None, None, passes + runs.passes)
+    return RecordedCost(None, None, passes)
 
 
 def _fits(recording: Recording, max_memory: int) -> bool:

@@ -140,6 +140,12 @@ def _equals(operand: Any, choice: HandingStep) -> bool:
     return isinstance(operand, np.ndarray) and np.array_equal(operand, choice.value)
 
 
+def _spreads_to(shape: tuple[int, ...], result: tuple[int, ...]) -> bool:
+    """Tell whether an array of a shape is broadcast to that of the result."""
+    padded = (1,) * (len(result) - len(shape)) + shape
+    return len(padded) == len(result) and all(n in (1, m) for n, m in zip(padded, result, strict=True))
+
+
 def step_groups(graph: CostGraph) -> list[list[Operation]]:
     """Return the steps that may hand slopes on together: those of each line, with the steps of these."""
     steps = [operation for operation in graph.operations if is_step(operation)]
@@ -152,10 +158,14 @@ def step_groups(graph: CostGraph) -> list[list[Operation]]:
 
 
 def is_step(operation: Operation) -> bool:
-    """Tell whether an operation jumps, or chooses between constants by what does."""
+    """Tell whether an operation jumps, entry by entry, or chooses between constants by what does.
+
+    The index of the largest entry, of shape (4,) for an array of shape (4, 2), has no entry to hand a slope on to.
+    """
     node = operation.node
     if isinstance(node, HandingStep):
-        return bool(operation.live_operands)
+        shapes = [np.shape(plain(x)) for _, x in operation.live_operands]
+        return bool(shapes) and all(_spreads_to(shape, operation.shape) for shape in shapes)
     return isinstance(node, Choice) and [k for k, _ in operation.live_operands] == [0]
 
 

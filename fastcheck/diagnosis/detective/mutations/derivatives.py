@@ -88,7 +88,7 @@ INSTEAD_OF_SLOPES = (
     ),
     InsteadOfSlope(
         "derivative at the output",
-        "takes at its result, not at its argument, the derivative of {}",
+        "takes the derivative of {} at its result, not at its argument",
         1.5,
         lambda chain: chain.slope_at(_result(chain)),
         True,
@@ -213,7 +213,7 @@ INSTEAD_OF_SLOPES = (
     ),
     InsteadOfSlope(
         "2 sign(x) for the derivative of a square",
-        "has 2 sign(x) for the derivative of {}, x being its argument",
+        "has 2 sign(x), as of an absolute value, for the derivative of {}, x being its argument",
         2.0,
         lambda chain: None if not _is_square(chain) else 2 * np.sign(_argument(chain)),
     ),
@@ -308,7 +308,7 @@ def _of_another_entry(chain: Chain, several: float) -> Iterator[Mutation]:
             yield _with_slope(
                 chain,
                 "derivative of the next entry",
-                f"takes of the next entry along axis {axis} the derivative of {{}}",
+                f"takes the derivative of {{}}, from the next entry along axis {axis}",
                 2.5 + several,
                 np.roll(slope, 1, axis=axis),
                 detail=axis,

@@ -99,7 +99,7 @@ class InsteadOfMovingBack(NamedTuple):
 INSTEAD_OF_MOVING_BACK = (
     InsteadOfMovingBack(
         "movement not undone",
-        "leaves entries in the order that {} brings them into, and reshapes them at most",
+        "leaves slopes in the order that {} brings entries into, where it should move them back",
         1.3,
         lambda moved: moved.permutes,
         lambda moved, slope: moved.as_it_is(slope),
@@ -311,7 +311,7 @@ def strides(operation: Operation, graph: CostGraph, chains: Chains) -> Iterator[
         for axis, by in [(axis, by) for axis, n in enumerate(shape) if n > 1 for by in (1, -1)]:
             yield Mutation(
                 "shifted by one",
-                f"puts slopes {'after' if by > 0 else 'before'} the entries that {{}} takes, by one along axis {axis}",
+                f"puts slopes one place {'behind' if by > 0 else 'before'} what {{}} takes, along axis {axis}",
                 instead_on_edge(
                     graph, operation, k, functools.partial(_shifted, graph, operation, k, axis, by)
                 ),

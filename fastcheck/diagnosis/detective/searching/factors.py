@@ -201,14 +201,18 @@ def _sentence(graph: CostGraph, group: Group, factor: float, name: str | None) -
     targets = {graph.targets[edge] for edge in group.edges}
     if targets <= graph.blocks.keys():
         return _of_parameters(graph, group, factor, times, where)
-    operand = _operand(graph, group)
+    return sentence_of_factor(factor, times, where, _operand(graph, group))
+
+
+def sentence_of_factor(factor: float, times: str, where: str, operand: str | None) -> str:
+    """Return the sentence about a factor in what goes back at a place, to one ``operand`` of several if it is named."""
+    detached = wording.AS_IF_DETACHED if abs(factor) <= SAME else ""
     if operand is not None:
-        detached = wording.AS_IF_DETACHED if abs(factor) <= SAME else ""
         return (
             f"the backward pass {_does(factor, times)} what it passes back to {operand} at {where}{detached}"
         )
     if abs(factor) <= SAME:
-        return f"the backward pass passes nothing back through {where}{wording.AS_IF_DETACHED}"
+        return f"the backward pass passes nothing back through {where}{detached}"
     if abs(factor + 1) <= SAME:
         return f"the backward pass has the wrong sign at {where}"
     return f"the backward pass has {times} what is right at {where}"
@@ -224,10 +228,15 @@ def _does(factor: float, times: str) -> str:
 
 def _operand(graph: CostGraph, group: Group) -> str | None:
     """Return the operand to which edges lead, if they are one operand of an operation that has others with slopes."""
-    number, k = group.edges[0]
-    operation = graph.operations[number]
     is_one_operand = len(group.edges) == 1 or group.kind == "spot"
-    if k < 0 or not is_one_operand or len(operation.live_operands) < 2:
+    return operand_named(graph, group.edges[0]) if is_one_operand else None
+
+
+def operand_named(graph: CostGraph, edge: Edge) -> str | None:
+    """Return the operand to which an edge leads, None if its operation has no other one with slopes."""
+    number, k = edge
+    operation = graph.operations[number]
+    if k < 0 or len(operation.live_operands) < 2:
         return None
     return operand_text(operation, k, graph).format()
 

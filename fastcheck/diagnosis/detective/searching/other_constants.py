@@ -260,7 +260,7 @@ def _shifted(uses: Uses) -> Iterator[Other]:
             whose = "the sample before" if by > 0 else "the next sample"
             yield from _instead(
                 "of another sample",
-                f"the constants of {whose} (along axis {axis}) in {{}}",
+                f"labels or other constants taken from {whose} (along axis {axis}) in {{}}",
                 1.6,
                 uses,
                 lambda x, by=by, axis=axis: np.roll(x, by, axis=axis),  # type: ignore[misc]

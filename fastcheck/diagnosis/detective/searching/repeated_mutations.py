@@ -16,7 +16,12 @@ from fastcheck.diagnosis.detective.graph.chains import is_square
 from fastcheck.diagnosis.detective.graph.cost_graph import CostGraph, EdgeRule, Operation, Rule
 from fastcheck.diagnosis.detective.graph.known_numbers import constants_of
 from fastcheck.diagnosis.detective.graph.origins import Origin
-from fastcheck.diagnosis.detective.searching.factors import USUAL_FACTORS, factor_rules
+from fastcheck.diagnosis.detective.searching.factors import (
+    USUAL_FACTORS,
+    factor_rules,
+    operand_named,
+    sentence_of_factor,
+)
 from fastcheck.diagnosis.detective.searching.search import Explanation, Search
 from fastcheck.diagnosis.detective.searching.single_mutations import Mutations, lines_of, sentence, statement
 from fastcheck.engines.graph.nodes.movement import Pick, Selected
@@ -223,19 +228,13 @@ def _leads_on(graph: CostGraph, operation: Operation) -> bool:
 def _factor(search: Search, factor: float, edges: list[tuple[int, int]]) -> EveryTime:
     graph = search.graph
     operations = [graph.operations[number] for number, _ in edges]
-    name = search.numbers.name(factor) or f"{factor:.7g}"
-    besides = wording.AS_IF_DETACHED if factor == 0 else ""
-    if factor == 0:
-        does = "passes nothing back through"
-    elif factor == -1:
-        does = "has the wrong sign at"
-    else:
-        does = f"has {name} times what is right at"
-
+    times = wording.times(search.numbers.name(factor) or f"{factor:.7g}")
     explanation = Explanation(
         kind="factor",
         statement=("factor every time", operations[0].number, round(factor, 7)),
-        says=lambda: f"the backward pass {does} {wording.place(operations, graph)}{besides}",
+        says=lambda: sentence_of_factor(
+            factor, times, wording.place(operations, graph), operand_named(graph, edges[-1])
+        ),
         lines=lambda: wording.lines_of(operations),
         seeds=dict,
         rules=functools.partial(factor_rules, graph, edges, factor),

@@ -18,7 +18,7 @@ from fastcheck.diagnosis.detective.searching.changed_slopes import Sweeps
 from fastcheck.diagnosis.detective.searching.effort import Effort
 from fastcheck.diagnosis.detective.searching.probes import Effect, Probes
 from fastcheck.engines.graph.nodes.node import Array
-from fastcheck.report.causes import CodeLine
+from fastcheck.pictures.code_lines import CodeLine
 
 EXPLAINS_IN_SINGLE_PRECISION = 1e-2
 """Part of an error that is left where claims are known to single precision."""

@@ -15,7 +15,7 @@ from fastcheck.diagnosis.detective.mutations.table import mutations_of
 from fastcheck.diagnosis.detective.searching.probes import Effect
 from fastcheck.diagnosis.detective.searching.search import Explanation, Search, added
 from fastcheck.engines.graph.nodes.node import Array, Leaf
-from fastcheck.report.causes import CodeLine
+from fastcheck.pictures.code_lines import CodeLine
 
 WITH_FACTOR = 1.5
 """A mutation together with a factor is so much less likely."""

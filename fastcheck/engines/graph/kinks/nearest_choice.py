@@ -64,6 +64,11 @@ class NearestChoice:
         """Return the largest size of the slopes that choices may give."""
         return [np.maximum(np.abs(x), np.abs(y)) for x, y in zip(self.lower, self.upper, strict=True)]
 
+    def names_at_kinks(self, layout: Layout) -> frozenset[str]:
+        """Return the names of the blocks of which some slope depends on the choice."""
+        bounds = zip(layout.blocks, self.lower, self.upper, strict=True)
+        return frozenset(block.name for block, lower, upper in bounds if (lower < upper).any())
+
     def said(self, coordinates: int) -> str:
         """Return the sentence about the coordinates of a check that are at kinks."""
         at = "1 coordinate is at a kink" if coordinates == 1 else f"{coordinates:,} coordinates are at kinks"

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 
 from fastcheck.engines import DisagreementError
 from fastcheck.engines.graph.tracing.tracing_error import TracingError
+from fastcheck.legible import file_name
 
 SAID = re.compile(r"\buse |raise max_memory|leave the|thread\.$")
 """Reasons that say so themselves."""
@@ -54,7 +54,7 @@ def reason_for(error: TracingError | DisagreementError) -> str:
         return f"evaluated plainly. {str(error).removesuffix(INSTEAD).rstrip()}"
     if error.what == "memory":
         return f"evaluated plainly: {error.why}"
-    place = f"line {error.lineno} of {Path(error.filename).name}: {error.source}"
+    place = f"line {error.lineno} of {file_name(error.filename)}: {error.source}"
     reason, advice = f"{error.what}: {error.why}", advice_on(error)
     if advice:
         reason = f"{reason.rstrip('.')}. {advice}"

@@ -42,7 +42,7 @@ class Recording:
 def record(
     cost: Callable[[Any], Any],
     build: Callable[[list[Any]], Any],
-    leaves: Sequence[Array],
+    leaves: Sequence[Array | float],
     limit: int,
     thorough: bool = False,
     copies: bool = False,
@@ -51,11 +51,12 @@ def record(
 ) -> Recording:
     """Run the cost once, on recorded arrays.
 
-    ``cost`` is called with ``build(arrays)``, arrays standing for the leaves. Raises `TracingError` where it cannot be
-    recorded, or where what it computes takes more than ``limit`` bytes. ``thorough`` recording follows the cost's plain
-    arrays, too; one that ``copies`` keeps all constants as they were when they were used, though the cost writes into
-    large ones later: `Tape.written_over` tells whether that is needed. The tape will tell the user's lines of nodes
-    that are ``named`` by their raw numbers. A ``perturbation`` perturbs the rounding of all operations and slopes.
+    ``cost`` is called with ``build(arrays)``, arrays and numbers standing for the leaves. Raises `TracingError` where
+    it cannot be recorded, or where what it computes takes more than ``limit`` bytes. ``thorough`` recording follows the
+    cost's plain arrays, too; one that ``copies`` keeps all constants as they were when they were used, though the cost
+    writes into large ones later: `Tape.written_over` tells whether that is needed. The tape will tell the user's lines
+    of nodes that are ``named`` by their raw numbers. A ``perturbation`` perturbs the rounding of all operations and
+    slopes.
     """
     tape = Tape(limit, thorough, copies, named, perturbation)
     with tape, naming_the_line(), np.errstate(all="ignore"):
@@ -63,7 +64,8 @@ def record(
         for values in leaves:
             node = tape.add(Leaf(np.array(values)))
             nodes.append(node)
-            arrays.append(Recorded(node.value, node))
+            is_number = not isinstance(values, np.ndarray)
+            arrays.append(Recorded(np.float64(node.value) if is_number else node.value, node))
         result = cost(build(list(arrays)))
         if tape.stopped is not None:
             raise tape.stopped

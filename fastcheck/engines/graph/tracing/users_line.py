@@ -25,6 +25,10 @@ INTERNAL = tuple(
 """Folders whose frames are never the user's code: this one, NumPy's and SciPy's."""
 
 
+RECORDING = str(Path(__file__).parents[1] / "recording" / "record.py")
+"""The file of the function that calls the cost."""
+
+
 PACKAGE = f"{Path(__file__).parents[3]}{os.sep}"
 """The folder of this package, which costs of `fastcheck.course` and `fastcheck.MLP` are part of."""
 
@@ -94,6 +98,8 @@ def users_frame() -> tuple[types.FrameType, types.FrameType]:
     """
     frame = inner = sys._getframe(1)
     while frame.f_back is not None and frame.f_code.co_filename.startswith(INTERNAL):
+        if frame.f_code.co_filename == RECORDING:  # all of the cost is NumPy's or SciPy's
+            return _outermost_of_library()
         inner, frame = frame, frame.f_back
     outer, called = frame, inner
     while outer.f_back is not None and is_installed(outer.f_code.co_filename):
@@ -101,6 +107,17 @@ def users_frame() -> tuple[types.FrameType, types.FrameType]:
         if outer.f_code.co_filename.startswith(INTERNAL[0]):  # all of the cost is installed
             return frame, inner
     return outer, called
+
+
+def _outermost_of_library() -> tuple[types.FrameType, types.FrameType]:
+    """Return the function of NumPy or SciPy that is the cost, as ``scipy.optimize.rosen``, and the frame it called."""
+    frame = inner = sys._getframe(2)
+    called = found = frame
+    while frame.f_back is not None and frame.f_code.co_filename != RECORDING:
+        if not frame.f_code.co_filename.startswith(INTERNAL[0]):
+            found, called = frame, inner
+        inner, frame = frame, frame.f_back
+    return found, called
 
 
 def is_installed(filename: str) -> bool:

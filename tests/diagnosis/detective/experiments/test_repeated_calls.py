@@ -98,9 +98,7 @@ def test_a_mask_that_is_drawn_again_with_a_generator_of_the_object():
 @pytest.fixture
 def no_other_threads(monkeypatch):
     """The global generators are this thread's alone, whatever tests before left running."""
-    monkeypatch.setattr(
-        "fastcheck.diagnosis.detective.experiments.backward_runs.threading.active_count", lambda: 1
-    )
+    monkeypatch.setattr("fastcheck.progress.watching_checks.threading.active_count", lambda: 1)
 
 
 def drawn(*shape):

@@ -223,7 +223,7 @@ def test_a_stride_that_is_ignored_is_named():
 
 def test_slopes_that_are_shifted_are_named():
     found = check(lambda x: x[:, 1:4], (3, 6), placed((3, 6), np.s_[:, 2:5]), "shifted by one")
-    assert "after the entries" in found.sentence
+    assert "behind what line" in found.sentence
 
 
 @pytest.mark.parametrize(("start", "stop"), [(0, 4), (2, 6)])

@@ -239,3 +239,49 @@ def test_the_last_state_in_place_of_each_is_named():
     found = assert_named(from_zeros, p, claim, "factor of the last time")
     assert found.blocks == ("U",)
     assert "the last value of line" in found.sentence
+
+
+# --- a factor every time ----------------------------------------------------------------------------------------------
+
+
+def products_in_a_loop(p):
+    h, loss = p["h0"], 0.0
+    for t in range(TIMES):
+        z = 1 / (1 + np.exp(-(X[t] @ p["W"])))
+        h = (1 - z) * np.tanh(h @ p["U"] + p["b"])
+        loss = loss + np.sum((h - Y[t]) ** 2)
+    return loss
+
+
+def gradients_of_products(p, of_gate):
+    """Return the gradients of `products_in_a_loop`; ``of_gate`` changes what goes back to 1 − z."""
+    h, tape = p["h0"], []
+    for t in range(TIMES):
+        z, n = 1 / (1 + np.exp(-(X[t] @ p["W"]))), np.tanh(h @ p["U"] + p["b"])
+        tape.append((h, z, n))
+        h = (1 - z) * n
+    g, dh = {name: np.zeros_like(value) for name, value in p.items()}, 0.0
+    for t in reversed(range(TIMES)):
+        before, z, n = tape[t]
+        dh = dh + 2 * ((1 - z) * n - Y[t])
+        g["W"] -= X[t].T @ (of_gate(dh * n) * z * (1 - z))
+        dn = dh * (1 - z) * (1 - n**2)
+        g["U"] += before.T @ dn
+        g["b"] += dn.sum(axis=0)
+        dh = dn @ p["U"].T
+    return g | {"h0": dh}
+
+
+@pytest.mark.parametrize(
+    ("of_gate", "says"),
+    [
+        (lambda slope: 0 * slope, "leaves out what it passes back to `1 - z`"),
+        (lambda slope: -slope, "has the wrong sign in what it passes back to `1 - z`"),
+    ],
+)
+def test_of_several_operands_the_one_is_named_that_gets_a_factor_every_time(of_gate, says):
+    p = parameters()
+    claim = gradients_of_products(p, of_gate)
+    sentences = [hypothesis.sentence for hypothesis in explanations(products_in_a_loop, p, claim)]
+    assert any(says in sentence for sentence in sentences)
+    assert not any("nothing back through" in sentence and "(1 - z) *" in sentence for sentence in sentences)

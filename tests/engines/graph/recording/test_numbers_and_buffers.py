@@ -340,3 +340,24 @@ def test_a_network_keeps_numbers_and_no_recorded_arrays(n_jobs, monkeypatch):
     assert report.difference < 1e-14
     assert set(vars(network)) >= {"X", "mean"}
     assert all(type(value) in (np.ndarray, float, np.float64) for value in vars(network).values())
+
+
+# --- parameters that are numbers --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", [float, np.float64, np.float32])
+def test_numbers_among_the_parameters_are_replaced_and_never_written_into(kind):
+    def cost(p):
+        total = 0.0
+        for x in X:
+            z = p["b"]
+            z += x[0] * p["w"][0]
+            total += z**2 + p["b"]
+        return total
+
+    parameters = {"w": np.array([1.5]), "b": kind(0.5)}
+    outputs = X[:, 0] * 1.5 + 0.5
+    claim = {"w": np.array([2 * outputs @ X[:, 0]]), "b": 2 * outputs.sum() + len(X)}
+    report = check(cost, parameters, claim, method="difference")
+    assert report.passed
+    assert report.difference < 1e-14

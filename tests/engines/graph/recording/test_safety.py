@@ -7,6 +7,7 @@ import types
 
 import numpy as np
 import pytest
+import scipy.optimize
 
 from fastcheck import check, numerical_gradient
 
@@ -151,3 +152,11 @@ def test_the_note_says_that_the_cost_converts_to_single_precision(cost, what):
     assert report.method == "plain"
     assert f"stopped at line {line} of test_safety.py: return np." in report.notes[0]
     assert f"({what}: recorded arrays are float64; leave the conversion out" in report.notes[0]
+
+
+def test_a_cost_that_is_a_function_of_a_library_is_blamed_there():
+    report = check(scipy.optimize.rosen, np.array([1.3, 0.7]), scipy.optimize.rosen_der)
+    assert report.passed
+    stopped = [note for note in report.notes if "Recording stopped" in note]
+    assert all("of _optimize.py" in note for note in stopped)
+    assert stopped or report.method == "difference propagation"

@@ -1,0 +1,172 @@
+"""``fastcheck check``: files are run, what they offer is found and checked, shown and kept."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import io
+import os
+import sys
+import traceback
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from fastcheck import statuses
+from fastcheck.cli.check_options import Target, expect_consistent, options_of_check, read_targets
+from fastcheck.cli.finding.everything import chosen, find_problems
+from fastcheck.cli.found import FileResult, FoundProblem, ProblemOutcome
+from fastcheck.cli.keeping import keep_results
+from fastcheck.cli.pages import Pages
+from fastcheck.cli.showing import Shown
+from fastcheck.errors import FastcheckError
+from fastcheck.files.users_file import UsersFile, running, said, where
+from fastcheck.legible import first_names, legible
+from fastcheck.near_names import did_you_mean
+
+
+def run_check(arguments: argparse.Namespace) -> int:
+    """Run the command, and return the exit status."""
+    expect_consistent(arguments)
+    if arguments.watch:
+        from fastcheck.cli.watching import watch
+
+        return watch(arguments)
+    json_is_shown = arguments.json == "-"
+    shown = Shown(
+        file=sys.stderr if json_is_shown else sys.stdout,
+        only_wrong=arguments.only_wrong,
+        verbose=arguments.verbose,
+    )
+    run = _Run(arguments, shown)
+    with _prints_of_the_user(arguments.quiet, json_is_shown):
+        results = [run.check_file(target) for target in run.targets]
+    shown.summary(results)
+    for page in run.pages_written:
+        shown.note(f"page: {page}")
+    for sentence in run.pages_missing:
+        shown.line(legible(sentence))
+    keep_results(results, arguments)
+    page_is_missing = [statuses.ILL_POSED] if run.pages_missing else []
+    return statuses.worst([*(result.status for result in results), *page_is_missing])
+
+
+class _Run:
+    """One run of the command: what was asked for, where it is shown, and what was read and written."""
+
+    def __init__(self, arguments: argparse.Namespace, shown: Shown) -> None:
+        self.arguments, self.shown = arguments, shown
+        self.targets = read_targets(arguments.files)
+        self.options = options_of_check(arguments)
+        self.pages = Pages(arguments.html, arguments.only_wrong) if arguments.html else None
+        self.pages_written: list[Path] = []
+        self.pages_missing: list[str] = []
+        self.files_read: list[str] = []
+
+    @property
+    def _uses_workers(self) -> bool:
+        return bool(self.options.get("n_jobs", 1) != 1)
+
+    def check_file(self, target: Target) -> FileResult:
+        """Check what a file offers, and show it as soon as it is known."""
+        self.files_read.append(os.path.abspath(target.path))
+        try:
+            _expect_file(target.path)
+            with running(target.path, in_workers=self._uses_workers, advice=_advice) as file:
+                self._tell_watcher(file)
+                return self._check_problems(file, target)
+        except FastcheckError as error:
+            if self.arguments.debug:
+                traceback.print_exc()
+            result = FileResult(file=target.path, error=str(error))
+            self.shown.error(result)
+            return result
+
+    def _check_problems(self, file: UsersFile, target: Target) -> FileResult:
+        try:
+            problems, not_used = find_problems(file)
+        except SystemExit as end:
+            place = where(end, file.path.parent)
+            raise FastcheckError(f"{place}it calls sys.exit({end.code!r}) while it is tried.") from end
+        if target.names:
+            wanted = [problem for name in target.names for problem in chosen(name, problems, not_used, file)]
+            problems, not_used = list({problem.name: problem for problem in wanted}.values()), []
+        self.shown.found(target.path, problems, not_used)
+        is_alone = len(self.targets) == len(problems) == 1
+        outcomes = [self._check_problem(file, target.path, problem, is_alone) for problem in problems]
+        return FileResult(file=target.path, outcomes=tuple(outcomes), not_used=tuple(not_used))
+
+    def _check_problem(
+        self, file: UsersFile, path: Path, problem: FoundProblem, is_alone: bool
+    ) -> ProblemOutcome:
+        outcome = _outcome(file, path, problem, self.options, self.arguments.debug)
+        self.shown.outcome(outcome)
+        self._keep_page(outcome, is_alone)
+        return outcome
+
+    def _keep_page(self, outcome: ProblemOutcome, is_alone: bool) -> None:
+        """Write the page of a problem, if pages are wanted; one that cannot be written changes no verdict."""
+        try:
+            page = self.pages.save(outcome, is_alone=is_alone) if self.pages else None
+        except FastcheckError as error:
+            self.pages_missing.append(str(error))
+            return
+        self.pages_written += [page] if page else []
+
+    def _tell_watcher(self, file: UsersFile) -> None:
+        """Write down which files were read, if a process watches them."""
+        self.files_read += file.files_read()
+        if self.arguments.files_read:
+            from fastcheck.cli.watching import write_stamps
+
+            write_stamps(self.files_read, Path(self.arguments.files_read))
+
+
+def _outcome(
+    file: UsersFile, path: Path, problem: FoundProblem, options: Mapping[str, Any], debug: bool
+) -> ProblemOutcome:
+    """Return what comes of checking a problem; whatever the user's code raises is a sentence."""
+    try:
+        return ProblemOutcome(file=path, problem=problem, report=problem.run(options))
+    except FastcheckError as error:
+        sentence = str(error)
+    except SystemExit as end:
+        sentence = f"{where(end, file.path.parent)}it calls sys.exit({end.code!r})"
+    except Exception as error:
+        sentence = f"{where(error, file.path.parent)}{said(error)}"
+        if debug:
+            traceback.print_exc()
+    return ProblemOutcome(file=path, problem=problem, error=sentence)
+
+
+def _advice(error: Exception) -> str:
+    from fastcheck.course.missing_names import advice_on
+
+    return advice_on(error)
+
+
+def _expect_file(path: Path) -> None:
+    """Raise `FastcheckError` if there is no such file, with the name of one that is spelt alike."""
+    if path.exists():
+        return
+    folder = path.parent
+    if not folder.is_dir():
+        raise FastcheckError(f"{path}: there is no folder {folder}.")
+    names = sorted(name for name in os.listdir(folder) if name.endswith((".py", ".ipynb")))
+    hint = did_you_mean(path.name, names)
+    if not hint and names:
+        hint = f" There are {first_names(names)}."
+    raise FastcheckError(f"{path}: there is no such file.{hint}")
+
+
+@contextlib.contextmanager
+def _prints_of_the_user(quiet: bool, to_stderr: bool) -> Iterator[None]:
+    """Send what the user's code prints to stdout, to stderr if JSON goes there, or nowhere."""
+    if quiet:
+        with contextlib.redirect_stdout(io.StringIO()):
+            yield
+    elif to_stderr:
+        with contextlib.redirect_stdout(sys.stderr):
+            yield
+    else:
+        yield

@@ -1,0 +1,1 @@
+"""What a file offers to check: one module for each way in which people write that."""

@@ -1,0 +1,1 @@
+"""The diagrams of the course pages as plots, with the reader's own numbers."""

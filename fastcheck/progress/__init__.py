@@ -1,0 +1,1 @@
+"""What a check is doing while it runs, and how long it will still take."""
