@@ -336,6 +336,32 @@ def test_layers_without_a_cache_get_their_inputs_again(tmp_path):
     )
 
 
+AVERAGES = '''
+    def linear_forward(A, W, b):
+        """
+        A -- activations, of shape (size of previous layer, number of examples)
+        W -- weights, of shape (size of current layer, size of previous layer)
+        b -- biases, of shape (size of current layer, 1)
+        """
+        return W @ A + b, (A, W, b)
+
+    def linear_backward(dZ, cache):
+        A, W, b = cache
+        m = A.shape[1]
+        return W.T @ dZ, dZ @ A.T / m, dZ.sum(axis=1, keepdims=True) / m
+    '''
+
+
+def test_a_report_of_averages_says_that_their_number_of_samples_is_not_seen(tmp_path, capsys):
+    path, kept = write(tmp_path, "linear.py", AVERAGES), tmp_path / "report.json"
+    assert main(["check", str(path), "--only-wrong", "--json", str(kept)]) == 0
+    (problem,) = json.loads(kept.read_text(encoding="utf-8"))
+    (sentence,) = problem["report"]["unseen"]
+    assert sentence.startswith("the gradients of parameters were taken for averages over the samples")
+    assert main(["check", str(path)]) == 0
+    assert "1/m belongs there" in " ".join(capsys.readouterr().out.split())
+
+
 def test_inputs_that_must_be_probabilities_are(tmp_path):
     text = '''
         import numpy as np

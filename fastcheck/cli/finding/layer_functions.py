@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import inspect
 import re
@@ -27,6 +28,11 @@ from fastcheck.problem.by_names import (
     role_of,
 )
 from fastcheck.report.result import Report
+
+AVERAGES = (
+    "the gradients of parameters were taken for averages over the samples, as the courses have them: whether their "
+    "1/m belongs there, the layer alone does not tell."
+)
 
 SAMPLES = re.compile(r"m|n_samples|.*\b(examples|samples|batch)\b.*", re.IGNORECASE)
 """How the number of samples is written in the documents of layers whose gradients are averages."""
@@ -70,11 +76,12 @@ def _layer(file: UsersFile, pair: Pair, forward: Callable[..., Any], parts: tupl
         for argument, value in zip(inputs.arguments, inputs.values, strict=True)
     )
     how = f"layer, {pair.forward_name}; {shapes}"
+    unseen: tuple[str, ...] = ()
     with_sums = _backward_with_sums(run_forward, run_backward, inputs)
     if with_sums is not None:
-        run_backward = with_sums
+        run_backward, unseen = with_sums, (AVERAGES,)
         how += "; gradients of parameters as averages over the samples"
-    run = functools.partial(_run, run_forward, run_backward, inputs.values)
+    run = functools.partial(_run, run_forward, run_backward, inputs.values, unseen)
     return FoundProblem(name=pair.backward_name, how=how, parts=parts, run=repeated(file, run))
 
 
@@ -110,9 +117,11 @@ def _run(
     forward: Callable[..., Any],
     backward: Callable[..., Any],
     values: Sequence[Any],
+    unseen: tuple[str, ...],
     options: Mapping[str, Any],
 ) -> Report:
-    return check_layer(forward, backward, *values, **options)
+    report = check_layer(forward, backward, *values, **options)
+    return dataclasses.replace(report, unseen=(*report.unseen, *unseen))
 
 
 def _expect_outputs(forward: Callable[..., Any], values: list[Any]) -> Any:
