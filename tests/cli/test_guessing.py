@@ -552,3 +552,21 @@ def test_an_object_of_a_class_of_another_file_is_found(tmp_path):
         model = Model()
     """
     assert verdicts_of(tmp_path, text) == {"model": "pass"}
+
+
+def test_a_test_case_that_raises_is_told_where_that_of_the_course_stands_in(tmp_path, capsys):
+    text = """
+        from fastcheck import course
+
+        def gradient_check_n_test_case():
+            return unknown_name
+
+        def forward_propagation_n(X, Y, parameters):
+            return course.forward_propagation_n(X, Y, parameters)
+
+        def backward_propagation_n(X, Y, cache):
+            return course.backward_propagation_n(X, Y, cache)
+        """
+    assert main(["check", str(write(tmp_path, "raising.py", text))]) == 0
+    out = " ".join(capsys.readouterr().out.split())
+    assert "the course's test case; gradient_check_n_test_case() raises NameError: name 'unknown_name'" in out

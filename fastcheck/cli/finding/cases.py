@@ -10,7 +10,7 @@ import numpy as np
 
 from fastcheck import course
 from fastcheck.cli.finding.guessing import CannotGuessError, functions_in, generator_of_data, returned_names
-from fastcheck.files.users_file import UsersFile
+from fastcheck.files.users_file import UsersFile, said
 from fastcheck.problem.by_names import arguments_of, role_of
 
 NEEDED = ("X", "Y", "parameters")
@@ -44,8 +44,13 @@ def test_cases(file: UsersFile, forward: Callable[..., Any], backward: Callable[
     """Yield what may be the parameters and data of a pair, the most certain first: others only if a file has none."""
     held = _held(file)
     has_its_own = False
+    broken: list[str] = []
     for name in _names_of_cases(file, forward, backward):
-        returned = _returned(file.namespace[name])
+        try:
+            returned = _returned(file.namespace[name])
+        except CannotGuessError as reason:
+            broken.append(f"; {reason}")
+            continue
         if all(role in {**held, **returned} for role in NEEDED):
             has_its_own = True
             yield Case({**held, **returned}, f"data of {name}()", True)
@@ -55,7 +60,8 @@ def test_cases(file: UsersFile, forward: Callable[..., Any], backward: Callable[
             has_its_own = True
             yield Case({**held, **data}, f"{x_name}, {y_name} and parameters of the file", True)
     if not has_its_own:
-        yield from _course_cases(held)
+        for case in _course_cases(held):
+            yield case._replace(source=case.source + "".join(broken))
 
 
 def _data_in(file: UsersFile) -> list[tuple[str, str]]:
@@ -117,13 +123,16 @@ def _names_of_cases(file: UsersFile, *functions: Callable[..., Any]) -> list[str
 
 
 def _returned(function: types.FunctionType) -> Values:
-    """Return what a function without arguments returns, by the names in its return statement."""
+    """Return what a function without arguments returns, by the names in its return statement.
+
+    Raises `CannotGuessError` where it raises.
+    """
     if arguments_of(function, required=True):
         return {}
     try:
         result = function()
-    except Exception:
-        return {}
+    except Exception as error:
+        raise CannotGuessError(f"{function.__name__}() raises {said(error)}") from None
     if not isinstance(result, tuple):
         return {}
     names = _names_returned(function, len(result))
