@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import textwrap
+
+from fastcheck.cli import main
 
 RIGHT = """
 import numpy as np
@@ -38,3 +41,15 @@ def write(folder, name, text):
     path = folder / name
     path.write_text(textwrap.dedent(text), encoding="utf-8")
     return path
+
+
+def verdicts_of(tmp_path, text):
+    """Return the verdict of each problem, the error of what could not be checked, the reason of what is not used."""
+    kept = tmp_path / "kept.json"
+    main(["check", str(write(tmp_path, "file.py", text)), "--json", str(kept)])
+    return {
+        entry["problem"]: entry["report"]["verdict"]
+        if "report" in entry
+        else entry.get("error", entry.get("not used"))
+        for entry in json.loads(kept.read_text(encoding="utf-8"))
+    }
