@@ -415,10 +415,14 @@ def test_an_endless_loop_ends_at_ctrl_c(tmp_path):
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # jobs of a shell may ignore it
     )
-    assert run.stdout.readline() == "looping\n"
-    run.send_signal(signal.SIGINT)
-    out, err = run.communicate(timeout=30)
+    try:
+        assert run.stdout.readline() == "looping\n"
+        run.send_signal(signal.SIGINT)
+        out, err = run.communicate(timeout=30)
+    finally:
+        run.kill()
     assert run.returncode == 130
     assert err == "fastcheck: interrupted\n"
     assert out == ""

@@ -247,7 +247,11 @@ def test_ctrl_c_leaves_the_terminal_clean():
         check(cost, w, 2 * w, method="plain")
     """
     reading, writing = os.openpty()
-    process = subprocess.Popen([sys.executable, "-c", textwrap.dedent(program)], stderr=writing)
+    process = subprocess.Popen(
+        [sys.executable, "-c", textwrap.dedent(program)],
+        stderr=writing,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # jobs of a shell may ignore it
+    )
     os.close(writing)
     shown = b""
     with contextlib.suppress(OSError):  # the other end is closed
