@@ -253,11 +253,12 @@ def test_ctrl_c_leaves_the_terminal_clean():
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # jobs of a shell may ignore it
     )
     os.close(writing)
-    shown = b""
+    shown, is_interrupted = b"", False
     with contextlib.suppress(OSError):  # the other end is closed
         while select.select([reading], [], [], 60)[0] and (more := os.read(reading, 4096)):
             shown += more
-            if b"left" in shown and process.poll() is None:
+            if b"left" in shown and not is_interrupted:
+                is_interrupted = True  # a second one would meet the interpreter as it ends
                 process.send_signal(signal.SIGINT)
     process.wait(60)
     os.close(reading)
