@@ -154,6 +154,7 @@ def small_zoo():
         return run.run(size, ["course"], [p for p in peers if p.installed]), peers
 
 
+@pytest.mark.slow
 def test_everybody_is_asked_about_the_same(small_zoo):
     outcomes, _ = small_zoo
     asked = {}
@@ -172,6 +173,7 @@ def test_everybody_is_asked_about_the_same(small_zoo):
     assert {o.said for o in outcomes if o.checker == "no"} == {"passed", "detected"}
 
 
+@pytest.mark.slow
 def test_the_page_counts_what_was_said(small_zoo):
     outcomes, peers = small_zoo
     page = table.page(outcomes, peers)
@@ -186,6 +188,7 @@ def test_the_page_counts_what_was_said(small_zoo):
     assert "| one entry negated | 1 | 1 | 1 | 100 | 0 | 0 |" in page
 
 
+@pytest.mark.slow
 def test_the_page_without_peers_says_so(small_zoo):
     outcomes, _ = small_zoo
     page = table.page([o for o in outcomes if o.checker in run.METHODS], peers=())
@@ -193,6 +196,7 @@ def test_the_page_without_peers_says_so(small_zoo):
     assert "It subtracted costs in no case." in page
 
 
+@pytest.mark.slow
 def test_large_networks_are_named(small_zoo):
     outcomes, _ = small_zoo
     o = next(o for o in outcomes if o.checker == run.FASTCHECK and not o.mistake)
@@ -201,6 +205,7 @@ def test_large_networks_are_named(small_zoo):
     assert "Among the right gradients are those of 1 ReLU networks with up to 5,090 parameters" in page
 
 
+@pytest.mark.slow
 def test_what_was_missed_is_listed(small_zoo):
     outcomes, _ = small_zoo
     o = next(o for o in outcomes if o.checker == run.FASTCHECK and o.mistake == "one entry negated")

@@ -19,7 +19,17 @@ if TYPE_CHECKING:
     from fastcheck.checks.conventions import check_backprop, check_layer, check_mlp, check_object
     from fastcheck.checks.locating import locate
     from fastcheck.checks.objects import from_object
+    from fastcheck.checks.probing import check_probes
     from fastcheck.checks.screening import screen
+    from fastcheck.derivatives.derivatives_report import DerivativesReport
+    from fastcheck.derivatives.dot_report import DotTestReport
+    from fastcheck.derivatives.dot_tests import dot_test
+    from fastcheck.derivatives.hessians import check_hessian
+    from fastcheck.derivatives.jacobians import check_jacobian
+    from fastcheck.derivatives.matrix_report import MatrixEntry, MatrixReport
+    from fastcheck.derivatives.partials import check_partials
+    from fastcheck.derivatives.partials_report import PartialsReport
+    from fastcheck.derivatives.scipy_checks import check_scipy
     from fastcheck.errors import (
         EvaluationError,
         FastcheckError,
@@ -30,6 +40,7 @@ if TYPE_CHECKING:
     from fastcheck.mlp.model import MLP
     from fastcheck.pictures.code_lines import CodeLine
     from fastcheck.problem.declaring import gradient_problem
+    from fastcheck.problem.holding import held_constant, straight_through
     from fastcheck.problem.randomness import frozen_randomness
     from fastcheck.report.causes import Cause
     from fastcheck.report.result import BlockReport, Coordinate, Located, Report, Screened
@@ -46,6 +57,8 @@ __all__ = [
     "Cause",
     "CodeLine",
     "Coordinate",
+    "DerivativesReport",
+    "DotTestReport",
     "EvaluationError",
     "FastcheckError",
     "GradientGuard",
@@ -53,6 +66,9 @@ __all__ = [
     "InvalidProblemError",
     "Located",
     "Loss",
+    "MatrixEntry",
+    "MatrixReport",
+    "PartialsReport",
     "Report",
     "Screened",
     "Stage",
@@ -60,18 +76,26 @@ __all__ = [
     "Verdict",
     "check",
     "check_backprop",
+    "check_hessian",
+    "check_jacobian",
     "check_layer",
     "check_mlp",
     "check_object",
+    "check_partials",
+    "check_probes",
+    "check_scipy",
     "check_stages",
     "course",
+    "dot_test",
     "from_object",
     "frozen_randomness",
     "gradient_problem",
+    "held_constant",
     "locate",
     "numerical_gradient",
     "plots",
     "screen",
+    "straight_through",
 ]
 
 _NAMES = {
@@ -79,11 +103,22 @@ _NAMES = {
     "checks.conventions": ("check_backprop", "check_layer", "check_mlp", "check_object"),
     "checks.locating": ("locate",),
     "checks.objects": ("from_object",),
+    "checks.probing": ("check_probes",),
     "checks.screening": ("screen",),
+    "derivatives.derivatives_report": ("DerivativesReport",),
+    "derivatives.dot_report": ("DotTestReport",),
+    "derivatives.dot_tests": ("dot_test",),
+    "derivatives.hessians": ("check_hessian",),
+    "derivatives.jacobians": ("check_jacobian",),
+    "derivatives.matrix_report": ("MatrixEntry", "MatrixReport"),
+    "derivatives.partials": ("check_partials",),
+    "derivatives.partials_report": ("PartialsReport",),
+    "derivatives.scipy_checks": ("check_scipy",),
     "errors": ("EvaluationError", "FastcheckError", "GradientMismatchError", "InvalidProblemError"),
     "mlp.losses": ("Loss",),
     "mlp.model": ("MLP",),
     "problem.declaring": ("gradient_problem",),
+    "problem.holding": ("held_constant", "straight_through"),
     "problem.randomness": ("frozen_randomness",),
     "pictures.code_lines": ("CodeLine",),
     "report.causes": ("Cause",),
@@ -95,11 +130,14 @@ _NAMES = {
 }
 """Modules and what is public of them."""
 
+_ROOMS = ("course", "jax", "plots", "torch")
+"""Packages that are loaded when they are first named: two of them need a library that may not be there."""
+
 _HOMES = {name: f"fastcheck.{module}" for module, names in _NAMES.items() for name in names}
 
 
 def __getattr__(name: str) -> Any:
-    if name in ("course", "plots"):
+    if name in _ROOMS:
         return importlib.import_module(f"fastcheck.{name}")
     if name not in _HOMES:
         raise AttributeError(f"module 'fastcheck' has no attribute {name!r}")

@@ -109,6 +109,17 @@ def printable(text: str, *, lines: bool = False) -> str:
     return "".join(c if c.isprintable() or (lines and c == "\n") else escaped(c) for c in text)
 
 
+def preformatted(text: str) -> str:
+    """Return text as HTML that keeps its lines, for a cell of a notebook.
+
+    >>> preformatted("a < b")
+    '<pre>a &lt; b</pre>'
+    """
+    from html import escape  # small commands load this module
+
+    return f"<pre>{escape(text, quote=False)}</pre>"
+
+
 def escaped(character: str) -> str:
     """Return a character as Python writes it in ASCII."""
     return character.encode("unicode_escape").decode()

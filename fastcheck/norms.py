@@ -27,18 +27,33 @@ def largest(values: NDArray[Any]) -> float:
     return max(float(values.max()), -float(values.min())) if values.size else 0.0
 
 
+def all_finite(values: NDArray[np.float64]) -> bool:
+    """Return whether no entry is infinite or NaN: the sum of squares tells, unless it overflows."""
+    flat = values.reshape(-1)
+    return math.isfinite(_sum_of_squares(flat)) or bool(np.isfinite(flat).all())
+
+
 def norm(values: NDArray[np.float64]) -> float:
     """Return ‖values‖₂; the squares neither overflow nor vanish."""
     flat = values.reshape(-1)
-    with np.errstate(over="ignore", under="ignore", invalid="ignore"):
-        squares = [float(flat[piece] @ flat[piece]) for piece in pieces(flat.size)]
-    if SMALLEST_SQUARED**2 < sum(squares) < 1 / SMALLEST_SQUARED**2:
-        return math.sqrt(math.fsum(squares))
+    total = _sum_of_squares(flat)
+    if SMALLEST_SQUARED**2 < total < 1 / SMALLEST_SQUARED**2:
+        return math.sqrt(total)
     scale = largest(flat)
     if scale == 0 or not math.isfinite(scale):
         return scale
     squares = [float(np.sum((flat[piece] / scale) ** 2)) for piece in pieces(flat.size)]
     return scale * math.sqrt(math.fsum(squares))
+
+
+def _sum_of_squares(flat: NDArray[np.float64]) -> float:
+    """Return the sum of the squares of a flat array, piece by piece: infinite or NaN if they overflow."""
+    with np.errstate(over="ignore", under="ignore", invalid="ignore"):
+        if flat.size <= PIECE_SIZE:
+            return float(flat.dot(flat))
+        squares = [float(flat[piece].dot(flat[piece])) for piece in pieces(flat.size)]
+    total = sum(squares)
+    return math.fsum(squares) if math.isfinite(total) else total
 
 
 def root_mean_square(values: NDArray[np.float64]) -> float:

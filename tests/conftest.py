@@ -11,10 +11,13 @@ pytest_plugins = ["pytester"]
 
 finding.STRICT = True  # what fails in the search for causes fails a test
 
+MOST_EXAMPLES = 40 if "FASTCHECK_MORE_EXAMPLES" in os.environ else 15
+"""Examples of a property: scripts/test-slow tries more."""
+
 settings.register_profile(
     "repeatable",
     derandomize=True,
-    max_examples=40,
+    max_examples=MOST_EXAMPLES,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow],
 )

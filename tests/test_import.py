@@ -95,3 +95,19 @@ from fastcheck import StagesReport, check, course
 print("kept" if random.getstate() == before else "drawn from")
 """
     assert fresh(code).splitlines()[-1] == "kept"
+
+
+@pytest.mark.parametrize(("room", "library"), [("torch", "PyTorch"), ("jax", "JAX")])
+@pytest.mark.parametrize("code", ["import fastcheck.{0}", "import fastcheck; fastcheck.{0}.check"])
+def test_a_library_that_is_not_there_is_named(room, library, code):
+    without = f"""
+import sys
+sys.modules["{room}"] = None
+try:
+    {code.format(room)}
+except ImportError as error:
+    print(error)
+"""
+    said = fresh(without)
+    assert said.startswith(f"fastcheck.{room} needs {library}, which cannot be imported")
+    assert said.rstrip().endswith(f"Install it with: pip install {room}")

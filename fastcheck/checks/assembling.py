@@ -10,12 +10,15 @@ from typing import TYPE_CHECKING
 
 from fastcheck.checks.block_outcomes import BlockOutcome, even_outcomes, kink_notes, step_notes
 from fastcheck.checks.generators import generators_kept
+from fastcheck.checks.held_on_purpose import sentence_on_held
 from fastcheck.checks.requests import CheckRequest
 from fastcheck.diagnosis.blind_spots import LookedAt, blind_spots
 from fastcheck.diagnosis.evenness import EvenFailure
 from fastcheck.diagnosis.failing_block import FailingBlock
 from fastcheck.engines import Summary
 from fastcheck.norms import Comparison
+from fastcheck.problem.holding import HeldCost, Place
+from fastcheck.problem.posing import Problem
 from fastcheck.progress.watching_checks import entering
 from fastcheck.report.result import CONSTANT_COST, BlockReport, Report
 from fastcheck.studies.problem_study import ProblemStudy
@@ -89,13 +92,13 @@ def assemble(request: CheckRequest, findings: Findings) -> Report:
     unseen, passes_to_see = blind_spots(problem, looked_at) if looked_at else ((), 0)
     verdict = worst_verdict(block.verdict for block in findings.blocks.values())
     cost_is_constant = any(sentence.startswith(CONSTANT_COST) for sentence in unseen)
-    look_for_causes = verdict is Verdict.FAIL and not cost_is_constant
+    look_for_causes = request.look_for_causes and verdict is Verdict.FAIL and not cost_is_constant
     found = _causes(request, findings) if look_for_causes else None
     even_notes = () if findings.even is None else findings.even.note()
     if findings.even is not None and found is not None:
         even_notes = findings.even.note(found.explained, found.imprecise)
     notes_on_causes = () if found is None else found.notes
-    notes = [*request.execution.notes, *even_notes, *findings.notes, *notes_on_causes]
+    notes = [*request.execution.notes, *held_notes(problem), *even_notes, *findings.notes, *notes_on_causes]
     return Report(
         verdict=verdict,
         difference=findings.difference,
@@ -117,6 +120,14 @@ def assemble(request: CheckRequest, findings: Findings) -> Report:
         causes=() if found is None else found.causes,
         study=ProblemStudy(problem, generators_kept, request.execution.max_memory),
     )
+
+
+def held_notes(problem: Problem) -> tuple[str, ...]:
+    """Return the sentence about values that the cost holds constant on purpose, if there are any."""
+    cost = problem.evaluator.cost
+    if not isinstance(cost, HeldCost):
+        return ()
+    return (sentence_on_held(place for place in cost.values if isinstance(place, Place)),)
 
 
 def _causes(request: CheckRequest, findings: Findings) -> Found:

@@ -12,14 +12,16 @@ from typing import Any
 import fastcheck.problem
 from fastcheck.checks.generators import generators_kept
 from fastcheck.execution import one_blas_thread
+from fastcheck.problem.holding import HELD
 from fastcheck.problem.passes import LayerPasses, Passes
+from fastcheck.problem.special.declared import SPECIAL_OPTIONS, SpecialOptions, is_special
 from fastcheck.report.causes import ORDER, Cause
 from fastcheck.report.result import CONSTANT_COST, Report
 from fastcheck.undoing import UndoGuard
 from fastcheck.verdict.judging import Verdict
 
 ADAPTERS = f"{Path(fastcheck.problem.__file__).parent}{os.sep}"
-"""The folder of the lines that make a cost of a layer, which are none of the user's."""
+"""The folder of the lines that make a cost of a layer, or of complex parameters, which are none of the user's."""
 
 SECONDS = 5.0
 """Experiments may take so long, or as long as the check."""
@@ -34,7 +36,8 @@ def with_experiments(
     is left of it.
     """
     cost_is_constant = any(sentence.startswith(CONSTANT_COST) for sentence in report.unseen)
-    if report.verdict is not Verdict.FAIL or report.stopped is not None or cost_is_constant:
+    is_complete = report.verdict is Verdict.FAIL and report.stopped is None and not cost_is_constant
+    if not is_complete or _is_beyond_experiments(report, parameters, options):
         return report
     from fastcheck.diagnosis.detective.experiments.backward_findings import Question, backward_findings
     from fastcheck.diagnosis.detective.experiments.backward_runs import Allowance
@@ -66,6 +69,19 @@ def with_experiments(
     )
 
 
+def _is_beyond_experiments(report: Report, parameters: Any, options: Mapping[str, Any]) -> bool:
+    """Tell whether values are held constant, which experiments would move, or parameters are no real arrays."""
+    holds_values = any(note.startswith(HELD) for note in report.notes)
+    special = SpecialOptions(**{name: options.get(name) for name in SPECIAL_OPTIONS})
+    return holds_values or is_special(parameters, special)
+
+
+def without_our_lines(cause: Cause) -> Cause:
+    """Return a cause without the lines that bring arrays into the form in which the user's functions take them."""
+    lines = tuple(line for line in cause.lines if not line.file.startswith(ADAPTERS))
+    return dataclasses.replace(cause, lines=lines)
+
+
 def _left(report: Report, now: float, options: Mapping[str, Any]) -> tuple[int | None, float]:
     """Return the forward passes that are left of a budget, and the time at which it ends."""
     passes, seconds = options.get("max_forward_passes"), options.get("time_budget")
@@ -88,9 +104,8 @@ def _joined(own: Sequence[Cause], others: Sequence[Cause], inputs_have_no_order:
         is_order = cause.kind == ORDER
         says_nothing_more = is_order and (inputs_have_no_order or bool(_blocks(own) & {*cause.blocks}))
         if blocks and not says_nothing_more:
-            lines = tuple(line for line in cause.lines if not line.file.startswith(ADAPTERS))
             certain = cause.certain and likely.isdisjoint(blocks)
-            kept.append(dataclasses.replace(cause, blocks=blocks, lines=lines, certain=certain))
+            kept.append(dataclasses.replace(without_our_lines(cause), blocks=blocks, certain=certain))
     return [*own, *kept]
 
 

@@ -15,7 +15,8 @@ from fastcheck.engines.kink_place import KinkPlace
 from fastcheck.norms import Comparison, pieces
 from fastcheck.pictures.finding_errors import errors_of
 from fastcheck.problem.posing import Problem
-from fastcheck.report.result import BlockReport, block_report
+from fastcheck.report.block_reports import block_report
+from fastcheck.report.result import BlockReport
 from fastcheck.verdict.judging import Verdict
 from fastcheck.verdict.ladder import CloserLook, look_closer
 from fastcheck.verdict.power import measure_power

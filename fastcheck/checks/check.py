@@ -1,43 +1,28 @@
-"""The entry points: each poses a problem, and has a strategy look at it.
-
-`check` chooses among four strategies. Each returns `Findings`, of which `assemble` makes the one report::
-
-    pose ─ CheckRequest ─┬─ check_coordinates   slopes of chosen coordinates       ─┬─ Findings ─ assemble ─ Report
-                         ├─ compare_all         certified slopes of all of them    ─┤
-                         ├─ screen_directions   slopes along random directions     ─┤
-                         └─ check_gradually     any of these, as a budget allows   ─┘
-"""
+"""The entry points `check` and `numerical_gradient`."""
 
 from __future__ import annotations
 
 import dataclasses
-import time
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from fastcheck.checks.assembling import Findings, assemble
-from fastcheck.checks.budgets import Budget
 from fastcheck.checks.generators import generators_kept
-from fastcheck.checks.requests import SCREENING_CONFIDENCE, CheckRequest, Progress, expect_claim
-from fastcheck.engines import Engine, EngineRun, choose_engine
-from fastcheck.errors import InvalidProblemError
+from fastcheck.checks.requests import Progress
+from fastcheck.checks.running import CheckOptions, run_check
+from fastcheck.engines import EngineRun, choose_engine
 from fastcheck.execution import MAX_MEMORY, Backend, Execution, one_blas_thread
-from fastcheck.plan.coordinates import ALPHA, DIRECTIONS, make_plan, validate_alpha, validate_directions
-from fastcheck.plan.sampling import validate_confidence
-from fastcheck.problem.parameters import read_previous
+from fastcheck.plan.coordinates import ALPHA, DIRECTIONS, make_plan
 from fastcheck.problem.posing import pose
 from fastcheck.problem.randomness import repeating
+from fastcheck.problem.special.conventions import validate_convention
+from fastcheck.problem.special.declared import SpecialOptions, is_special
 from fastcheck.report.result import Report
 from fastcheck.undoing import UndoGuard
-from fastcheck.verdict.judging import validate_tolerance
 
-MOST_UNASKED = 1_000_000
-"""Coordinates of which all are checked without being asked for; more are screened."""
-
-SAMPLE_CONFIDENCE = 0.95
-"""That with which what a sample proves holds, unless another one is asked for."""
+NOT_DECLARED = SpecialOptions()
+"""What is said of special parameters where nothing is: complex ones are."""
 
 
 def check(
@@ -61,6 +46,10 @@ def check(
     max_memory: int = MAX_MEMORY,
     progress: Progress = None,
     previous: Any = None,
+    complex_gradient: str | None = None,
+    symmetric: Any = None,
+    retract: Any = None,
+    held_constant: Any = None,
 ) -> Report:
     """Check a claimed gradient against the numerical one.
 
@@ -69,9 +58,9 @@ def check(
     cost
         J, a function of the parameters that returns one real number, the same one for the same parameters, or an array
         without axes that holds it, of any library.
-        It gets float64 arrays in the structure of ``parameters``.
+        It gets float64 and complex128 arrays in the structure of ``parameters``.
     parameters
-        θ: a dict, nested dict, list, tuple or named tuple of float arrays, or one array. Never changed.
+        θ: a dict, nested dict, list, tuple or named tuple of float or complex arrays, or one array. Never changed.
     gradients
         The claim g in the same structure, keys ``W1`` or ``dW1``, other keys ignored; or a function that
         returns it from the parameters. Arrays of numbers or truth values, lists, and arrays of other libraries.
@@ -126,6 +115,21 @@ def check(
     previous
         The parameters before the last update, in the same structure: a claim that fails is compared with the gradient
         there, too, as a cache that was not renewed would give it. They change no verdict.
+    complex_gradient
+        What a claim G for complex z means: ``"ascent"``, ∂J/∂Re z + i ∂J/∂Im z, as in PyTorch, which None stands for;
+        ``"conjugate"``, ∂J/∂Re z − i ∂J/∂Im z, as of ``jax.grad``; ``"dz"`` and ``"dzbar"``, the derivatives of
+        Wirtinger, halves of these. The blocks are ``z.real`` and ``z.imag``.
+    symmetric
+        Names of parameters that are symmetric matrices: claims count along symmetric matrices only. A dict names the
+        convention for each: ``"full"``, the gradient of all entries, or ``"entries"``, that of one triangle's, in which
+        an off-diagonal entry stands for two.
+    retract
+        For a point on a manifold a function (θ, v) → point, retract(θ, 0) = θ; a dict of them by the names of
+        parameters if there are several. The claim is the gradient of v ↦ J(retract(θ, v)) at v = 0, of any shape that v
+        may have: coordinates of the tangent space, or a Riemannian gradient in those of θ.
+    held_constant
+        Names of parameters that stay as they are on purpose, and need no claim. What a cost holds constant inside it
+        declares itself: `held_constant`, `straight_through`.
 
     Returns
     -------
@@ -153,39 +157,33 @@ def check(
     >>> report.verdict, report.blocks["w"].verdict, report.blocks["b"].verdict
     (<Verdict.FAIL: 'fail'>, <Verdict.FAIL: 'fail'>, <Verdict.PASS: 'pass'>)
     """
-    start = time.perf_counter()
-    expect_claim(gradients)
-    budget = Budget.read(time_budget, max_forward_passes)
-    if budget is not None and coordinates is not None:
-        raise InvalidProblemError(
-            f"coordinates: with a budget the check chooses them itself, got {coordinates!r}. Leave them out."
-        )
-    tolerance = validate_tolerance(tolerance)
-    alpha, directions = validate_alpha(alpha), validate_directions(directions)
-    sample_confidence = validate_confidence(SAMPLE_CONFIDENCE if confidence is None else confidence)
-    fixed_confidence = confidence is None or budget is not None
-    norm_confidence = SCREENING_CONFIDENCE if fixed_confidence else sample_confidence
-    execution = Execution(n_jobs=n_jobs, backend=backend, progress=progress, max_memory=max_memory)
-    engine = choose_engine(method)
-    with UndoGuard(), execution.watched(), generators_kept(cost, gradients) as generators, one_blas_thread():
-        problem = pose(repeating(cost), parameters, repeating(gradients), nondeterminism)
-        generators.look()
-        request = CheckRequest(
-            problem=problem if budget is None else budget.metered(problem),
-            execution=execution,
-            start=start,
-            method=engine.name,
-            epsilon=epsilon,
-            tolerance=tolerance,
-            seed=seed,
-            alpha=alpha,
-            directions=directions,
-            sample_confidence=sample_confidence,
-            norm_confidence=norm_confidence,
-            budget=budget,
-            previous={} if previous is None else read_previous(problem.layout, previous),
-        )
-        return assemble(request, _findings(request, engine, coordinates, budget))
+    options = CheckOptions(
+        epsilon=epsilon,
+        tolerance=tolerance,
+        nondeterminism=nondeterminism,
+        coordinates=coordinates,
+        method=method,
+        n_jobs=n_jobs,
+        backend=backend,
+        seed=seed,
+        confidence=confidence,
+        alpha=alpha,
+        directions=directions,
+        time_budget=time_budget,
+        max_forward_passes=max_forward_passes,
+        max_memory=max_memory,
+        progress=progress,
+        previous=previous,
+    )
+    special = SpecialOptions(
+        complex_gradient=complex_gradient, symmetric=symmetric, retract=retract, held_constant=held_constant
+    )
+    validate_convention(complex_gradient)
+    if is_special(parameters, special):
+        from fastcheck.checks.special_parameters import check_special
+
+        return check_special(cost, parameters, gradients, special, options)
+    return run_check(cost, parameters, gradients, options)
 
 
 def numerical_gradient(
@@ -201,6 +199,8 @@ def numerical_gradient(
 ) -> Any:
     """Return the numerical gradient ĝ in the structure of the parameters, as float64 arrays.
 
+    That of complex parameters is complex: ∂J/∂Re z + i ∂J/∂Im z.
+
     The options are those of `check`, and so are the errors. Costs some dozens of forward passes by
     difference propagation, however many coordinates there are; evaluated plainly, two for each.
 
@@ -210,6 +210,21 @@ def numerical_gradient(
     >>> fastcheck.numerical_gradient(lambda w: w[0] * w[1], np.array([2.0, 3.0])).round(6)
     array([3., 2.])
     """
+    if callable(cost) and is_special(parameters, NOT_DECLARED):
+        from fastcheck.problem.special.reading import read_special
+
+        special = read_special(cost, parameters, None, NOT_DECLARED)
+        blocks = numerical_gradient(
+            special.cost,
+            special.parameters,
+            epsilon=epsilon,
+            nondeterminism=nondeterminism,
+            method=method,
+            n_jobs=n_jobs,
+            backend=backend,
+            progress=progress,
+        )
+        return special.cost.build(blocks)
     execution = Execution(n_jobs=n_jobs, backend=backend, progress=progress)
     engine = choose_engine(method)
     with UndoGuard(), execution.watched(), generators_kept(cost) as generators, one_blas_thread():
@@ -226,30 +241,3 @@ def numerical_gradient(
                     rows, differences = estimate.at_step
                     gradient[block.start + estimate.part.at(rows)] = differences
     return problem.layout.build(gradient)
-
-
-def _findings(request: CheckRequest, engine: Engine, coordinates: Any, budget: Budget | None) -> Findings:
-    """Choose the strategy, and return what it finds; its modules are loaded now, which takes up to 0.1 s."""
-    if budget is not None:
-        from fastcheck.checks.budgeted import check_gradually
-
-        return check_gradually(request, budget)
-    asked_to_screen = isinstance(coordinates, str) and coordinates == "screen"
-    very_many = (
-        coordinates is None and request.method == "auto" and request.problem.layout.size > MOST_UNASKED
-    )
-    if not (asked_to_screen or very_many):
-        from fastcheck.checks.chosen_coordinates import check_coordinates
-
-        return check_coordinates(request, engine, "all" if coordinates is None else coordinates)
-    from fastcheck.checks.screening import screening_findings
-
-    findings = screening_findings(request, locate=True)
-    every_coordinate_compared = findings.certified is not None
-    if asked_to_screen or every_coordinate_compared:
-        return findings
-    why = (
-        f"{request.problem.layout.size:,} parameters were screened, and what fails is searched for mistakes; "
-        "coordinates='all' checks each of them."
-    )
-    return dataclasses.replace(findings, notes=(*findings.notes, why))

@@ -29,7 +29,7 @@ class CheckRequest:
 
     What a sample proves holds with ``sample_confidence``, a bound on the norm of an error with ``norm_confidence``.
     The step and the seed are valid once a plan was made. ``budget`` is what the check may spend, None for as much as it
-    takes; ``previous`` are earlier parameters, by block.
+    takes; ``previous`` are earlier parameters, by block. ``look_for_causes``: what fails is to be explained.
     """
 
     problem: Problem
@@ -45,6 +45,7 @@ class CheckRequest:
     norm_confidence: float
     budget: Budget | None = None
     previous: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
+    look_for_causes: bool = True
 
     @property
     def blocks(self) -> list[Block]:

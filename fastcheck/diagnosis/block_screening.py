@@ -28,7 +28,8 @@ from fastcheck.pictures.finding_errors import errors_of
 from fastcheck.plan.tolerances import SHARP, tolerance_in
 from fastcheck.problem.parameters import Block
 from fastcheck.problem.posing import Problem
-from fastcheck.report.result import BlockReport, Coordinate, Screened, worst_coordinates
+from fastcheck.report.block_reports import worst_coordinates
+from fastcheck.report.result import BlockReport, Coordinate, Screened
 from fastcheck.verdict.judging import Verdict
 from fastcheck.verdict.obstacles import LOSING_DIGITS, Obstacle, advice_for, enough_for
 from fastcheck.verdict.power import BEYOND_THE_POWER, Power

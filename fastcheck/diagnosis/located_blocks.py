@@ -19,7 +19,8 @@ from fastcheck.engines import Estimate
 from fastcheck.engines.plain.directions import Directions
 from fastcheck.pictures.finding_errors import errors_of
 from fastcheck.problem.posing import Problem
-from fastcheck.report.result import BlockReport, Located, block_report
+from fastcheck.report.block_reports import block_report
+from fastcheck.report.result import BlockReport, Located
 from fastcheck.verdict.judging import Judgement, Verdict, judge_coordinates
 from fastcheck.verdict.ladder import CloserLook
 from fastcheck.verdict.power import measure_power

@@ -94,9 +94,16 @@ class Slopes:
         return 0 if self.interval is None else int(np.count_nonzero(self.lower < self.upper))
 
     @property
+    def any_subtracted(self) -> bool:
+        """Whether costs were subtracted for any of them."""
+        return self.subtracted if isinstance(self.subtracted, bool) else bool(self.subtracted.any())
+
+    @property
     def subtracted_rows(self) -> Coordinates:
         """The rows of which costs were subtracted."""
-        return np.flatnonzero(np.broadcast_to(self.subtracted, self.size))
+        if isinstance(self.subtracted, bool):
+            return np.arange(self.size if self.subtracted else 0)
+        return np.flatnonzero(self.subtracted)
 
     def at(self, rows: slice | Coordinates) -> Slopes:
         """Return those of some coordinates, with the bound of each."""

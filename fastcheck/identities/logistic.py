@@ -28,7 +28,8 @@ def logit(x: Value, dx: Value) -> Value:
 def logaddexp(x: Value, dx: Value, y: Value, dy: Value) -> Value:
     """Return the difference of log(eˣ + eʸ) = max + softplus(min - max), max as of midway."""
     first = x + 0.5 * dx >= y + 0.5 * dy
-    gap, lost = two_sum(where(first, y, x), -where(first, x, y))
+    both = x == y  # which may be -inf
+    gap, lost = two_sum(where(both, 0.0, where(first, y, x)), where(both, 0.0, -where(first, x, y)))
     base = where(first, dx, dy)
     change, change_lost = two_sum(where(first, dy, dx), -base)
     # What rounding lost is put back to first order: d softplus = sigmoid.

@@ -8,6 +8,7 @@ from typing import Protocol
 from fastcheck.pictures.code_lines import CodeLine
 from fastcheck.pictures.network import Network
 from fastcheck.pictures.step_curve import StepCurve
+from fastcheck.pictures.taylor_table import TaylorOptions, TaylorTable
 
 
 class Study(Protocol):
@@ -30,4 +31,11 @@ class Study(Protocol):
         """Return the functions of the cost that ran, each as its lines of code; empty where there is no source.
 
         Other than elsewhere, the texts of these lines keep the indentation that they have within the function.
+        """
+
+    def taylor(self, options: TaylorOptions) -> TaylorTable | None:
+        """Return the Taylor remainders of the claim along directions.
+
+        Raises `InvalidProblemError` where a direction or another claim does not fit the parameters, or where the claim
+        was not kept.
         """

@@ -111,9 +111,10 @@ class LayerCost:
         self.names = _argument_names(forward, len(inputs))
         self.floats = [i for i, value in enumerate(inputs) if _is_float_array(value)]
         if not self.floats:
-            got = ", ".join(type(value).__name__ for value in inputs) or "none"
+            got = ", ".join(map(_kind_of, inputs)) or "none"
             raise InvalidProblemError(
-                f"inputs: expected at least one float array, got {got}. Integer inputs have no gradient."
+                f"inputs: expected at least one float array, got {got}. Integers have no gradient; of complex inputs "
+                "fastcheck.check takes the real part of a cost: np.sum((dout.conj() * forward(z)).real)."
             )
         self.places = self.floats if wrt is None else self._places_of(wrt)
         for i in self.places:  # the backward is held to what the cost computes, in float64
@@ -275,6 +276,11 @@ def _argument_names(forward: Callable[..., Any], count: int) -> list[str]:
     kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
     names = [parameter.name for parameter in given if parameter.kind in kinds][:count]
     return names + [f"input{i}" for i in range(len(names), count)]
+
+
+def _kind_of(value: Any) -> str:
+    """Return what a value is: the dtype of an array, the type of anything else."""
+    return f"an array of {value.dtype}" if isinstance(value, np.ndarray) else type(value).__name__
 
 
 def _is_float_array(value: Any) -> bool:

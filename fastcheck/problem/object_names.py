@@ -145,7 +145,7 @@ def _named_pairs(owner: Any) -> Iterator[ClaimedArray]:
 
 def _matched_arrays(parameter: Any, gradient: Any, path: Path = ()) -> list[ClaimedArray]:
     """Return the arrays of two structures that are alike, in pairs; none where they are not."""
-    if _is_float_array(parameter):
+    if _may_have_gradient(parameter):
         return [ClaimedArray(path, parameter, gradient)] if _fits(parameter, gradient) else []
     pairs: list[ClaimedArray] = []
     if isinstance(parameter, Mapping) and isinstance(gradient, Mapping):
@@ -185,7 +185,7 @@ def items_of(owner: Any) -> dict[Any, Any]:
 
 def float_arrays_in(value: Any, path: Path = ()) -> Iterator[tuple[Path, Any]]:
     """Yield a float array, or those in lists and tuples, with the numbers that lead to them."""
-    if _is_float_array(value):
+    if _may_have_gradient(value):
         yield path, value
     elif isinstance(value, (list, tuple)):
         for number, item in enumerate(value[:MOST_ITEMS_SEARCHED]):
@@ -194,9 +194,9 @@ def float_arrays_in(value: Any, path: Path = ()) -> Iterator[tuple[Path, Any]]:
 
 def float_leaves(structure: Any) -> list[Any]:
     """Return the leaves of a structure if all are float arrays, and else nothing."""
-    may_hold_some = isinstance(structure, (Mapping, list, tuple)) or _is_float_array(structure)
+    may_hold_some = isinstance(structure, (Mapping, list, tuple)) or _may_have_gradient(structure)
     leaves = leaves_of(structure) if may_hold_some else []
-    return leaves if all(map(_is_float_array, leaves)) else []
+    return leaves if all(map(_may_have_gradient, leaves)) else []
 
 
 def _attribute_or_result(owner: Any, name: str) -> Any:
@@ -221,9 +221,9 @@ def _are_alike(parameters: Any, gradients: Any) -> bool:
     return are_lists and len(parameters) == len(gradients)
 
 
-def _is_float_array(x: Any) -> bool:
-    return isinstance(x, np.ndarray) and x.dtype in FLOAT_DTYPES
+def _may_have_gradient(x: Any) -> bool:
+    return isinstance(x, np.ndarray) and (x.dtype in FLOAT_DTYPES or x.dtype.kind == "c")
 
 
 def _fits(parameter: Any, gradient: Any) -> bool:
-    return _is_float_array(gradient) and gradient.shape == parameter.shape and gradient is not parameter
+    return _may_have_gradient(gradient) and gradient.shape == parameter.shape and gradient is not parameter

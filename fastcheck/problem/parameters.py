@@ -7,7 +7,6 @@ that structure; everything behind it sees one float64 vector of n coordinates, c
 from __future__ import annotations
 
 import bisect
-import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -17,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastcheck.errors import InvalidProblemError
+from fastcheck.problem.gradient_keys import first_keys, match_keys
 from fastcheck.problem.shapes import wrong_shape
 
 Vector = NDArray[np.float64]
@@ -28,9 +28,9 @@ MOST_LEVELS = 64
 """Levels of nesting of a structure: what is deeper contains itself, or was built by a loop that went wrong."""
 
 ADVICE_FOR_COMPLEX = (
-    "Make its real and its imaginary part two parameters: {'re': z.real, 'im': z.imag}, with a cost that puts together "
-    "z = p['re'] + 1j * p['im']. Their gradients are ∂J/∂Re z and ∂J/∂Im z: G.real and G.imag of a G = ∂J/∂Re z + "
-    "i ∂J/∂Im z.",
+    "fastcheck.check takes complex parameters. Here make the real and the imaginary part two: {'re': z.real, 'im': "
+    "z.imag}, with a cost that puts together z = p['re'] + 1j * p['im']. Their gradients are ∂J/∂Re z and ∂J/∂Im z: "
+    "G.real and G.imag of a G = ∂J/∂Re z + i ∂J/∂Im z.",
     "The gradient of a real cost with respect to a real parameter is real: the real part of the product with the "
     "conjugate (A.conj().T @ r, not A.T @ r) if the computation between is complex.",
 )
@@ -188,8 +188,7 @@ def read_gradients(layout: Layout, gradients: Any) -> tuple[NDArray[Any], ...]:
     an error. Integers, truth values, lists and arrays of other libraries become float arrays: see `claimed_array`.
     Raises `InvalidProblemError` for missing or surplus blocks, wrong shapes, dtypes or values.
     """
-    claims: dict[int, Any] = {}
-    _pair(layout.skeleton, gradients, (), claims)
+    claims = paired(layout.skeleton, gradients)
     arrays = []
     for number, block in enumerate(layout.blocks):
         where = f"gradient of {block.name}"
@@ -199,25 +198,31 @@ def read_gradients(layout: Layout, gradients: Any) -> tuple[NDArray[Any], ...]:
     return tuple(arrays)
 
 
-def read_previous(layout: Layout, previous: Any) -> dict[str, NDArray[np.float64]]:
-    """Return copies of earlier parameters, by block.
+COPY_OF_ALL = "Pass a copy of all parameters that was made before the last update."
 
-    Raises `InvalidProblemError` unless they have the names and shapes of the parameters.
+
+def read_like(
+    layout: Layout, given: Any, where: str, advice: str = COPY_OF_ALL
+) -> dict[str, NDArray[np.float64]]:
+    """Return copies of other numbers in the structure of the parameters, by block: earlier ones, or changes of them.
+
+    Raises `InvalidProblemError`, which names the argument ``where`` they came from, unless they have the names and
+    shapes of the parameters.
     """
     try:
-        earlier, theta = read_parameters(previous)
+        other, theta = read_parameters(given)
     except InvalidProblemError as error:
-        raise InvalidProblemError(f"previous: {error}") from None
-    shapes, got = ({block.name: block.shape for block in one.blocks} for one in (layout, earlier))
+        raise InvalidProblemError(f"{where}: {error}") from None
+    shapes, got = ({block.name: block.shape for block in one.blocks} for one in (layout, other))
     for name in dict.fromkeys((*shapes, *got)):
         if shapes.get(name) != got.get(name):
             expected = f"{name} of shape {shapes[name]}" if name in shapes else f"no {name}"
             came = f"one of shape {got[name]}" if name in got else "none"
             raise InvalidProblemError(
-                f"previous: expected {expected}, as in the parameters, got {came}. Pass a copy of all parameters that "
-                "was made before the last update."
+                f"{where}: expected {expected}, as in the parameters, got {came}. {advice}"
             )
-    return {block.name: theta[block.start : block.stop].reshape(block.shape) for block in earlier.blocks}
+    arrays = {block.name: theta[block.start : block.stop].reshape(block.shape) for block in other.blocks}
+    return {block.name: arrays[block.name] for block in layout.blocks}
 
 
 def read_array(leaf: Any, where: str) -> NDArray[Any]:
@@ -325,6 +330,16 @@ def path_name(path: Path) -> str:
     return "".join(parts).removeprefix(".")
 
 
+def paired(skeleton: Any, gradients: Any) -> dict[int, Any]:
+    """Return what is claimed of each block, by its number: leaves of ``skeleton`` are numbers of blocks.
+
+    Raises `InvalidProblemError` for missing or surplus blocks.
+    """
+    claims: dict[int, Any] = {}
+    _pair(skeleton, gradients, (), claims)
+    return claims
+
+
 def _pair(skeleton: Any, gradients: Any, path: Path, claims: dict[int, Any]) -> None:
     """Put the claimed array of each block of the skeleton into ``claims``, by the number of the block."""
     if isinstance(skeleton, int):
@@ -334,10 +349,10 @@ def _pair(skeleton: Any, gradients: Any, path: Path, claims: dict[int, Any]) -> 
     if isinstance(skeleton, Mapping):
         if not isinstance(gradients, Mapping):
             raise InvalidProblemError(
-                f"{where}: expected a dict with the keys of the parameters ({_first_keys(skeleton)}), got "
+                f"{where}: expected a dict with the keys of the parameters ({first_keys(skeleton)}), got "
                 f"{type(gradients).__name__}. Return {{'dW1': …, 'db1': …}} or {{'W1': …, 'b1': …}}."
             )
-        for key, gradient_key in _match_keys(list(skeleton), list(gradients), where).items():
+        for key, gradient_key in match_keys(list(skeleton), list(gradients), where).items():
             _pair(skeleton[key], gradients[gradient_key], (*path, key), claims)
         return
     is_flat = all(isinstance(part, int) for part in skeleton)
@@ -356,47 +371,3 @@ def _pair(skeleton: Any, gradients: Any, path: Path, claims: dict[int, Any]) -> 
         )
     for i, (part, gradient) in enumerate(zip(skeleton, gradients, strict=True)):
         _pair(part, gradient, (*path, i), claims)
-
-
-def _match_keys(keys: list[Any], offered: list[Any], where: str) -> dict[Any, Any]:
-    """Return the gradient's key for each parameter's key: the same one, or the one with d before it."""
-    known = set(offered)
-    prefixed = {key: f"d{key}" for key in keys}
-    all_are_there = known.issuperset(keys)
-    all_are_there_prefixed = known.issuperset(prefixed.values())
-    if all_are_there and all_are_there_prefixed:
-        raise InvalidProblemError(
-            f"{where}: both {_first_keys(keys)} and {_first_keys(list(prefixed.values()))} are there: which are the "
-            "gradients? Pass a dict with one of the two."
-        )
-    mixed = {key: key if key in known else prefixed[key] for key in keys}
-    chosen = prefixed if all_are_there_prefixed else mixed
-    missing = [key for key, name in chosen.items() if name not in known]
-    if missing:
-        raise InvalidProblemError(
-            f"{where}: missing gradient block {_first_keys([prefixed[key] for key in missing])}: expected the keys "
-            f"{_first_keys(list(prefixed.values()))} (with or without the d), got {_first_keys(offered)}."
-        )
-    stems = {_stem(str(key)) for key in keys}
-    used = set(chosen.values())
-    for name in offered:
-        if name in used or not isinstance(name, str):
-            continue
-        bare = name if _stem(name) in stems else name.removeprefix("d")
-        if bare not in keys and re.search(r"\d$", bare) and _stem(bare) in stems:
-            raise InvalidProblemError(
-                f"{where}: surplus gradient block {name}: there is no parameter {bare} (there are "
-                f"{_first_keys(keys)}). Remove it, or add the parameter that it belongs to."
-            )
-    return chosen
-
-
-def _stem(name: str) -> str:
-    return name.rstrip("0123456789")
-
-
-def _first_keys(keys: Any) -> str:
-    """Return the first few keys as text."""
-    names = [str(key) for key in keys]
-    more = f", … ({len(names)} in all)" if len(names) > 8 else ""
-    return ", ".join(names[:8]) + more if names else "none"

@@ -23,6 +23,7 @@ from fastcheck.errors import EvaluationError, InvalidProblemError, UndefinedCost
 from fastcheck.norms import largest
 from fastcheck.problem.cost_value import read_cost
 from fastcheck.problem.functions import expect_arguments
+from fastcheck.problem.holding import HeldCost, keeping
 from fastcheck.problem.options import is_real
 from fastcheck.problem.other_arrays import other_arrays
 from fastcheck.problem.parameters import (
@@ -226,7 +227,10 @@ def pose(
     evaluator = Evaluator(cost, layout)
     work = _copy_unless_pure(theta, cost)
     references = sys.getrefcount(work)
-    value = evaluator(work)
+    with keeping() as kept:
+        value = evaluator(work)
+    if kept.values:
+        evaluator = Evaluator(HeldCost(cost, kept.values), layout)
     keeps_parameters = sys.getrefcount(work) > references
     check_unchanged(layout, theta, work, "cost")
     start = time.perf_counter()

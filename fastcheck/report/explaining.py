@@ -315,7 +315,7 @@ def _ended(sentence: str) -> str:
 
 def _repeating(report: Report) -> list[str]:
     arguments = ", ".join(f"{name}={value}" for name, value in options_of(report).items())
-    said = "To repeat it (check_backprop, check_layer and check_object take the same options):"
+    said = "To repeat it (check_layer, check_function, check_vjp and the others take the same options):"
     exact = (
         "Random directions and samples are drawn from the seed, so that the same call gives the same figures."
     )

@@ -11,15 +11,16 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from fastcheck.errors import GradientMismatchError
 from fastcheck.pictures.block_errors import BlockErrors
 from fastcheck.pictures.study import Study
-from fastcheck.plan.sampling import SampleProof, prove
+from fastcheck.pictures.taylor_table import TaylorOptions, TaylorTable
+from fastcheck.plan.sampling import SampleProof
 from fastcheck.problem.parameters import coordinate_name
+from fastcheck.report.answers import Answer
 from fastcheck.report.causes import Cause
 from fastcheck.report.reading import plain
 from fastcheck.undoing import PythonRandomKept
-from fastcheck.verdict.judging import Judgement, Verdict
+from fastcheck.verdict.judging import Verdict
 from fastcheck.verdict.power import Power
 
 if TYPE_CHECKING:
@@ -130,7 +131,7 @@ class BlockReport:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Report:
+class Report(Answer):
     """The answer to "is this gradient right?".
 
     ``str(report)`` says what is wrong and where to look, ``bool(report)`` is ``passed``. ``difference`` is the
@@ -164,12 +165,6 @@ class Report:
     def __post_init__(self) -> None:
         object.__setattr__(self, "blocks", MappingProxyType(dict(self.blocks)))
 
-    def __bool__(self) -> bool:
-        return self.passed
-
-    def __str__(self) -> str:
-        return self.to_text()
-
     def __repr__(self) -> str:
         from fastcheck.report.one_line import line_of_report
 
@@ -190,11 +185,6 @@ class Report:
     def __reduce__(self) -> tuple[Any, ...]:
         fields = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
         return functools.partial(Report, **fields | {"blocks": dict(self.blocks), "study": None}), ()
-
-    @property
-    def passed(self) -> bool:
-        """True if the verdict is pass: neither fail nor inconclusive."""
-        return self.verdict is Verdict.PASS
 
     @property
     def size(self) -> int:
@@ -221,11 +211,6 @@ class Report:
     def power(self) -> Mapping[str, Power]:
         """For each block the smallest mistakes that this check would have caught."""
         return MappingProxyType({name: block.power for name, block in self.blocks.items()})
-
-    def raise_if_failed(self) -> None:
-        """Raise `GradientMismatchError`, with the report as its message, unless the check passed."""
-        if not self.passed:
-            raise GradientMismatchError(str(self))
 
     def to_text(self, *, verbose: bool = False, width: int | None = None, colour: bool = False) -> str:
         """Return the report as text: what is wrong, where to look, what failed, and the rest in a line.
@@ -273,6 +258,78 @@ class Report:
 
         return plot_report(self)
 
+    def taylor(
+        self,
+        direction: Any = None,
+        *,
+        gradients: Any = None,
+        by_block: bool = False,
+        directions: int = 1,
+        steps: int = 6,
+        start: float = 0.01,
+        seed: int = 0,
+    ) -> TaylorTable:
+        """Return the Taylor remainders |J(θ+hv) − J(θ)| and |J(θ+hv) − J(θ) − h⟨g, v⟩|, with their rates.
+
+        Tests of adjoint solvers know this table: the rates are 1 and 2 where g is the gradient. It is evaluated
+        plainly, and says what it can see: the linear term of the remainder, ⟨∇J − g, v⟩, by extrapolation, the least
+        mistake that brings a rate down to 1.9, and which rows are rounding. The check itself sees more: every
+        coordinate that it compared, each to its own bound.
+
+        Parameters
+        ----------
+        direction
+            v, in the structure of the parameters; None for random ones, in each block of the size of its parameters.
+        gradients
+            Another claim g in that structure, or a function of the parameters; None for the one that was checked. That
+            is not kept of more than a million parameters, unless it came from a function.
+        by_block
+            Whether to move one block at a time: a direction for each.
+        directions
+            How many random directions, at least 1.
+        steps, start
+            h is ``start``, and half the one before in each of the other ``steps`` − 1 rows, at least 4 in all.
+        seed
+            Seed of the random directions.
+
+        Returns
+        -------
+        TaylorTable
+            Its ``str`` has 80 columns; ``lowest_rate`` is what ``assert table.lowest_rate > 1.9`` needs. Costs
+            ``steps`` forward passes for each direction, and some 45 for the noise of J.
+
+        Raises
+        ------
+        InvalidProblemError
+            An option, the direction or the other claim does not fit.
+        PictureError
+            The report was read from JSON or pickled, or the cost is no longer what it was.
+
+        Examples
+        --------
+        >>> import numpy as np, fastcheck
+        >>> w = np.array([1.0, -2.0, 0.5])
+        >>> report = fastcheck.check(lambda w: np.sum(np.exp(w)), w, np.exp(w))
+        >>> report.taylor().directions[0].remainder_rates.round(1)
+        array([2., 2., 2., 2., 2.])
+        >>> report.taylor(gradients=1.1 * np.exp(w)).lowest_rate < 1.1
+        True
+        """
+        from fastcheck.report.taylor import taylor_of
+
+        return taylor_of(
+            self,
+            TaylorOptions(
+                direction=direction,
+                gradients=gradients,
+                by_block=by_block,
+                directions=directions,
+                steps=steps,
+                start=start,
+                seed=seed,
+            ),
+        )
+
     def to_dict(self) -> dict[str, Any]:
         """Return the report in plain dicts, lists, strings and finite numbers, ready for strict JSON.
 
@@ -303,60 +360,3 @@ def _without_errors(block: BlockReport) -> dict[str, Any]:
     fields = dataclasses.asdict(dataclasses.replace(block, errors=None))
     del fields["errors"]
     return fields
-
-
-def block_report(
-    judgement: Judgement, power: Power, kinks: int, confidence: float, errors: BlockErrors
-) -> BlockReport:
-    """Return the report of one block, with its worst coordinates; what a sample proves has this confidence."""
-    part = judgement.part
-    block = part.block
-    is_sample_or_all = part.drawn or part.size == block.size
-    return BlockReport(
-        verdict=judgement.verdict,
-        difference=judgement.comparison.difference,
-        shape=block.shape,
-        size=block.size,
-        checked=part.size,
-        wrong=judgement.wrong,
-        undecided=judgement.undecided,
-        worst=worst_coordinates(judgement),
-        cause=judgement.cause,
-        power=power,
-        kinks=kinks,
-        proof=_proof(judgement, confidence) if is_sample_or_all else None,
-        errors=errors,
-    )
-
-
-def _proof(judgement: Judgement, confidence: float) -> SampleProof:
-    """Return what the coordinates that were checked prove about the others of their block.
-
-    Undecided ones count as not checked; where others are wrong, they count as wrong: they may be, too, and are no
-    reason to think better of the rest.
-    """
-    part = judgement.part
-    if judgement.wrong:
-        checked, wrong = part.size, judgement.wrong + judgement.undecided
-    else:
-        checked, wrong = part.size - judgement.undecided, 0
-    return prove(checked=checked, size=part.block.size, wrong=wrong, confidence=confidence)
-
-
-def worst_coordinates(judgement: Judgement) -> tuple[Coordinate, ...]:
-    """Return the coordinates of one block that have the largest errors."""
-    block = judgement.part.block
-    worst = []
-    for place, claimed, numerical, error in judgement.worst:
-        size = max(abs(claimed), abs(numerical))
-        worst.append(
-            Coordinate(
-                block=block.name,
-                index=block.index_of(place),
-                claimed=claimed,
-                numerical=numerical,
-                error=error,
-                relative_error=error / size if size else 0.0,
-            )
-        )
-    return tuple(worst)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fastcheck.errors import GradientMismatchError
+from fastcheck.report.answers import Answer
 from fastcheck.report.result import Report
 from fastcheck.undoing import PythonRandomKept
 from fastcheck.verdict.judging import Verdict
@@ -43,7 +43,7 @@ class Stage:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class StagesReport:
+class StagesReport(Answer):
     """The answer to "is this gradient right, and does it stay so?".
 
     ``str(report)`` is a table with a row per stage and the report of the first that did not pass; ``bool(report)`` is
@@ -54,12 +54,6 @@ class StagesReport:
     stages: tuple[Stage, ...]
     not_reached: tuple[int, ...] = ()
     notes: tuple[str, ...] = ()
-
-    def __bool__(self) -> bool:
-        return self.passed
-
-    def __str__(self) -> str:
-        return self.to_text()
 
     def __repr__(self) -> str:
         from fastcheck.report.one_line import line_of_stages
@@ -111,11 +105,6 @@ class StagesReport:
         return Verdict.PASS
 
     @property
-    def passed(self) -> bool:
-        """True if the verdict is pass: every stage was reached, and passed."""
-        return self.verdict is Verdict.PASS
-
-    @property
     def seconds(self) -> float:
         """Wall time of all checks, without the training between them."""
         return sum(stage.seconds for stage in self.stages)
@@ -128,11 +117,6 @@ class StagesReport:
                 if stage.report.verdict is verdict:
                     return stage
         return None
-
-    def raise_if_failed(self) -> None:
-        """Raise `GradientMismatchError`, with the report as its message, unless all stages passed."""
-        if not self.passed:
-            raise GradientMismatchError(str(self))
 
     def save_html(self, path: str | os.PathLike[str]) -> Path:
         """Write the report to one page of HTML: a table of the stages, and the pages of those that did not pass."""

@@ -18,6 +18,7 @@ from fastcheck.engines.graph.nodes.movement import (
     Reshape,
     Section,
     Selected,
+    Spread,
     Transpose,
     Write,
 )
@@ -52,6 +53,7 @@ NAMES: dict[type[Node], str] = {
     Singular: "svd",
     Solve: "solve",
     Spectral: "eigh",
+    Spread: "broadcast_to",
     Transpose: "transpose",
     Write: "assign",
 }

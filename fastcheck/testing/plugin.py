@@ -29,7 +29,11 @@ MARKER_LINE = (
 OPTIONS = {"gradcheck_seed": "seed", "gradcheck_time_budget": "time_budget"}
 """Options of the command line that are options of a check."""
 
+TORCH_OPTION = "--fastcheck-torch-gradcheck"
+
 RECORDER = pytest.StashKey[Recorder]()
+
+TORCH_GRADCHECKS = pytest.StashKey[Any]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -52,6 +56,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         type=_seconds,
         help="time that each check of the fixture gradcheck may take, where the test gives no other bound",
     )
+    group.addoption(
+        TORCH_OPTION,
+        action="store_true",
+        help="torch.autograd.gradcheck and gradgradcheck are answered by fastcheck, in all tests",
+    )
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -67,12 +76,16 @@ def pytest_configure(config: pytest.Config) -> None:
     recorder.start()
     config.stash[RECORDER] = recorder
     config.pluginmanager.register(recorder, "fastcheck-recorder")
+    if config.getoption(TORCH_OPTION):
+        _answer_for_torch(config)
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
-    """Observe no more."""
+    """Observe no more, and let PyTorch answer for itself."""
     if RECORDER in config.stash:
         config.stash[RECORDER].stop()
+    if TORCH_GRADCHECKS in config.stash:
+        config.stash[TORCH_GRADCHECKS].stop()
 
 
 @pytest.hookimpl(tryfirst=True)  # before -m selects
@@ -131,6 +144,23 @@ def _kept_pages(config: pytest.Config) -> KeptPages | None:
     worker = getattr(config, "workerinput", {})
     others_run_the_same = worker.get("gradcheck_each", False)
     return KeptPages(folder, worker["workerid"] if others_run_the_same else "")
+
+
+def _answer_for_torch(config: pytest.Config) -> None:
+    """Let fastcheck answer the gradchecks of PyTorch in this session."""
+    try:
+        import torch  # noqa: F401
+    except ImportError as error:
+        raise pytest.UsageError(
+            f"{TORCH_OPTION}: expected PyTorch, whose torch.autograd.gradcheck it replaces, and it cannot be imported "
+            f"({error}). Install it: pip install 'fastcheck[torch]'"
+        ) from error
+    from fastcheck.testing.torch_gradchecks import TorchGradchecks
+
+    gradchecks = TorchGradchecks()
+    gradchecks.start()
+    config.stash[TORCH_GRADCHECKS] = gradchecks
+    config.pluginmanager.register(gradchecks, "fastcheck-torch-gradchecks")
 
 
 def _whole_number(text: str) -> int:

@@ -108,7 +108,10 @@ class Recorder:
         raised = list(chain(call.excinfo.value)) if test_report.failed and call.excinfo else []
         failing = [report for error in raised if (report := _report_of(error)) is not None]
         told = _report_of(raised[0]) if raised else None
-        pages = [self._kept(report, item.nodeid, test_report, is_told=report is told) for report in failing]
+        pages = [
+            self._kept(report, item.nodeid, test_report, raised[0] if report is told else None)
+            for report in failing
+        ]
         checks = {
             "tally": dataclasses.asdict(_tally(observed, raised, failing, test_report.failed)),
             "pages": [path for path in pages if path],
@@ -124,11 +127,11 @@ class Recorder:
             _tell_in_one_line(test_report, f"{type(raised[0]).__name__}: {raised[0]}".partition("\n")[0])
 
     def _kept(
-        self, report: Report, test: str, test_report: pytest.TestReport, *, is_told: bool
+        self, report: Report, test: str, test_report: pytest.TestReport, told: BaseException | None
     ) -> str | None:
         """Add a report to that of its test, and keep its page, if pages are kept; return where.
 
-        The first lines of one ``is_told`` are those of the exception.
+        What the exception ``told`` says of it, its first lines or all of it, is not said again.
         """
         path = None
         where = "Its page, with pictures: run pytest with --gradcheck-html DIR"
@@ -139,9 +142,9 @@ class Recorder:
             except Exception as error:  # a page that cannot be written must not hide why the test failed
                 where = f"Its page could not be kept: {type(error).__name__}: {error}"
         text = str(report)
-        if is_told:
-            text = text.partition("\n\n")[2] or text
-        test_report.sections.append((SECTION, f"{text}\n\n{where}"))
+        if told is not None:
+            text = "" if text in str(told) else text.partition("\n\n")[2] or text
+        test_report.sections.append((SECTION, f"{text}\n\n{where}".lstrip()))
         return path
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
@@ -204,7 +207,8 @@ def _report_of(error: BaseException) -> Report | None:
     """Return the report of the check that raised this, None for another exception."""
     from fastcheck.report.result import Report
 
-    report = getattr(error, "report", None) if isinstance(error, AssertionError) else None
+    is_failure = isinstance(error, (AssertionError, RuntimeError))  # the latter is PyTorch's GradcheckError
+    report = getattr(error, "report", None) if is_failure else None
     return report if isinstance(report, Report) else None
 
 

@@ -9,8 +9,9 @@ import warnings
 from collections.abc import Iterable, Sequence
 from typing import Any, Literal
 
-from fastcheck.checks.check import MOST_UNASKED, check
+from fastcheck.checks.check import check
 from fastcheck.checks.objects import from_object
+from fastcheck.checks.running import MOST_UNASKED
 from fastcheck.engines import DisagreementError
 from fastcheck.engines.graph.tracing.tracing_error import TracingError
 from fastcheck.errors import GradientMismatchError, InvalidProblemError

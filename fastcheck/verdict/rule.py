@@ -108,8 +108,11 @@ class Rule:
         leaves of them is some rounding units of the gradients that flow by, with no scale of its own. ĝ must be known
         well enough to tell, and as well as that where costs were subtracted.
         """
+        is_zero: NDArray[np.bool_] = np.abs(slopes.best) <= slopes.bound
+        if not is_zero.any():
+            return is_zero
         leftover = np.maximum(slopes.bound, self.vanishing)
-        both_zero = (np.abs(slopes.best) <= slopes.bound) & (np.abs(claimed) <= leftover)
+        both_zero = is_zero & (np.abs(claimed) <= leftover)
         known_well_enough = slopes.bound <= np.where(slopes.subtracted, self.vanishing, self.faint)
         return np.asarray(both_zero & known_well_enough)
 

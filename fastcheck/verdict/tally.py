@@ -74,7 +74,7 @@ class Tally:
         Costs a third of looking at each coordinate. Returns whether it is so; if not, nothing is added.
         """
         rule, known_to = self.rule, slopes.known_to
-        one_bound = isinstance(known_to.absolute, float) and not np.any(slopes.subtracted)
+        one_bound = isinstance(known_to.absolute, float) and not slopes.any_subtracted
         if not (one_bound and slopes.interval is None):
             return False
         numerical = slopes.central[piece]
@@ -172,7 +172,7 @@ class LargestErrors:
         else:
             return
         columns = self.part.at(order + piece.start), claimed[order], compared[order], error[order]
-        more = list(map(Compared, *(column.tolist() for column in columns)))
+        more = map(Compared._make, zip(*(column.tolist() for column in columns), strict=True))
         by_error = sorted([*self.coordinates, *more], key=lambda coordinate: -coordinate.error)
         self.coordinates = by_error[:WORST]
 

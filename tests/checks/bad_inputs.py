@@ -260,9 +260,10 @@ BAD = [
         phrases=("parameter W1", "got bool"),
     ),
     Bad(
-        name="complex parameter",
+        name="complex cost of complex parameters",
         parameters=changed("W1", lambda p: p.astype(complex)),
-        phrases=("parameter W1", "got complex128", "'re': z.real, 'im': z.imag", "1j * p['im']", "G.imag"),
+        phrases=("cost", "got the complex number", "parameters are complex (W1)", "take the real part"),
+        error=EvaluationError,
     ),
     Bad(
         name="parameters that contain themselves",

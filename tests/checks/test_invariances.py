@@ -66,7 +66,7 @@ def test_reports_survive_json_and_pickle(seed, coordinates, wrong):
 @pytest.mark.parametrize("recorded", [True, False])
 def test_very_many_parameters_are_screened_and_mistakes_located(monkeypatch, recorded):
     """All of them, where the cost can be recorded; otherwise along random directions."""
-    monkeypatch.setattr("fastcheck.checks.check.MOST_UNASKED", 500)
+    monkeypatch.setattr("fastcheck.checks.running.MOST_UNASKED", 500)
     theta = {"w": np.linspace(-1, 1, 600).reshape(20, 30)}
     gradients = {"w": 2 * theta["w"]}
 

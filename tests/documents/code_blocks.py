@@ -31,7 +31,7 @@ from typing import Any
 from fastcheck.cli import main
 
 OPTIONAL = ("torch", "jax")
-"""Libraries that not everybody has who runs the tests: pages that import them are run where they are."""
+"""Libraries that not everybody has who runs the tests: a page is run up to the first block that needs a missing one."""
 
 
 WITHOUT = ("cacheprovider", "benchmark", "xdist")

@@ -52,11 +52,10 @@ def name_of(page):
 
 @pytest.mark.parametrize("page", [page for page in WITH_CODE if name_of(page) not in ELSEWHERE], ids=name_of)
 def test_the_code_of_a_page_runs_and_prints_what_it_shows(page, folder):
-    blocks = blocks_of(page.read_text(encoding="utf-8"))
-    for library in sorted(set().union(*(block.libraries() for block in blocks))):
-        pytest.importorskip(library)
     session = Session(folder, name_of(page))
-    for block in blocks:
+    for block in blocks_of(page.read_text(encoding="utf-8")):
+        for library in block.libraries():
+            pytest.importorskip(library)
         session.run(block)
     session.finish()
 

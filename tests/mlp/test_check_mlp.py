@@ -49,7 +49,7 @@ def test_the_report():
 
 
 def test_all_coordinates_are_checked_however_many(monkeypatch):
-    monkeypatch.setattr("fastcheck.checks.check.MOST_UNASKED", 10)
+    monkeypatch.setattr("fastcheck.checks.running.MOST_UNASKED", 10)
     problem = small()
     assert run(problem).checked == problem.theta.size
     assert run(problem, coordinates="screen").verdict is Verdict.PASS

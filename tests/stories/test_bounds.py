@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from slow import first_of
 
 from benchmarks.bounds import measure
 from benchmarks.bounds.measure import BUILDERS, ENGINES, PRECISIONS, STEPS
@@ -31,14 +32,15 @@ def cases(precision, engines, steps):
     return {engine: [one for one in found if one.engine == engine] for engine in engines}
 
 
-@pytest.mark.parametrize("precision", EXACT)
+@pytest.mark.parametrize("precision", first_of(EXACT))
 def test_the_true_error_is_within_the_bound(precision):
     for measured in cases(precision, ENGINES, STEPS).values():
         assert {m.step for m in measured} == set(STEPS)
         assert_good(measured)
 
 
-@pytest.mark.parametrize("precision", INSIDE)
+@pytest.mark.slow
+@pytest.mark.parametrize("precision", first_of(INSIDE))
 def test_and_so_it_is_in_costs_that_compute_in_single_precision(precision):
     for engine, measured in cases(precision, tuple(COARSE), COARSE["plain"]).items():
         assert_good([m for m in measured if m.step in COARSE[engine]])

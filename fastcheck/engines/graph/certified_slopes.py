@@ -33,7 +33,7 @@ from fastcheck.engines.graph.runs import Runs
 from fastcheck.engines.graph.single_blocks import confirm_blocks, unconfirmed_notes
 from fastcheck.engines.graph.single_coordinates import confirm_coordinates
 from fastcheck.execution import one_blas_thread
-from fastcheck.norms import root_mean_square
+from fastcheck.norms import all_finite, largest, root_mean_square
 from fastcheck.plan.coordinates import Part, Plan
 from fastcheck.problem.parameters import Vector
 from fastcheck.problem.posing import Problem
@@ -81,7 +81,7 @@ def certified_slopes(runs: Runs, plan: Plan) -> CertifiedSlopes:
     if choice is None:
         slopes = _sent_back(recording)
         typical = _typical(slopes)
-        noise, rounding = _rounding(runs, slopes)
+        noise, rounding = _rounding(runs, slopes, typical)
     else:
         slopes, flow = choice.slopes, choice.flow
         typical = _typical(choice.largest())
@@ -182,18 +182,20 @@ def _sent_back(recording: Recording) -> list[Array]:
     """Return what J makes of every coordinate, one array for each block."""
     with one_blas_thread():
         slopes = recording.slopes()
-    if not all(np.isfinite(block).all() for block in slopes):
+    if not all(map(all_finite, slopes)):
         raise NotCertifiedError(f"Some slope is infinite or undefined. {INSTEAD}")
     return slopes
 
 
-def _rounding(runs: Runs, slopes: Sequence[Array]) -> tuple[float | None, Sequence[Rounding]]:
+def _rounding(
+    runs: Runs, slopes: Sequence[Array], typical: Sequence[float]
+) -> tuple[float | None, Sequence[Rounding]]:
     """Return the rounding noise of J, None if it was not needed, and the rounding seen in the slopes of each block.
 
     Two ways of computing one number show its rounding as well as one way at two places does: where the claim differs
     from the slopes by no more than that, the cost is not recorded again, nor is the noise of J measured.
     """
-    apart = _apart_like_rounding(slopes, runs.problem.claims)
+    apart = _apart_like_rounding(slopes, typical, runs.problem.claims)
     if apart is not None:
         return None, apart
     near = _sent_back(runs.near_theta())
@@ -202,18 +204,20 @@ def _rounding(runs: Runs, slopes: Sequence[Array]) -> tuple[float | None, Sequen
 
 def _rounding_at_kinks(runs: Runs, choice: NearestChoice) -> tuple[float | None, Sequence[Rounding]]:
     """Return the same at kinks, where the cost was recorded twice in any case."""
-    claim_is_near = _apart_like_rounding(choice.slopes, runs.problem.claims) is not None
+    typical = _typical(choice.slopes)
+    claim_is_near = _apart_like_rounding(choice.slopes, typical, runs.problem.claims) is not None
     return (None if claim_is_near else runs.noise), choice.rounding
 
 
-def _apart_like_rounding(slopes: Sequence[Array], claims: Sequence[Array]) -> list[float] | None:
+def _apart_like_rounding(
+    slopes: Sequence[Array], typical: Sequence[float], claims: Sequence[Array]
+) -> list[float] | None:
     """Return how far slopes and claims are apart in each block, if that looks like rounding; else None."""
     if not claims:
         return None
     apart = []
-    for block, claim in zip(slopes, claims, strict=True):
-        size = root_mean_square(block.reshape(-1))
-        apart.append(float(np.max(np.abs(claim.reshape(-1) - block.reshape(-1)), initial=0.0)))
+    for block, size, claim in zip(slopes, typical, claims, strict=True):
+        apart.append(largest(claim - block))
         if not apart[-1] <= LIKE_ROUNDING * size:
             return None
     return apart

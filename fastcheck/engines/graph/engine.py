@@ -19,6 +19,7 @@ from fastcheck.engines.graph.runs import Runs
 from fastcheck.engines.graph.tracing.tracing_error import TracingError
 from fastcheck.engines.rounding import Perturbed
 from fastcheck.execution import Execution
+from fastcheck.norms import largest
 from fastcheck.plan.coordinates import Coordinates, Part, Plan
 from fastcheck.problem.posing import Problem
 from fastcheck.progress.watching_checks import entering
@@ -67,10 +68,10 @@ class GraphEngine:
 
 def _underflows(problem: Problem) -> bool:
     """Tell whether J is too small for full precision; where it is zero, whether what the claim makes of θ is."""
-    size, largest = abs(problem.value), float(np.max(np.abs(problem.theta), initial=0.0))
-    if size:
-        return size < UNDERFLOW
-    return problem.largest_claim > 0 and largest > 0 and problem.largest_claim < UNDERFLOW / largest
+    if problem.value:
+        return abs(problem.value) < UNDERFLOW
+    size = largest(problem.theta)
+    return problem.largest_claim > 0 and size > 0 and problem.largest_claim < UNDERFLOW / size
 
 
 def _certified(

@@ -6,17 +6,16 @@ import copy
 import functools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fastcheck.engines.graph.nodes.decisions import Guard, Step
 from fastcheck.engines.graph.nodes.movement import Open, Read, Write
-from fastcheck.engines.graph.nodes.node import Array, Leaf, Moves, Node, aligned
+from fastcheck.engines.graph.nodes.node import Array, Leaf, Moves, Node, aligned, spread
 from fastcheck.engines.graph.nodes.smooth import TINY_STEP, Elementwise
 from fastcheck.engines.graph.tracing.tape import Tape
-from fastcheck.problem.parameters import Vector
 
 SHARE_OF_DIRECTION = 2.0**-20
 """Share of a direction over which what does not move to first order is seen to move."""
@@ -46,7 +45,7 @@ class Tangents:
     over a tiny step along it are from those to first order, in the worst entry of any operation.
     """
 
-    change: Vector
+    change: Array
     kinked: bool
     disagreement: float
 
@@ -55,8 +54,26 @@ class Tangents:
 class Differences:
     """Exact changes of J along some directions; ``elsewhere`` tells along which of them the cost takes another way."""
 
-    change: Vector
+    change: Array
     elsewhere: NDArray[np.bool_]
+
+
+CONSTANT = -1
+"""In the place of the number of an operand that is no node."""
+
+
+class _Stage(NamedTuple):
+    """A node, the numbers of its operands, and those of nodes whose moves it is the last to use."""
+
+    node: Node
+    operands: tuple[int, ...]
+    used_up: Sequence[int]
+
+    @classmethod
+    def of(cls, node: Node, used_up: Sequence[int]) -> _Stage:
+        """Return the stage of a node."""
+        numbers = tuple([x.number if isinstance(x, Node) else CONSTANT for x in node.operands])
+        return cls(node, numbers, used_up)
 
 
 class Flow:
@@ -64,7 +81,8 @@ class Flow:
 
     def __init__(self, tape: Tape, result: Node | None, leaves: Sequence[Leaf]) -> None:
         self.tape, self.result, self.leaves = tape, result, leaves
-        self.nodes, self.last_use = self._needed()
+        self.nodes, last_use = self._needed()
+        self.stages = [_Stage.of(node, last_use.get(node.number, ())) for node in self.nodes]
         self.known_kinks: KnownKinks | None = None
 
     def _needed(self) -> tuple[list[Node], dict[int, list[int]]]:
@@ -168,10 +186,11 @@ class _Compared:
 
     def add(self, node: Node, moves: Moves, tangent: Array | None, known: KnownKinks | None) -> None:
         """Compare one operation, of which the operands and the result move by these to first order."""
-        if known is None and node.everywhere_linear:
+        nothing_to_compare = known is None and not node.has_kinks and node.linear(moves)
+        if nothing_to_compare:
             return
         near = [None if move is None else self.tiny * move[:1] for move in moves]
-        if known is None and not self.kinked:
+        if known is None and node.has_kinks and not self.kinked:
             self.kinked = node.kinked(near)
         if tangent is None:
             return
@@ -203,17 +222,20 @@ class _Swept:
     def nodes(self) -> Iterator[tuple[Node, list[Array | None]]]:
         """Yield the nodes some operand of which moves, with the moves; buffers are seen to."""
         sizes = self.flow.tape.buffers
-        for node in self.flow.nodes:
-            operands = [self.moves.get(x.number) if isinstance(x, Node) else None for x in node.operands]
+        for node, numbers, used_up in self.flow.stages:
+            operands = [self.moves.get(number) for number in numbers]
             if isinstance(node, (Open, Write)):
                 node.move_to(operands, self.many, self.buffers, sizes[node.buffer])
             elif isinstance(node, Read):
                 read = node.move_from(self.buffers)
                 if read is not None:
                     self.moves[node.number] = read
-            elif any(move is not None for move in operands):
-                yield node, operands
-            for number in self.flow.last_use.get(node.number, ()):
+            else:
+                for move in operands:
+                    if move is not None:
+                        yield node, operands
+                        break
+            for number in used_up:
                 self.moves.pop(number, None)
 
     def exact(self) -> Iterator[tuple[Node, list[Array | None]]]:
@@ -223,8 +245,13 @@ class _Swept:
             if not isinstance(node, Guard):
                 self.moves[node.number] = node.difference(operands, self.many)
 
-    def result(self) -> Vector:
-        """Return how J changes."""
+    def result(self) -> Array:
+        """Return how the result changes: as many numbers if it is J, or as many rows if it has several entries."""
         node = self.flow.result
-        change = None if node is None else self.moves.get(node.number)
-        return np.zeros(self.many) if change is None else np.asarray(change, dtype=float).reshape(self.many)
+        if node is None:
+            return np.zeros(self.many)
+        size, change = int(np.size(node.value)), self.moves.get(node.number)
+        shape = (self.many,) if size == 1 else (self.many, size)
+        if change is None:
+            return np.zeros(shape)
+        return np.asarray(spread(change, np.shape(node.value)), dtype=float).reshape(shape)

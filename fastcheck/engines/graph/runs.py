@@ -89,6 +89,10 @@ class Runs:
                 )
         return recording
 
+    def at(self, theta: Vector) -> Recording:
+        """Return the cost recorded at other parameters."""
+        return self._record(theta)
+
     def near_theta(self, named: Container[int] = ()) -> Recording:
         """Return the cost recorded at jittered parameters, where all roundings fall differently."""
         return self._record(jittered(self.problem.theta), named=named)

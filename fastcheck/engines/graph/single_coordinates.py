@@ -132,30 +132,32 @@ def _looked_at(
     positions, expected = [], []
     for part in plan.parts:
         block_slopes = slopes[problem.layout.number(part.block)]
-        rows = np.arange(part.size)
         if part.size > WORST + RANDOM:
             random = rng.integers(part.size, size=RANDOM)
-            rows = np.unique(np.concatenate([_worst(problem, part, block_slopes), random]))
+            rows = np.array(sorted({*_worst(problem, part, block_slopes), *random.tolist()}))
+        else:
+            rows = np.arange(part.size)
         positions.append(part.block.start + part.at(rows))
         expected.append(part.take(block_slopes, rows))
     return np.concatenate(positions), np.concatenate(expected)
 
 
-def _worst(problem: Problem, part: Part, slopes: NDArray[np.float64]) -> Coordinates:
+def _worst(problem: Problem, part: Part, slopes: NDArray[np.float64]) -> list[int]:
     """Return the rows of a part in which the claim is off by most; none if there is no claim."""
     if not problem.claims:
-        return np.empty(0, np.intp)
+        return []
     claimed = problem.claims[problem.layout.number(part.block)]
-    rows, errors = np.empty(0, np.intp), np.empty(0)
+    errors_and_rows: list[tuple[float, int]] = []
     for piece in pieces(part.size):
-        error = np.abs(np.asarray(part.take(claimed, piece), dtype=np.float64) - part.take(slopes, piece))
+        error = np.asarray(part.take(claimed, piece), dtype=np.float64) - part.take(slopes, piece)
+        np.abs(error, out=error)
         for _ in range(min(WORST, error.size)):
-            largest = int(np.argmax(error))
-            rows, errors = np.append(rows, piece.start + largest), np.append(errors, error[largest])
-            error[largest] = -1.0
-        order = np.argsort(-errors, kind="stable")[:WORST]
-        rows, errors = rows[order], errors[order]
-    return rows
+            row = int(error.argmax())
+            errors_and_rows.append((float(error[row]), piece.start + row))
+            error[row] = -1.0
+        errors_and_rows.sort(key=lambda both: -both[0])
+        del errors_and_rows[WORST:]
+    return [row for _, row in errors_and_rows]
 
 
 class _Measured(NamedTuple):

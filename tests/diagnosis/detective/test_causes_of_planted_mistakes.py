@@ -38,6 +38,7 @@ def test_mistakes_of_a_textbooks_perceptron():
     expect_causes("textbook", families=["features first"])
 
 
+@pytest.mark.slow
 def test_mistakes_in_the_loss_and_penalty_of_the_zoo():
     expect_causes("zoo", families=["tanh"], only="^(?!one |a block|two |units)")
 
@@ -64,6 +65,7 @@ def test_nothing_wrong_is_certain_in_random_networks():
     assert wrong_and_certain([random_claim(seed) for seed in FEW_RANDOM]) == []
 
 
+@pytest.mark.slow
 def test_nothing_wrong_is_certain_of_two_mistakes_in_random_networks():
     assert wrong_and_certain([random_pair(seed) for seed in FEW_PAIRS]) == []
 

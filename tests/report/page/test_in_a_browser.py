@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from slow import first_of
 
 from fastcheck import Report, check_stages
 
@@ -37,6 +38,7 @@ def test_tables_sort_by_mouse(open_page, course_page):
     assert page.locator(f"{BLOCKS} th[aria-sort]").count() == 1
 
 
+@pytest.mark.slow
 def test_tables_sort_by_keyboard(open_page, course_page):
     page = open_page(course_page)
     button = page.locator(f"{BLOCKS} th", has_text="wrong").get_by_role("button")
@@ -59,7 +61,7 @@ def test_tables_filter_by_words_and_by_what_is_wrong(open_page, course_page):
 
 
 @pytest.mark.parametrize("width", [1280, 400])
-@pytest.mark.parametrize("kind", ["course", "odd"])
+@pytest.mark.parametrize("kind", first_of(["odd", "course"]))
 def test_nothing_hangs_over_the_side(open_page, course_page, odd_page, kind, width):
     page = open_page(course_page if kind == "course" else odd_page, width=width)
     page.evaluate("document.querySelectorAll('details').forEach((one) => { one.open = true; })")
@@ -107,12 +109,13 @@ CONTRASTS = """() => {
 }"""
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("scheme", first_of(["dark", "light"]))
 def test_words_stand_out_from_their_ground(open_page, course_page, undecided_report, tmp_path, scheme):
     for path in (course_page, undecided_report.save_html(tmp_path / "undecided.html")):
         assert open_page(path, color_scheme=scheme).evaluate(CONTRASTS) == []
 
 
+@pytest.mark.slow
 def test_print_unfolds_everything(open_page, course_page):
     page = open_page(course_page)
     folded = page.locator("details:not([open])")
@@ -134,6 +137,7 @@ def test_without_scripts_everything_is_there(open_page, course_page):
     assert panel.locator("figure").first.is_visible()
 
 
+@pytest.mark.slow
 def test_landmarks_and_headings_are_there_for_screen_readers(open_page, course_page):
     page = open_page(course_page)
     for role in ("main", "navigation", "banner", "contentinfo"):
@@ -145,6 +149,7 @@ def test_landmarks_and_headings_are_there_for_screen_readers(open_page, course_p
     assert page.get_by_role("img", name="Heat map of W2").count() == 1
 
 
+@pytest.mark.slow
 def test_the_first_key_leads_past_the_menu(open_page, course_page):
     page = open_page(course_page)
     page.keyboard.press("Tab")
@@ -161,6 +166,7 @@ def test_the_first_wrong_place_is_marked_in_the_network(open_page, course_page):
     assert page.locator(".step").count() == 8
 
 
+@pytest.mark.slow
 def test_pages_of_stages_and_kept_reports_open(open_page, course_report, tmp_path):
     kept = Report.from_dict(course_report.to_dict())
     page = open_page(kept.save_html(tmp_path / "kept.html"))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import pickle
 import random
+import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -111,7 +112,7 @@ class Generators:
         """Return their states."""
         states = [generator_state(generator) for generator in self.held]
         if self.with_global:
-            states += [random.getstate(), np.random.get_state()]  # noqa: NPY002
+            states += [random.getstate(), np.random.get_state(), _state_of_torch()]  # noqa: NPY002
         return states
 
     def put(self, states: Sequence[Any]) -> None:
@@ -119,8 +120,10 @@ class Generators:
         for generator, state in zip(self.held, states, strict=False):
             set_generator_state(generator, state)
         if self.with_global:
-            random.setstate(states[-2])
-            np.random.set_state(states[-1])  # noqa: NPY002
+            random.setstate(states[-3])
+            np.random.set_state(states[-2])  # noqa: NPY002
+            if states[-1] is not None:
+                sys.modules["torch"].set_rng_state(states[-1])
 
 
 @dataclass(slots=True, eq=False)
@@ -276,6 +279,14 @@ class BackwardRuns(Undoable):
         """Return copies of what the object of the backward pass holds, by name."""
         attributes = attributes_of(self.passes.owner)
         return {name: structure_copy(x) for name, x in attributes.items() if _is_data(x)}
+
+
+def _state_of_torch() -> Any:
+    """Return the state of PyTorch's generator, None where it is not loaded."""
+    torch: Any = sys.modules.get("torch")
+    return (
+        torch.get_rng_state() if hasattr(torch, "get_rng_state") else None
+    )  # another thread may be importing it
 
 
 def same(a: Entries, b: Entries) -> bool:

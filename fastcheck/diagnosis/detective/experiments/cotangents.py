@@ -18,6 +18,9 @@ from fastcheck.diagnosis.detective.experiments.backward_runs import BackwardRuns
 from fastcheck.problem.adapters import COTANGENT_STREAM
 from fastcheck.problem.parameters import leaves_of, map_structure
 
+CONTEXT = "ctx"
+"""What the first argument is called of the static methods of a `torch.autograd.Function`."""
+
 ANOTHER_STREAM = COTANGENT_STREAM + 1
 """Seeds another random cotangent."""
 
@@ -106,10 +109,12 @@ def without(answer: Gradients, left_before: Gradients) -> Gradients:
 
 
 def upstream_name(backward: Callable[..., Any]) -> str:
-    """Return the name of the first argument of a backward pass, ``dout`` if it has none."""
+    """Return the name of the first argument of a backward pass, ``dout`` if it has none; ``ctx`` is not counted."""
     try:
         parameters = list(inspect.signature(backward).parameters.values())
     except (TypeError, ValueError):
         return "dout"
     named = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+    if len(parameters) > 1 and named and named[0].name == CONTEXT:
+        del named[0]
     return named[0].name if named else "dout"

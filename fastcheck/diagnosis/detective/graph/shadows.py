@@ -54,7 +54,7 @@ def _copy(node: Node, operands: tuple[Any, ...], value: Any) -> Node:
     new.operands = operands or node.operands
     new.value = value
     if isinstance(new, Elementwise):
-        new._secants = None
+        new.forget_secants()
     if isinstance(new, Selected):
         new._positions = new.places(np.asarray(plain(new.operands[0])))
     return new

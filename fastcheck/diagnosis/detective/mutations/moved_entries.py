@@ -23,7 +23,7 @@ from fastcheck.diagnosis.detective.mutations.mutation import (
     instead_on_edge,
 )
 from fastcheck.engines.graph.nodes.movement import Pick, Reshape, Section, Selected, Transpose
-from fastcheck.engines.graph.nodes.node import Array, Node, plain
+from fastcheck.engines.graph.nodes.node import Array, Node, plain, summed_to
 
 MOST_AXES = 5
 """Arrays of more axes are not permuted in all ways."""
@@ -329,8 +329,9 @@ def strides(operation: Operation, graph: CostGraph, chains: Chains) -> Iterator[
 
 def _shifted(graph: CostGraph, operation: Operation, k: int, axis: int, by: int, slope: Array) -> Array:
     shape = np.shape(plain(operation.node.operands[k]))
-    right = np.broadcast_to(np.asarray(graph.unreduced(operation.number, slope)[k], dtype=float), shape)
-    return np.roll(right, by, axis=axis)
+    unreduced = np.asarray(graph.unreduced(operation.number, slope)[k], dtype=float)
+    whole = np.broadcast_to(unreduced, np.broadcast_shapes(unreduced.shape, shape))
+    return np.roll(summed_to(whole, shape), by, axis=axis)
 
 
 def _keys(key: object) -> tuple[object, ...]:

@@ -15,8 +15,9 @@ import numpy as np
 
 from fastcheck.engines.graph.nodes.choices import Absolute, Choice, Extremum
 from fastcheck.engines.graph.nodes.lengths import Norm
+from fastcheck.engines.graph.nodes.linear_maps import Bilinear
 from fastcheck.engines.graph.nodes.matrices import Solve
-from fastcheck.engines.graph.nodes.movement import Join, Pick, Reshape, Selected, Transpose
+from fastcheck.engines.graph.nodes.movement import Join, Pick, Reshape, Selected, Spread, Transpose
 from fastcheck.engines.graph.nodes.node import Array, Leaf, Node, plain
 from fastcheck.engines.graph.nodes.products import Einsum, Matmul
 from fastcheck.engines.graph.nodes.smooth import (
@@ -97,9 +98,10 @@ def by_entry(node: Node, width: Array) -> Widths:
 
 RULES: dict[type[Node], Callable[[Any, Array], Widths]] = {
     **dict.fromkeys((Elementwise, Combination), _with_sizes_of_factors),
-    **dict.fromkeys((Multiply, Matmul, Einsum, Product, Norm), _with_sizes_of_operands),
+    **dict.fromkeys((Multiply, Matmul, Einsum, Bilinear, Product, Norm), _with_sizes_of_operands),
     **dict.fromkeys(
-        (Total, Cumulative, Reshape, Transpose, Pick, Selected, Join, Choice, Extremum), _with_factor_one
+        (Total, Cumulative, Reshape, Transpose, Pick, Spread, Selected, Join, Choice, Extremum),
+        _with_factor_one,
     ),
     Absolute: _of_absolute,
     Solve: _of_solve,

@@ -8,7 +8,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fastcheck.engines.graph.nodes.node import Array, Moves, Node, SlopeSums, aligned, plain
+from fastcheck.engines.graph.nodes.node import (
+    Array,
+    Moves,
+    Node,
+    SlopeSums,
+    aligned,
+    plain,
+    spread,
+    summed_to,
+)
 
 Positions = NDArray[np.intp]
 
@@ -118,6 +127,22 @@ class Pick(Node):
         if at.size and at.min() < 0:
             picked[:, at < 0] = 0.0
         return picked
+
+
+class Spread(Pick):
+    """An array in a shape that it is broadcast to."""
+
+    __slots__ = ()
+
+    def backward(self, slope: Array) -> list[Array | None]:
+        """Return the sum of the slopes of each entry's copies."""
+        return [summed_to(slope, np.shape(plain(self.operands[0])))]
+
+    def tangent(self, moves: Moves, many: int) -> Array:
+        """Return the moves in the larger shape."""
+        move = moves[0]
+        assert move is not None
+        return spread(move, np.shape(self.value))
 
 
 class Selected(Pick):

@@ -12,6 +12,12 @@ SAID = re.compile(r"\buse |raise max_memory|leave the|thread\.$")
 """Reasons that say so themselves."""
 
 SPELLINGS = (
+    (r"memory of a tensor", "Keep to operations of PyTorch there."),
+    (
+        r"^(torch|Tensor|aten)\b.*not recorded",
+        "Write it with arithmetic, @, sums and indices, or check that part by itself: check_function.",
+    ),
+    (r"operation of PyTorch", "An operation that is, or a sum of such, would be."),
     (
         r"^TypeError|^AttributeError",
         "Parameters are NumPy's numbers there, not Python's: keep to NumPy's functions.",

@@ -25,9 +25,11 @@ def of_one(original: Callable[..., Any], rule: Callable[..., Any]) -> Callable[.
 
     @functools.wraps(original, updated=())
     def stand_in(*arguments: Any, **keywords: Any) -> Any:
-        is_one = recording() is not None and len(arguments) == 1 and not keywords
-        if is_one and _is_recorded(arguments[0]):
-            return rule(arguments[0])
+        tape = recording()
+        if tape is not None and len(arguments) == 1 and not keywords:
+            x = tape.translated(arguments[0])
+            if _is_recorded(x):
+                return rule(x)
         return original(*arguments, **keywords)
 
     return stand_in

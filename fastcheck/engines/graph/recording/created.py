@@ -101,8 +101,10 @@ def converting(original: Callable[..., Any]) -> Callable[..., Any]:
 
     @functools.wraps(original)
     def stand_in(x: Any, dtype: Any = None, *arguments: Any, **keywords: Any) -> Any:
-        if recording() is None:
+        tape = recording()
+        if tape is None:
             return original(x, dtype, *arguments, **keywords)
+        x = tape.translated(x)
         if holds_recorded(x):
             return converted(original, x, dtype, arguments, keywords)
         result = original(x, dtype, *arguments, **keywords)

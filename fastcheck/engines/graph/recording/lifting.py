@@ -16,7 +16,11 @@ import numpy as np
 
 from fastcheck.engines.graph.recording.created import lifted_array
 from fastcheck.engines.graph.tracing.tape import recording
+from fastcheck.problem.outputs import FillingOutputs, OutputsInOrder, WeightedOutputs, WithArguments
 from fastcheck.problem.randomness import Repeating
+
+OF_OUTPUTS = (FillingOutputs, OutputsInOrder, WeightedOutputs, WithArguments)
+"""Functions that are made of one of the user's."""
 
 
 class LiftedCost:
@@ -39,6 +43,8 @@ def lifted(cost: Any) -> Any:
         return functools.partial(lifted(cost.func), *map(lifted_data, cost.args), **keywords)
     if isinstance(cost, Repeating):
         return Repeating(lifted(cost.function), cost.frozen)
+    if isinstance(cost, OF_OUTPUTS):
+        return cost.of(lifted(cost.function))
     return cost.with_data(lifted_data) if hasattr(cost, "with_data") else cost
 
 

@@ -80,12 +80,21 @@ METHODS = [
 
 def forward(ufunc: np.ufunc) -> Callable[[Any, Any], Any]:
     """Return ``x + y``."""
-    return lambda self, other: NotImplemented if other is None else rule_of(ufunc, self, other)(self, other)
+    return lambda self, other: (
+        NotImplemented if _is_foreign(other) else rule_of(ufunc, self, other)(self, other)
+    )
 
 
 def backward(ufunc: np.ufunc) -> Callable[[Any, Any], Any]:
     """Return ``y + x``, x being the recorded array."""
-    return lambda self, other: NotImplemented if other is None else rule_of(ufunc, self, other)(other, self)
+    return lambda self, other: (
+        NotImplemented if _is_foreign(other) else rule_of(ufunc, self, other)(other, self)
+    )
+
+
+def _is_foreign(x: Any) -> bool:
+    """Whether an operand is none of NumPy's: its own operators are asked."""
+    return x is None or isinstance(x, Recorded.foreign)
 
 
 def in_place(ufunc: np.ufunc) -> Callable[[Any, Any], Any]:

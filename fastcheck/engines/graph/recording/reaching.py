@@ -37,13 +37,31 @@ LIBRARIES = (
     "scipy",
     "numba",
     "llvmlite",
+    "torch",
+    "jax",
+    "jaxlib",
     "fastcheck.engines",
     "fastcheck.identities",
     "fastcheck.problem.posing",
 )
 """Packages whose functions and classes are never the user's, though the cost may hold them."""
 
-ADAPTERS = ("fastcheck.problem.adapters", "fastcheck.problem.object_cost", "fastcheck.problem.randomness")
+ADAPTERS = (
+    "fastcheck.engines.graph.frameworks.jax.cost",
+    "fastcheck.engines.graph.frameworks.torch.cost",
+    "fastcheck.problem.adapters",
+    "fastcheck.problem.holding",
+    "fastcheck.problem.object_cost",
+    "fastcheck.problem.outputs",
+    "fastcheck.problem.randomness",
+    "fastcheck.problem.special.leaves",
+    "fastcheck.problem.special.problem",
+    "fastcheck.torch.batches",
+    "fastcheck.torch.detaching",
+    "fastcheck.torch.inputs",
+    "fastcheck.torch.second_order",
+    "fastcheck.torch.truth",
+)
 """Modules of costs that put arrays into their places, and must meet the very arrays: what they hold is the user's."""
 
 MACHINERY = (
@@ -213,10 +231,13 @@ class _Walk:
             self.items(
                 tuple.__getitem__(thing, slice(None)) if issubclass(kind, tuple) else frozenset.copy(thing)
             )
-        if is_of(kind.__module__, STRANGE):
+        if is_of(kind.__module__, STRANGE) and kind.__module__ not in ADAPTERS:
             self.reached.strangers.append(thing)
-            return
-        if kind.__module__ not in ADAPTERS:
+            if not is_torch_module(
+                thing
+            ):  # which holds the user's modules and hooks, and what forwards store
+                return
+        elif kind.__module__ not in ADAPTERS:
             self.add([kind])
         attributes = getattr(thing, "__dict__", None)
         if type(attributes) is dict:
@@ -307,6 +328,12 @@ def _is_of(module: str, packages: tuple[str, ...]) -> bool:
     return module.startswith(packages) and (
         module in packages or any(module.startswith(f"{package}.") for package in packages)
     )
+
+
+def is_torch_module(thing: Any) -> bool:
+    """Whether something is a module of PyTorch's."""
+    torch_nn = sys.modules.get("torch.nn")
+    return torch_nn is not None and isinstance(thing, torch_nn.Module)
 
 
 def is_standard(module: Any) -> bool:

@@ -80,6 +80,7 @@ def _outcome(result: Any, tape: Tape) -> tuple[float, Any]:
     for number, array in tape.escapes:
         if result is number:
             source = array
+    source = tape.translated(source)
     if type(source) is not Recorded:
         return float(source), None
     if source.size != 1:

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from fastcheck.engines.graph.frameworks import entering_torch
 from fastcheck.engines.graph.recording.created import (
     CONVERTING,
     FRESH,
@@ -22,6 +23,8 @@ from fastcheck.engines.graph.recording.created import (
 from fastcheck.engines.graph.rules.elements import vectorized
 from fastcheck.engines.graph.rules.libraries import LIBRARY
 from fastcheck.engines.graph.tracing.tape import recording
+
+assert entering_torch  # being imported, it fills the table of libraries
 
 
 def of_rule(original: Callable[..., Any], rule: Callable[..., Any]) -> Callable[..., Any]:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
-from fastcheck.engines.graph.nodes.movement import Join, Pick, Positions, Reshape, Section, Transpose
+from fastcheck.engines.graph.nodes.movement import Join, Pick, Positions, Reshape, Section, Spread, Transpose
 from fastcheck.engines.graph.rules.tables import FUNCTIONS
 from fastcheck.engines.graph.tracing.operands import as_is_now, fixed, is_recorded, recorded, values_of
 from fastcheck.engines.graph.tracing.recorded import Recorded
@@ -136,6 +136,19 @@ def moving(function: Callable[..., Any]) -> Callable[..., Any]:
         return x.seen_as(value, lambda node: Pick(value, node, positions))
 
     return rule
+
+
+def broadcast_to(x: Any, shape: Any, subok: bool = False) -> Any:
+    """Record np.broadcast_to."""
+    x = array(x)
+    value, before = np.broadcast_to(values_of(x), shape), x.shape
+    if type(x) is not Recorded:
+        return value
+
+    def positions() -> Positions:
+        return np.broadcast_to(numbers(before), shape)
+
+    return x.seen_as(value, lambda node: Spread(value, node, positions))
 
 
 def pad(x: Any, pad_width: Any, mode: Any = "constant", **keywords: Any) -> Any:
@@ -320,6 +333,7 @@ FUNCTIONS |= {
     np.permute_dims: transpose,
     sliding_window_view: windows,
     np.pad: pad,
+    np.broadcast_to: broadcast_to,
     np.concatenate: concatenate,
     np.concat: concatenate,
     np.stack: stack,
@@ -343,7 +357,7 @@ FUNCTIONS |= {
 
 PICKING: tuple[Callable[..., Any], ...] = (
     *(np.tile, np.repeat, np.roll, np.delete, np.resize, np.tril, np.triu, np.diagflat),
-    *(np.diagonal, np.diag, np.rot90, np.flip, np.flipud, np.fliplr, np.broadcast_to, np.take),
+    *(np.diagonal, np.diag, np.rot90, np.flip, np.flipud, np.fliplr, np.take),
     np.take_along_axis,
 )
 """Functions that pick entries of their first argument, or fill in zeros."""

@@ -28,6 +28,16 @@ class Memory:
         self.numbers: Positions | None = None
         self.views: list[Node] = []
 
+    @property
+    def dense(self) -> bool:
+        """Whether its entries lie close, whatever the order of its axes: those of NumPy's results do."""
+        flags, steps = self.base.flags, sorted(zip(self.base.strides, self.base.shape, strict=True))
+        expected, close = self.base.itemsize, True
+        for step, length in steps:
+            close = close and (step == expected or length == 1)
+            expected *= length
+        return bool(flags.forc) or close
+
     def positions(self, array: Array) -> Positions:
         """Return where in the memory, counted in entries, each entry of a view lies."""
         if self.numbers is None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import operator
 import sys
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
@@ -39,6 +39,9 @@ class Recorded:
     __slots__ = ("_memory", "_node", "_tape", "_version", "array")
 
     __array_priority__ = 1000.0
+
+    foreign: ClassVar[tuple[type, ...]] = ()
+    """Arrays of other libraries, whose operators take recorded arrays."""
 
     def __init__(self, array: Any, node: Node | None = None) -> None:
         self.array = array
@@ -125,7 +128,7 @@ class Recorded:
         memory = self.memory()
         if memory.buffer is not None:
             return memory
-        if not memory.base.flags.forc or not memory.base.flags.writeable:
+        if not memory.dense or not memory.base.flags.writeable:
             raise self._tape.refusal(
                 "assignment", "the array does not lie in memory as NumPy's new arrays do."
             )

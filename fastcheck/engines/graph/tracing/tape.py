@@ -17,6 +17,7 @@ from fastcheck.engines.graph.perturbation import Perturbation
 from fastcheck.engines.graph.tracing.needed import recorded_until
 from fastcheck.engines.graph.tracing.tracing_error import Running, TracingError, current_run
 from fastcheck.engines.graph.tracing.users_line import Frame, UsersFrames
+from fastcheck.norms import all_finite
 
 ENTRYWISE = (Elementwise, Multiply, Combination)
 """Operations each entry of whose result depends on one entry of an operand."""
@@ -47,11 +48,13 @@ class Tape(Running):
     is ``thorough``, plain arrays of the cost are recorded from where they are loaded (``lifted``). ``raw`` are the
     numbers of nodes as they were added, before what J does not depend on was forgotten; ``frames`` the user's
     functions that ran those whose raw numbers are ``named``, the innermost first. A ``perturbation`` perturbs
-    roundings, for which ``left_of_one`` is what is left of 1 in values before.
+    roundings, for which ``left_of_one`` is what is left of 1 in values before. ``companions`` follow the arrays of
+    other libraries, by the names of these.
     """
 
     __slots__ = (
         "buffers",
+        "companions",
         "copies",
         "frames",
         "held",
@@ -92,7 +95,20 @@ class Tape(Running):
         self.frames: dict[int, tuple[Frame, ...]] = {}
         self.users_frames = UsersFrames()
         self.raw: list[int] = []
+        self.companions: dict[str, Any] = {}
         self.thread = threading.get_ident()
+
+    def __exit__(self, *_: object) -> None:
+        for companion in self.companions.values():
+            companion.close()
+        self.companions = {}
+        super().__exit__()
+
+    def translated(self, x: Any) -> Any:
+        """Return the recorded array that an array of another library stands for, and anything else as it is."""
+        for companion in self.companions.values():
+            x = companion.translated(x)
+        return x
 
     def computed(self, node: Any) -> Any:
         """Append a node, and return its value, with perturbed rounding if the tape has a perturbation."""
@@ -181,14 +197,19 @@ class Tape(Running):
         """The user's lines of the nodes that were named: file, number and text."""
         return {number: frames[0].line for number, frames in self.frames.items() if frames}
 
-    def slopes(self, result: Node | None, leaves: Sequence[Leaf]) -> list[Array]:
-        """Return what the result makes of every entry of the leaves: float64 arrays of their shapes."""
+    def slopes(
+        self, result: Node | None, leaves: Sequence[Leaf], cotangent: Array | None = None
+    ) -> list[Array]:
+        """Return what the result makes of every entry of the leaves: float64 arrays of their shapes.
+
+        A result of several entries is weighted by a ``cotangent`` of its shape.
+        """
         if self.perturbation is not None:
-            return self.sent_back(result, leaves, self.share())
-        slopes = self.sent_back(result, leaves, _shares)
-        if all(np.isfinite(s).all() for s in slopes):
+            return self.sent_back(result, leaves, self.share(), cotangent=cotangent)
+        slopes = self.sent_back(result, leaves, _shares, cotangent=cotangent)
+        if all(map(all_finite, slopes)):
             return slopes
-        return self.sent_back(result, leaves, _finite_shares)
+        return self.sent_back(result, leaves, _finite_shares, cotangent=cotangent)
 
     def share(self) -> Share:
         """Return how nodes share what J makes of their results: with perturbed rounding if there is a perturbation."""
@@ -222,16 +243,21 @@ class Tape(Running):
         return bent
 
     def sent_back(
-        self, result: Node | None, leaves: Sequence[Leaf], share: Share, sources: Container[int] = ()
+        self,
+        result: Node | None,
+        leaves: Sequence[Leaf],
+        share: Share,
+        sources: Container[int] = (),
+        cotangent: Array | None = None,
     ) -> list[Array]:
         """Return what reaches the leaves, if each node shares what reaches it as ``share`` tells.
 
-        It starts with 1 at the result, if there is one, and with what nodes with the numbers ``sources`` share even
-        if nothing reaches them.
+        It starts with 1 at the result, if there is one, or with a ``cotangent`` of its shape, and with what nodes with
+        the numbers ``sources`` share even if nothing reaches them.
         """
         pending = SlopeSums(len(self.nodes))
         if result is not None and result.live:
-            pending.add(result, np.ones(np.shape(result.value)))
+            pending.add(result, np.ones(np.shape(result.value)) if cotangent is None else cotangent)
         for node in reversed(self.nodes):
             if isinstance(node, Leaf):
                 continue
@@ -251,7 +277,7 @@ class Tape(Running):
                         pending.add(operand, part)
         slopes = [pending.take(leaf) for leaf in leaves]
         return [
-            np.zeros(leaf.value.shape) if s is None else np.asarray(s, dtype=float)
+            np.zeros(leaf.value.shape) if s is None else np.asarray(s, dtype=float, order="C")
             for leaf, s in zip(leaves, slopes, strict=True)
         ]
 

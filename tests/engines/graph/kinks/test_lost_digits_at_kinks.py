@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from saturated_networks import CONVENTIONS, SaturatedNetwork
+from slow import first_of
 
 from fastcheck import check
 
@@ -17,7 +18,7 @@ def networks(count, **options):
         yield SaturatedNetwork(seed, **options), CONVENTIONS[seed % len(CONVENTIONS)]
 
 
-@pytest.mark.parametrize("pooled", [False, True])
+@pytest.mark.parametrize("pooled", first_of([True, False]))
 @pytest.mark.parametrize("layers", [1, 2])
 def test_right_gradients_pass_and_mistakes_fail(layers, pooled):
     for network, at_zero in networks(9, layers=layers, pooled=pooled):

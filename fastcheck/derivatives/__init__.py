@@ -1,0 +1,1 @@
+"""Other derivatives than gradients: Jacobians, Hessians, linear operators and their adjoints."""

@@ -1,0 +1,1 @@
+"""Costs in PyTorch: its operations, below autograd, are recorded while it runs the user's code."""
