@@ -15,6 +15,7 @@ from fastcheck import Report, Verdict, check
 # --- what must not matter -----------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @given(st.integers(-300, 300), st.booleans(), st.sampled_from(scenarios()[:8]))
 def test_powers_of_two_change_nothing(power, wrong, scenario):
     def scaled(structure, factor):

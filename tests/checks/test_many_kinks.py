@@ -225,6 +225,7 @@ def network(seed, relu, kinks, l1=0.0, sizes=(100, 60, 20, 5), samples=40):
     return cost, p, backward
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", first_of(SEEDS, 2))
 @pytest.mark.parametrize("kinks", ["zero", "dead units", "whole numbers"])
 def test_mistakes_in_networks_do_not_pass(kinks, seed):

@@ -144,6 +144,7 @@ def backward(problem, second):
     return found | {f"b{k}": dZ.sum(axis=1) for k, (dZ, _) in enumerate(layers, start=1)}
 
 
+@pytest.mark.slow
 @settings(max_examples=30)
 @given(problem=problems(), place=st.integers(0, 10**6), relative=st.sampled_from([1e-5, 1e-2, 1.0]))
 def test_a_mistake_in_any_network_is_found(problem, place, relative):

@@ -98,6 +98,7 @@ def passes_unless_a_mistake_is_planted(style, seed, epsilon, mistake):
 SEEDS, EPSILONS = st.integers(0, 2**32 - 1), st.sampled_from([None, None, 1e-7, 1e-4])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("style", first_of(STYLES, 8))
 @given(SEEDS, EPSILONS, st.sampled_from(list(MISTAKES)))
 @settings(max_examples=5)
@@ -217,6 +218,7 @@ def test_an_empty_sample_leaves_units_exactly_at_zero(at_zero, method):
         assert all(report.blocks[name].verdict is Verdict.PASS for name in ("W1", "W2", "b2"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("at_zero", [0.0, 0.5, 1.0])
 @pytest.mark.parametrize("layers", [1, 2, 3])
 def test_and_in_front_of_several_layers(layers, at_zero):

@@ -26,6 +26,7 @@ def test_every_mistake_is_found_in_a_family(name):
     assert run.fastcheck_says(case, claimed, measured, "difference") == ("detected", "difference")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("third", first_of(range(3)))
 @pytest.mark.parametrize("family", FAMILIES)
 def test_some_mistakes_are_found_in_every_family(family, third):

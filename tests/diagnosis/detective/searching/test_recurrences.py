@@ -62,6 +62,7 @@ def backward(p, steps=range(TIMES - 1, -1, -1), hand_on=lambda t, dh: dh):
     return {"h0": v.dh, "W": v.W, "U": v.U, "b": v.b}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cost", COSTS)
 def test_the_right_backward_pass_is_right_and_noise_is_not_explained(cost):
     p = parameters()

@@ -56,6 +56,7 @@ def test_weights_and_biases_that_choose_differently_fail(pooled):
     assert failed >= 8
 
 
+@pytest.mark.slow
 @settings(max_examples=25, deadline=None)
 @given(
     seed=st.integers(0, 2**32 - 1),
