@@ -15,7 +15,7 @@ from typing import TypeVar
 
 from benchmarks.zoo.networks.perceptron import Perceptron, Shape
 from fastcheck import Report, Verdict, check, locate, screen
-from fastcheck.execution import one_blas_thread
+from fastcheck.workers.library_threads import one_blas_thread
 
 PAGE = Path(__file__).parent.parent / "docs" / "results" / "entry_points.md"
 SAMPLES = 64

@@ -16,7 +16,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 
 from benchmarks.proposing import Network, cross_entropy, sigmoid
 from fastcheck import check, numerical_gradient
-from fastcheck.execution import one_blas_thread
+from fastcheck.workers.library_threads import one_blas_thread
 
 RESULTS = Path(__file__).parent.parent / "docs" / "results"
 SAMPLES = 16

@@ -23,8 +23,8 @@ from benchmarks.test_benchmark_page import large_problem, large_report
 from benchmarks.zoo.networks.perceptron import Perceptron, Shape
 from fastcheck import check
 from fastcheck.checks import block_outcomes
-from fastcheck.execution import one_blas_thread
 from fastcheck.pictures.block_errors import BlockErrors
+from fastcheck.workers.library_threads import one_blas_thread
 
 PAGE = Path(__file__).parent.parent / "docs" / "results" / "pictures.md"
 

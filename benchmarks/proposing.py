@@ -18,10 +18,11 @@ from numpy.lib.stride_tricks import sliding_window_view
 
 from fastcheck import check, numerical_gradient
 from fastcheck.engines import EngineRun, choose_engine
-from fastcheck.execution import Execution, one_blas_thread
+from fastcheck.execution import Execution
 from fastcheck.norms import Comparison
 from fastcheck.plan.coordinates import make_plan
 from fastcheck.problem.posing import pose
+from fastcheck.workers.library_threads import one_blas_thread
 
 PAGE = Path(__file__).parent.parent / "docs" / "results" / "proposing.md"
 REPEATS = 7

@@ -22,7 +22,7 @@ import numpy as np
 from benchmarks.proposing import lstm
 from benchmarks.zoo.networks.perceptron import Perceptron, Shape
 from fastcheck import Report, course, locate, numerical_gradient, screen
-from fastcheck.execution import one_blas_thread
+from fastcheck.workers.library_threads import one_blas_thread
 
 RESULTS = Path(__file__).parent.parent / "docs" / "results"
 SAMPLES = 64

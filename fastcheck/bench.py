@@ -19,10 +19,10 @@ from rich.text import Text
 
 from fastcheck import course
 from fastcheck.checks.check import check
-from fastcheck.execution import one_blas_thread
 from fastcheck.mlp.three_layer import ThreeLayerCost
 from fastcheck.report.console import make_console
 from fastcheck.report.result import Report
+from fastcheck.workers.library_threads import one_blas_thread
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

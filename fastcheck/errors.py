@@ -25,6 +25,10 @@ class UndefinedCostError(EvaluationError):
     """The cost returned a number that is not finite, or not real."""
 
 
+class LostEvaluationError(EvaluationError):
+    """An evaluation of which nothing came back: its process ended each time, took too long, or it was interrupted."""
+
+
 class BudgetUsedUp(BaseException):
     """An evaluation that the budget of a check does not allow was about to begin; never seen outside of fastcheck.
 
@@ -48,3 +52,7 @@ class GradientMismatchError(FastcheckError, AssertionError):
 
     def __str__(self) -> str:
         return legible(super().__str__(), lines=True)
+
+
+class CheckpointWarning(UserWarning):
+    """A checkpoint cannot be used, or no longer: the check goes on without."""

@@ -23,13 +23,21 @@ INTERNAL = 70
 """fastcheck itself failed: that of an internal error in sysexits.h."""
 
 INTERRUPTED = 130
-"""Ctrl-C."""
+"""Ctrl-C: 128 and the number of the signal SIGINT, as shells have it."""
+
+TERMINATED = 143
+"""SIGTERM, likewise: of a batch system, say."""
 
 OF_VERDICT = {"pass": RIGHT, "fail": WRONG, "inconclusive": INCONCLUSIVE}
 """The status of each verdict, by its name: commands that check nothing load no NumPy."""
 
-WORST_FIRST = (INTERRUPTED, WRONG, ILL_POSED, INCONCLUSIVE, RIGHT)
+WORST_FIRST = (TERMINATED, INTERRUPTED, WRONG, ILL_POSED, INCONCLUSIVE, RIGHT)
 """Of several problems the first of these that occurs is the status of the whole."""
+
+
+def of_interruption(error: KeyboardInterrupt) -> int:
+    """Return the status of a command that this ended: what raised it for SIGTERM says so in its arguments."""
+    return TERMINATED if error.args == ("SIGTERM",) else INTERRUPTED
 
 
 def worst(statuses: Iterable[int]) -> int:

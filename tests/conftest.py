@@ -44,8 +44,15 @@ def little_effort_beside_verdicts(request, monkeypatch):
 
 @pytest.fixture
 def eager_workers(monkeypatch):
-    """Workers start for the smallest of works."""
-    monkeypatch.setattr("fastcheck.execution.WORKERS_PAY_AFTER", {"processes": 0.0, "threads": 0.0})
+    """Workers start for the smallest of works, and get single points of the fastest costs."""
+    monkeypatch.setattr(
+        "fastcheck.execution.WORKERS_PAY_AFTER", {"processes": 0.0, "threads": 0.0, "cluster": 0.0}
+    )
+    monkeypatch.setattr("fastcheck.execution.seconds_of_imports", lambda _: 0.0)
+    monkeypatch.setattr("fastcheck.engines.plain.batches.LEAST_SECONDS_OF_TASK", 0.0)
+    monkeypatch.setattr("fastcheck.execution.SECONDS_OF_SENDING", 0.0)
+    monkeypatch.setattr("fastcheck.problem.ahead.LEAST_SECONDS", 0.0)
+    monkeypatch.setattr("fastcheck.problem.ahead.SECONDS_OF_NUMBER", 0.0)
 
 
 @pytest.fixture

@@ -15,8 +15,8 @@ from fastcheck import check, numerical_gradient, screen
 from fastcheck.engines.graph.recording import session
 from fastcheck.engines.graph.tracing import tracing_error
 from fastcheck.engines.graph.tracing.recorded import Recorded
-from fastcheck.execution import _BLAS
 from fastcheck.undoing import Undoable, UndoGuard
+from fastcheck.workers.library_threads import one_blas_thread
 
 W = np.random.default_rng(0).standard_normal(5)
 SEEN = []
@@ -57,7 +57,7 @@ class Interruption:
     FILES = (
         "undoing.py", "session.py", "instrumenting.py", "reaching.py", "restoring.py", "execution.py", "generators.py",
         "contextlib.py", "tracing_error.py", "_ufunc_config.py", "automatic.py", "record.py", "runs.py", "engine.py",
-        "check.py", "test_undoing.py",
+        "check.py", "interrupting.py", "library_threads.py", "test_undoing.py",
     )  # fmt: skip
 
     def __init__(self, at=None):
@@ -197,14 +197,13 @@ def test_an_entered_block_that_was_never_left_is_undone_by_those_around_it():
 
 def test_a_lock_that_ctrl_c_left_behind_does_not_block_the_next_check():
     """As if Ctrl-C had come behind the last statement under the lock, and before it was released."""
-    _BLAS.lock.acquire()
+    lock = one_blas_thread.asked.lock
+    lock.acquire()
     rng = np.random.default_rng(0)
     W = rng.standard_normal((30, 20))
     assert check(lambda p: np.sum(np.tanh(p["W"])), {"W": W}, {"W": 1 - np.tanh(W) ** 2}).passed
     free = []
-    thread = threading.Thread(
-        target=lambda: free.append(_BLAS.lock.acquire(timeout=5) and not _BLAS.lock.release())
-    )
+    thread = threading.Thread(target=lambda: free.append(lock.acquire(timeout=5) and not lock.release()))
     thread.start()
     thread.join()
     assert free == [True]

@@ -18,9 +18,10 @@ from benchmarks.zoo.families import FAMILIES
 from fastcheck.engines import EngineRun, Estimate, choose_engine
 from fastcheck.engines.graph.tracing.tracing_error import TracingError
 from fastcheck.errors import EvaluationError, InvalidProblemError
-from fastcheck.execution import Execution, one_blas_thread
+from fastcheck.execution import Execution
 from fastcheck.plan.coordinates import make_plan
 from fastcheck.problem.posing import pose
+from fastcheck.workers.library_threads import one_blas_thread
 
 Arrays = dict[str, Any]
 Vector = NDArray[np.float64]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import time
 from collections.abc import Container, Iterable, Mapping, Sequence
@@ -92,13 +93,15 @@ def assemble(request: CheckRequest, findings: Findings) -> Report:
     unseen, passes_to_see = blind_spots(problem, looked_at) if looked_at else ((), 0)
     verdict = worst_verdict(block.verdict for block in findings.blocks.values())
     cost_is_constant = any(sentence.startswith(CONSTANT_COST) for sentence in unseen)
-    look_for_causes = request.look_for_causes and verdict is Verdict.FAIL and not cost_is_constant
+    fails = verdict is Verdict.FAIL and not cost_is_constant
+    look_for_causes = fails and request.look_for_causes and not request.ended
     found = _causes(request, findings) if look_for_causes else None
     even_notes = () if findings.even is None else findings.even.note()
     if findings.even is not None and found is not None:
         even_notes = findings.even.note(found.explained, found.imprecise)
     notes_on_causes = () if found is None else found.notes
     notes = [*request.execution.notes, *held_notes(problem), *even_notes, *findings.notes, *notes_on_causes]
+    notes += () if request.checkpoint is None else request.checkpoint.notes()
     return Report(
         verdict=verdict,
         difference=findings.difference,
@@ -113,13 +116,20 @@ def assemble(request: CheckRequest, findings: Findings) -> Report:
         seconds=time.perf_counter() - request.start,
         seed=int(request.seed),
         notes=tuple(dict.fromkeys(notes)),
-        stopped=findings.stopped,
+        stopped=findings.stopped or request.ended,
         unseen=unseen,
         certified=findings.certified,
         left_out=tuple(block.name for block in request.blocks if block.name not in findings.blocks),
         causes=() if found is None else found.causes,
-        study=ProblemStudy(problem, generators_kept, request.execution.max_memory),
+        study=ProblemStudy(_unkept(problem), generators_kept, request.execution.max_memory),
     )
+
+
+def _unkept(problem: Problem) -> Problem:
+    """Return the same problem for evaluations that no checkpoint keeps."""
+    if problem.evaluator.known is None:
+        return problem
+    return dataclasses.replace(problem, evaluator=dataclasses.replace(problem.evaluator, known=None))
 
 
 def held_notes(problem: Problem) -> tuple[str, ...]:

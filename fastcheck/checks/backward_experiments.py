@@ -11,7 +11,6 @@ from typing import Any
 
 import fastcheck.problem
 from fastcheck.checks.generators import generators_kept
-from fastcheck.execution import one_blas_thread
 from fastcheck.problem.holding import HELD
 from fastcheck.problem.passes import LayerPasses, Passes
 from fastcheck.problem.special.declared import SPECIAL_OPTIONS, SpecialOptions, is_special
@@ -19,6 +18,7 @@ from fastcheck.report.causes import ORDER, Cause
 from fastcheck.report.result import CONSTANT_COST, Report
 from fastcheck.undoing import UndoGuard
 from fastcheck.verdict.judging import Verdict
+from fastcheck.workers.library_threads import one_blas_thread
 
 ADAPTERS = f"{Path(fastcheck.problem.__file__).parent}{os.sep}"
 """The folder of the lines that make a cost of a layer, or of complex parameters, which are none of the user's."""

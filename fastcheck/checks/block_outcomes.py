@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -24,6 +24,9 @@ from fastcheck.verdict.rule import claims
 
 LARGE_STEP = 2.0**-24
 """A step of the user's above this has a truncation error."""
+
+LOST_NAMED = 50
+"""Coordinates of which evaluations were lost that a note names, for each reason."""
 
 KINKS_NAMED = 3
 """Places of kinks that a report names."""
@@ -84,8 +87,21 @@ def report_look(
         even=even,
         failing=failing,
         forward_passes=passes,
-        notes=look.notes,
+        notes=(*look.notes, *lost_notes(problem, estimate, report.verdict)),
     )
+
+
+def lost_notes(problem: Problem, estimate: Estimate, verdict: Verdict) -> Iterator[str]:
+    """Yield a sentence about each reason for which evaluations were lost, unless the block's report says it all."""
+    if not estimate.lost or (len(estimate.lost) == 1 and verdict is Verdict.INCONCLUSIVE):
+        return
+    of_reason: dict[str, list[str]] = {}
+    for row, reason in estimate.lost.items():
+        name = problem.layout.coordinate_name(estimate.coordinate(row))
+        of_reason.setdefault(reason, []).append(name)
+    for reason, names in of_reason.items():
+        more = f" and {len(names) - LOST_NAMED:,} more" if len(names) > LOST_NAMED else ""
+        yield f"lost evaluations, which leave {', '.join(names[:LOST_NAMED])}{more} undecided: {reason}."
 
 
 def _report_of(problem: Problem, look: CloserLook, confidence: float) -> BlockReport:

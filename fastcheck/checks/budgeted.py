@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import math
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -17,6 +16,7 @@ from fastcheck.checks.assembling import Findings, failing_blocks
 from fastcheck.checks.block_outcomes import BlockOutcome, even_outcomes, kink_notes
 from fastcheck.checks.budgets import Budget
 from fastcheck.checks.gathering import Gathered, gather, passes_of_least_batch
+from fastcheck.checks.interrupted import not_reached
 from fastcheck.checks.random_directions import block_screenings
 from fastcheck.checks.requests import CheckRequest
 from fastcheck.diagnosis.block_screening import BlockScreening
@@ -29,7 +29,6 @@ from fastcheck.engines.plain.directions import Directions
 from fastcheck.problem.parameters import Block
 from fastcheck.report.result import BlockReport
 from fastcheck.verdict.judging import Verdict, worst_verdict
-from fastcheck.verdict.power import Power
 
 PASSES_OF_NOISE, PASSES_OF_DIRECTION = 27, 8
 """Forward passes that screening takes for the noise of the cost, and for each direction."""
@@ -199,18 +198,10 @@ def _not_reached(request: CheckRequest, block: Block, method: str, reason: str) 
     else:
         passes = problem.forward_passes + PASSES_OF_NOISE + PASSES_OF_DIRECTION * len(request.blocks)
         seconds = passes * problem.seconds
-    return BlockReport(
-        verdict=Verdict.INCONCLUSIVE,
-        difference=math.nan,
-        shape=block.shape,
-        size=block.size,
-        checked=0,
-        wrong=0,
-        undecided=0,
-        worst=(),
-        cause=f"{block.name} was not looked at, as {reason}. A first look at every block takes about {passes:,} "
-        f"forward passes ({seconds:.2g} s).",
-        power=Power(coordinate=math.inf, factor=math.inf),
+    return not_reached(
+        block,
+        reason,
+        f"A first look at every block takes about {passes:,} forward passes ({seconds:.2g} s).",
     )
 
 

@@ -21,6 +21,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from fastcheck.errors import BudgetUsedUp, InvalidProblemError
+from fastcheck.interrupting import reason_of
 from fastcheck.problem.posing import Problem
 
 T = TypeVar("T")
@@ -31,15 +32,13 @@ USED_UP = 0.25
 GRACE = 1.05
 """An evaluation may begin until this many times the seconds of a budget: clocks are less exact than plans."""
 
-INTERRUPTED = "it was interrupted"
-"""Why a check ended that Ctrl-C ended."""
-
 
 @dataclass(slots=True)
 class Budget:
     """What a check may spend: ``seconds`` since ``start``, ``forward_passes``, or None for as much as it takes.
 
-    ``ended`` says why nothing may be spent any more, whatever is left.
+    ``ended`` says why nothing may be spent any more, whatever is left: one without limits is a check that may be
+    interrupted.
     """
 
     seconds: float | None
@@ -73,6 +72,10 @@ class Budget:
             raise BudgetUsedUp(self.stopped)
         self.passes_so_far += passes
 
+    def allows(self, passes: int) -> bool:
+        """Tell whether so many forward passes may be made."""
+        return self.fits(0.0, passes) >= 1
+
     def correct(self, before: int, passes: int) -> None:
         """Correct ``passes_so_far`` after a piece of work that says how many passes it made: some in other processes.
 
@@ -98,16 +101,22 @@ class Budget:
             yield
         except BudgetUsedUp:
             return
-        except KeyboardInterrupt:
-            self.ended = INTERRUPTED
+        except KeyboardInterrupt as error:
+            self.end(error)
 
     def finished(self, work: Callable[[], T]) -> T:
         """Return what ``work`` does; after Ctrl-C, what it does without spending anything."""
         try:
             return work()
-        except KeyboardInterrupt:
-            self.ended = INTERRUPTED
+        except KeyboardInterrupt as error:
+            self.end(error)
             return work()
+
+    def end(self, error: KeyboardInterrupt) -> None:
+        """Let nothing be spent any more; the second interruption passes through."""
+        if self.ended:
+            raise error
+        self.ended = reason_of(error)
 
     @property
     def deadline(self) -> float | None:

@@ -3,23 +3,29 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
+from fastcheck.checkpoints.checkpoint import Checkpoint
 from fastcheck.checks.generators import generators_kept
 from fastcheck.checks.requests import Progress
 from fastcheck.checks.running import CheckOptions, run_check
 from fastcheck.engines import EngineRun, choose_engine
-from fastcheck.execution import MAX_MEMORY, Backend, Execution, one_blas_thread
+from fastcheck.execution import MAX_MEMORY, Backend, Execution
+from fastcheck.interrupting import interruptible
 from fastcheck.plan.coordinates import ALPHA, DIRECTIONS, make_plan
+from fastcheck.problem.ahead import with_workers
+from fastcheck.problem.elsewhere import tried_first
 from fastcheck.problem.posing import pose
 from fastcheck.problem.randomness import repeating
 from fastcheck.problem.special.conventions import validate_convention
 from fastcheck.problem.special.declared import SpecialOptions, is_special
 from fastcheck.report.result import Report
 from fastcheck.undoing import UndoGuard
+from fastcheck.workers.library_threads import one_blas_thread
 
 NOT_DECLARED = SpecialOptions()
 """What is said of special parameters where nothing is: complex ones are."""
@@ -35,8 +41,9 @@ def check(
     nondeterminism: float | None = None,
     coordinates: Any = None,
     method: str = "auto",
-    n_jobs: int = 1,
+    n_jobs: int | Literal["auto"] | None = None,
     backend: Backend | None = None,
+    timeout: float | None = None,
     seed: int = 0,
     confidence: float | None = None,
     alpha: float = ALPHA,
@@ -45,7 +52,9 @@ def check(
     max_forward_passes: int | None = None,
     max_memory: int = MAX_MEMORY,
     progress: Progress = None,
+    log: str | os.PathLike[str] | None = None,
     previous: Any = None,
+    checkpoint: str | os.PathLike[str] | None = None,
     complex_gradient: str | None = None,
     symmetric: Any = None,
     retract: Any = None,
@@ -80,12 +89,20 @@ def check(
     method
         ``"reference"``, the textbook loop; ``"plain"``, the same costs in batches and in parallel;
         ``"difference"``, difference propagation: all slopes by a sweep back through the recorded cost, certified by
-        finite differences forwards and by the cost itself; or ``"auto"``, difference where it can be done, else plain.
+        finite differences forwards and by the cost itself; ``"complex-step"``, Im J(θ + ih) / h, where the cost takes
+        complex numbers and its real differences confirm them; or ``"auto"``, difference where it can be done, else
+        plain.
     n_jobs, backend
-        Workers, as joblib counts them (−1: all cores), and their kind: ``"processes"`` or ``"threads"``, None
-        for what suits the cost. The result is the same to the last bit. A check that a module makes while it is
-        imported uses no other processes, as these would wait for the import; where one dies, the error names its
-        coordinates.
+        Workers of plain evaluation, as joblib counts them (−1: all cores that this process may use; ``"auto"``: as
+        many, if they pay), and their kind: ``"processes"``, ``"threads"``, or a backend that joblib knows, such as
+        ``"multiprocessing"`` or ``"dask"``. None is what `joblib.parallel_config` says around the call, and without
+        one a single worker, and the kind that suits the cost. The result is the same to the last bit. A check that a
+        module makes while it is imported uses no other processes, as these would wait for the import. Where a worker
+        ends, what it had is evaluated again, twice at most; coordinates of which nothing comes back are undecided, and
+        named with the reason.
+    timeout
+        Seconds that one evaluation may take, None for as long as it takes. Evaluations are made in other processes
+        then, which are ended where one takes longer, also in code that is written in C; its coordinate is undecided.
     seed
         Seed of the sample, and of the directions of the certificate, which the report names: the same seed repeats a
         check to the last bit.
@@ -108,13 +125,26 @@ def check(
     max_memory
         Bytes of memory that batches stay under, besides copies of the parameters and the claim and what the cost itself
         needs; what is kept for the coordinates of the largest block counts. Half of it bounds what is recorded of the
-        cost's results; finding all slopes takes up to 20 arrays of the size of the parameters besides.
+        cost's results; finding all slopes takes up to 20 arrays of the size of the parameters besides. Workers of this
+        machine count with up to four arrays of the size of the parameters each; fewer are used where these exceed it,
+        and a note says so. The 60 to 100 MB of an interpreter with NumPy do not count, nor do pages that processes
+        share.
     progress
         True or False, None for a line that says what the check is doing, on a terminal and in a notebook, if that takes
         more than a second, or a function ``progress(done, total)``.
+    log
+        A file to which a JSON object is appended for each thing that happens, a line each: begin, phases, progress once
+        a second or so, faults, end (docs/how-to/long-runs.md). A note says so where it cannot be written. Ctrl-C and
+        SIGTERM then end the check with a report of what is known, as with a budget.
     previous
         The parameters before the last update, in the same structure: a claim that fails is compared with the gradient
         there, too, as a cache that was not renewed would give it. They change no verdict.
+    checkpoint
+        Path of a file that keeps finished evaluations of a cost that is evaluated plainly. The same call goes on where
+        one was that was interrupted or killed, with the result that it would have had, to the last bit, and a note
+        tells how much it found. The claim may have changed. A file of another problem is an error; one that cannot be
+        used, or written any more, is a note and a `CheckpointWarning` of ``fastcheck.errors``
+        (docs/how-to/long-runs.md).
     complex_gradient
         What a claim G for complex z means: ``"ascent"``, ∂J/∂Re z + i ∂J/∂Im z, as in PyTorch, which None stands for;
         ``"conjugate"``, ∂J/∂Re z − i ∂J/∂Im z, as of ``jax.grad``; ``"dz"`` and ``"dzbar"``, the derivatives of
@@ -141,7 +171,7 @@ def check(
     Raises
     ------
     InvalidProblemError
-        Names, shapes, dtypes, values or options do not fit together.
+        Names, shapes, dtypes, values or options do not fit together, or ``checkpoint`` is of another problem.
     EvaluationError
         The cost returned no finite number, changed its parameters, or does not repeat itself.
 
@@ -165,6 +195,7 @@ def check(
         method=method,
         n_jobs=n_jobs,
         backend=backend,
+        timeout=timeout,
         seed=seed,
         confidence=confidence,
         alpha=alpha,
@@ -173,7 +204,9 @@ def check(
         max_forward_passes=max_forward_passes,
         max_memory=max_memory,
         progress=progress,
+        log=log,
         previous=previous,
+        checkpoint=checkpoint,
     )
     special = SpecialOptions(
         complex_gradient=complex_gradient, symmetric=symmetric, retract=retract, held_constant=held_constant
@@ -193,16 +226,19 @@ def numerical_gradient(
     epsilon: float | None = None,
     nondeterminism: float | None = None,
     method: str = "auto",
-    n_jobs: int = 1,
+    n_jobs: int | Literal["auto"] | None = None,
     backend: Backend | None = None,
+    timeout: float | None = None,
     progress: Progress = None,
+    checkpoint: str | os.PathLike[str] | None = None,
 ) -> Any:
     """Return the numerical gradient ĝ in the structure of the parameters, as float64 arrays.
 
     That of complex parameters is complex: ∂J/∂Re z + i ∂J/∂Im z.
 
     The options are those of `check`, and so are the errors. Costs some dozens of forward passes by
-    difference propagation, however many coordinates there are; evaluated plainly, two for each.
+    difference propagation, however many coordinates there are; evaluated plainly, two for each. Entries of which no
+    evaluation came back (`check` tells more) are NaN.
 
     Examples
     --------
@@ -222,13 +258,24 @@ def numerical_gradient(
             method=method,
             n_jobs=n_jobs,
             backend=backend,
+            timeout=timeout,
             progress=progress,
+            checkpoint=checkpoint,
         )
         return special.cost.build(blocks)
-    execution = Execution(n_jobs=n_jobs, backend=backend, progress=progress)
-    engine = choose_engine(method)
-    with UndoGuard(), execution.watched(), generators_kept(cost) as generators, one_blas_thread():
-        problem = pose(repeating(cost), parameters, None, nondeterminism)
+    execution = Execution(n_jobs=n_jobs, backend=backend, timeout=timeout, progress=progress)
+    engine, kept = choose_engine(method), Checkpoint(checkpoint, cost)
+    with (
+        UndoGuard(),
+        interruptible(),
+        execution.workers_kept(),
+        execution.watched(),
+        generators_kept(cost) as generators,
+        kept,
+        one_blas_thread(),
+    ):
+        problem = pose(repeating(cost), parameters, None, nondeterminism, tried_first(execution))
+        problem = with_workers(kept.keeping(problem, epsilon), execution)
         generators.look()
         plan = make_plan(problem.layout, problem.theta, "all", epsilon, seed=0)
         plan = dataclasses.replace(plan, most_at_step=problem.layout.size)
@@ -237,6 +284,7 @@ def numerical_gradient(
             for estimate in run:
                 block = estimate.part.block
                 gradient[block.start : block.stop] = estimate.slopes.central
+                gradient[block.start + np.array(list(estimate.lost), dtype=int)] = np.nan
                 if estimate.at_step is not None:
                     rows, differences = estimate.at_step
                     gradient[block.start + estimate.part.at(rows)] = differences

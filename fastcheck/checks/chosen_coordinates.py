@@ -6,7 +6,8 @@ import functools
 from typing import Any
 
 from fastcheck.checks.assembling import Findings, engine_findings
-from fastcheck.checks.block_outcomes import report_block
+from fastcheck.checks.block_outcomes import BlockOutcome, report_block
+from fastcheck.checks.interrupted import interrupted_findings
 from fastcheck.checks.requests import CheckRequest
 from fastcheck.engines import Engine, EngineRun
 
@@ -17,7 +18,12 @@ def check_coordinates(request: CheckRequest, engine: Engine, coordinates: Any) -
     outcome_of = functools.partial(
         report_block, request.problem, plan.epsilon, request.tolerance, request.sample_confidence
     )
-    with EngineRun(engine, request.problem, plan, request.execution) as run:
-        # Unlike a comprehension, map keeps no estimate while the next one is made.
-        outcomes = tuple(map(outcome_of, run))
-    return engine_findings(request, outcomes, run.summary)
+    outcomes: list[BlockOutcome] = []
+    with EngineRun(engine, request.problem, plan, request.execution) as run, request.watched():
+        for estimate in run:
+            outcomes.append(request.finished(functools.partial(outcome_of, estimate)))
+            del estimate  # what it holds is not kept while the next one is made
+    if not request.ended:
+        return engine_findings(request, outcomes, run.summary)
+    summary = run.summary if run.is_complete else None
+    return interrupted_findings(request, plan, outcomes, summary)

@@ -12,13 +12,13 @@ from fastcheck.checks.check import check
 from fastcheck.checks.generators import generators_kept
 from fastcheck.checks.objects import posed_object
 from fastcheck.errors import InvalidProblemError
-from fastcheck.execution import one_blas_thread
 from fastcheck.problem.adapters import ForwardCost, LastClaim, LayerCost
 from fastcheck.problem.functions import structure_copy
 from fastcheck.problem.passes import BackpropPasses, LayerPasses, ObjectPasses
 from fastcheck.problem.randomness import repeating
 from fastcheck.report.causes import Cause
 from fastcheck.report.result import Report
+from fastcheck.workers.library_threads import one_blas_thread
 
 
 def check_backprop(

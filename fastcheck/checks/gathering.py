@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -20,11 +20,11 @@ from fastcheck.checks.budgets import Budget
 from fastcheck.checks.requests import CheckRequest
 from fastcheck.engines import EngineRun, Estimate, Slopes, choose_engine
 from fastcheck.engines.plain.cost_noise import measured_noise, noise_to_come
-from fastcheck.engines.plain.first_look import PASSES_OF_CHOOSING, passes_to_come
+from fastcheck.engines.plain.first_steps import PASSES_OF_CHOOSING, passes_to_come
 from fastcheck.plan.coordinates import Coordinates, Part, Plan
 from fastcheck.plan.sampling import PrefixOrder
 from fastcheck.problem.parameters import Block
-from fastcheck.progress.watching_checks import entering
+from fastcheck.progress.watching_checks import comparing, entering
 
 FIRST_BATCH = 64
 """Coordinates of the first batch at most, if the blocks are few."""
@@ -73,7 +73,11 @@ def gather(request: CheckRequest, budget: Budget, *, method: str, all_screened: 
     """
     gathering = _Gathering(request, budget, method, all_screened)
     entering("evaluating the cost")
-    with request.execution.tracking(gathering.size) as advance, budget.watched():
+    with (
+        comparing(request.problem.layout.coordinate_name),
+        request.execution.tracking(gathering.size) as advance,
+        budget.watched(),
+    ):
         gathering.measure_noise()
         while count := gathering.next_batch():
             gathering.add_batch(count)
@@ -209,7 +213,8 @@ def merged(several: Sequence[Estimate]) -> Estimate:
         single_precision=any(estimate.single_precision for estimate in several),
         closer=functools.partial(_closer, several) if any(estimate.closer for estimate in several) else None,
         step_given=several[-1].step_given,
-        outside=_merged_outside(several, order, offsets),
+        outside=_merged_by_row([estimate.outside for estimate in several], order, offsets),
+        lost=_merged_by_row([estimate.lost for estimate in several], order, offsets),
     )
 
 
@@ -219,10 +224,12 @@ def _closer(several: Sequence[Estimate]) -> tuple[Estimate, int]:
     return merged([estimate for estimate, _ in looks]), sum(passes for _, passes in looks)
 
 
-def _merged_outside(several: Sequence[Estimate], order: Coordinates, offsets: Coordinates) -> dict[int, str]:
+def _merged_by_row(
+    several: Sequence[Mapping[int, str]], order: Coordinates, offsets: Coordinates
+) -> dict[int, str]:
     places = np.argsort(order, kind="stable")
     return {
         int(places[offset + row]): what
-        for offset, estimate in zip(offsets, several, strict=True)
-        for row, what in estimate.outside.items()
+        for offset, said in zip(offsets, several, strict=True)
+        for row, what in said.items()
     }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Literal
 
 from fastcheck.checks.requests import SCREENING_CONFIDENCE, Progress
 from fastcheck.checks.screening import screen_or_locate
@@ -24,8 +24,9 @@ def locate(
     tolerance: float = 1e-7,
     nondeterminism: float | None = None,
     method: str = "auto",
-    n_jobs: int = 1,
+    n_jobs: int | Literal["auto"] | None = None,
     backend: Backend | None = None,
+    timeout: float | None = None,
     seed: int = 0,
     progress: Progress = None,
     max_memory: int = MAX_MEMORY,
@@ -39,7 +40,7 @@ def locate(
 
     Parameters
     ----------
-    cost, parameters, gradients, epsilon, tolerance, nondeterminism, method, n_jobs, backend, seed, progress
+    cost, parameters, gradients, epsilon, tolerance, nondeterminism, method, n_jobs, backend, timeout, seed, progress
         As for `check`.
     directions, confidence, alpha, max_memory
         As for `screen`.
@@ -85,6 +86,7 @@ def locate(
         method=method,
         n_jobs=n_jobs,
         backend=backend,
+        timeout=timeout,
         seed=seed,
         progress=progress,
         max_memory=max_memory,

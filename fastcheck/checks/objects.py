@@ -9,13 +9,13 @@ from typing import Any, NamedTuple
 
 from fastcheck.checks.generators import generators_kept
 from fastcheck.errors import InvalidProblemError
-from fastcheck.execution import one_blas_thread
 from fastcheck.problem.functions import accepts, structure_copy
 from fastcheck.problem.object_contents import arrays_held
 from fastcheck.problem.object_cost import ObjectCost
 from fastcheck.problem.object_search import backward_functions, claims_of
 from fastcheck.problem.parameters import leaves_of, map_structure, named_leaves
 from fastcheck.problem.randomness import repeating
+from fastcheck.workers.library_threads import one_blas_thread
 
 
 class ObjectArguments(NamedTuple):

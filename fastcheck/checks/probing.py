@@ -10,11 +10,11 @@ from typing import Any
 
 import numpy as np
 
+from fastcheck.checkpoints.sections import section
 from fastcheck.checks.check import check
 from fastcheck.checks.generators import generators_kept
 from fastcheck.engines.graph.recording.record import Recording
 from fastcheck.errors import InvalidProblemError
-from fastcheck.execution import one_blas_thread
 from fastcheck.legible import file_name
 from fastcheck.problem.adapters import LastClaim
 from fastcheck.problem.functions import map_copy
@@ -34,6 +34,7 @@ from fastcheck.studies.branches import (
 )
 from fastcheck.studies.problem_study import ProblemStudy
 from fastcheck.undoing import UndoGuard
+from fastcheck.workers.library_threads import one_blas_thread
 
 SCALES = (10.0, 0.01)
 """Factors by which all parameters are multiplied."""
@@ -159,7 +160,7 @@ class _Probing:
         """Check at these parameters, if the cost is defined there."""
         claim = _Asked(self.gradients)
         try:
-            with np.errstate(all="ignore"):
+            with np.errstate(all="ignore"), section(name):
                 return Probe(name=name, report=check(self.cost, parameters, claim, **self.options))
         except Exception as error:
             said = f"{type(error).__name__}: {error}"

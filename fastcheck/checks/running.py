@@ -10,30 +10,46 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import functools
+import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from fastcheck.checkpoints.checkpoint import Checkpoint
 from fastcheck.checks.assembling import Findings, assemble
 from fastcheck.checks.budgets import Budget
 from fastcheck.checks.generators import generators_kept
-from fastcheck.checks.requests import SCREENING_CONFIDENCE, CheckRequest, Progress, expect_claim
+from fastcheck.checks.interrupted import nothing_found
+from fastcheck.checks.requests import (
+    SCREENING_CONFIDENCE,
+    CheckRequest,
+    Progress,
+    expect_claim,
+    expect_no_complex_steps,
+)
+from fastcheck.checks.told import read_log, tell_problem, told, with_failure_of
 from fastcheck.engines import Engine, choose_engine
 from fastcheck.errors import InvalidProblemError
-from fastcheck.execution import MAX_MEMORY, Backend, Execution, one_blas_thread
+from fastcheck.execution import MAX_MEMORY, Backend, Execution
+from fastcheck.interrupting import interruptible, interruptions_are_kept
 from fastcheck.plan.coordinates import ALPHA, DIRECTIONS, validate_alpha, validate_directions
 from fastcheck.plan.sampling import validate_confidence
+from fastcheck.problem.ahead import with_workers
+from fastcheck.problem.elsewhere import tried_first
 from fastcheck.problem.parameters import read_like
 from fastcheck.problem.posing import Problem, pose
 from fastcheck.problem.randomness import repeating
 from fastcheck.report.result import Report
 from fastcheck.undoing import UndoGuard
 from fastcheck.verdict.judging import validate_tolerance
+from fastcheck.workers.library_threads import one_blas_thread
 
 MOST_UNASKED = 1_000_000
 """Coordinates of which all are checked without being asked for; more are screened."""
@@ -51,8 +67,9 @@ class CheckOptions:
     nondeterminism: float | None = None
     coordinates: Any = None
     method: str = "auto"
-    n_jobs: int = 1
+    n_jobs: int | Literal["auto"] | None = None
     backend: Backend | None = None
+    timeout: float | None = None
     seed: int = 0
     confidence: float | None = None
     alpha: float = ALPHA
@@ -62,6 +79,8 @@ class CheckOptions:
     max_memory: int = MAX_MEMORY
     progress: Progress = None
     previous: Any = None
+    checkpoint: Any = None
+    log: str | os.PathLike[str] | None = None
 
 
 def run_check(
@@ -80,18 +99,46 @@ def run_check(
     sample_confidence = validate_confidence(SAMPLE_CONFIDENCE if confidence is None else confidence)
     fixed_confidence = confidence is None or budget is not None
     norm_confidence = SCREENING_CONFIDENCE if fixed_confidence else sample_confidence
+    checkpoint = Checkpoint(options.checkpoint, cost)
+    may_be_interrupted = options.checkpoint is not None or options.log is not None or interruptions_are_kept()
+    limits = Budget(None, None) if budget is None and may_be_interrupted else budget
     execution = Execution(
         n_jobs=options.n_jobs,
         backend=options.backend,
+        timeout=options.timeout,
         progress=options.progress,
         max_memory=options.max_memory,
+        on_interrupt=None if budget is not None or limits is None else limits.end,
     )
     engine = choose_engine(options.method)
-    with UndoGuard(), execution.watched(), generators_kept(cost, gradients) as generators, one_blas_thread():
-        problem = pose(repeating(cost), parameters, repeating(gradients), options.nondeterminism)
+    if budget is not None:
+        expect_no_complex_steps(engine.name, "a check with a budget")
+    if _asks_to_screen(options.coordinates):
+        expect_no_complex_steps(engine.name, "screening")
+    log = read_log(options.log)
+    with (
+        UndoGuard(),
+        interruptible(),
+        log or contextlib.nullcontext(),
+        told(execution, engine.name) as ending,
+        execution.workers_kept(),
+        execution.watched(),
+        generators_kept(cost, gradients) as generators,
+        checkpoint,
+        one_blas_thread(),
+    ):
+        problem = pose(
+            repeating(cost),
+            parameters,
+            repeating(gradients),
+            options.nondeterminism,
+            tried_first(execution),
+        )
+        problem = with_workers(checkpoint.keeping(problem, options.epsilon), execution)
         generators.look()
+        tell_problem(problem)
         request = CheckRequest(
-            problem=problem if budget is None else budget.metered(problem),
+            problem=problem if limits is None else limits.metered(problem),
             execution=execution,
             start=start,
             method=engine.name,
@@ -102,11 +149,14 @@ def run_check(
             directions=directions,
             sample_confidence=sample_confidence,
             norm_confidence=norm_confidence,
-            budget=budget,
+            budget=limits,
             previous=_previous(problem, options.previous),
             look_for_causes=causes,
+            checkpoint=checkpoint,
         )
-        return assemble(request, _findings(request, engine, options.coordinates, budget))
+        findings = _findings(request, engine, options.coordinates, budget)
+        ending.report = request.finished(functools.partial(assemble, request, findings))
+    return with_failure_of(log, ending.report)
 
 
 def _previous(problem: Problem, previous: Any) -> dict[str, NDArray[np.float64]]:
@@ -120,7 +170,7 @@ def _findings(request: CheckRequest, engine: Engine, coordinates: Any, budget: B
         from fastcheck.checks.budgeted import check_gradually
 
         return check_gradually(request, budget)
-    asked_to_screen = isinstance(coordinates, str) and coordinates == "screen"
+    asked_to_screen = _asks_to_screen(coordinates)
     very_many = (
         coordinates is None and request.method == "auto" and request.problem.layout.size > MOST_UNASKED
     )
@@ -130,7 +180,11 @@ def _findings(request: CheckRequest, engine: Engine, coordinates: Any, budget: B
         return check_coordinates(request, engine, "all" if coordinates is None else coordinates)
     from fastcheck.checks.screening import screening_findings
 
-    findings = screening_findings(request, locate=True)
+    findings = None
+    with request.watched():
+        findings = screening_findings(request, locate=True)
+    if findings is None:
+        return nothing_found(request)
     every_coordinate_compared = findings.certified is not None
     if asked_to_screen or every_coordinate_compared:
         return findings
@@ -139,3 +193,7 @@ def _findings(request: CheckRequest, engine: Engine, coordinates: Any, budget: B
         "coordinates='all' checks each of them."
     )
     return dataclasses.replace(findings, notes=(*findings.notes, why))
+
+
+def _asks_to_screen(coordinates: Any) -> bool:
+    return isinstance(coordinates, str) and coordinates == "screen"

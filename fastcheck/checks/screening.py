@@ -8,7 +8,7 @@ from __future__ import annotations
 import dataclasses
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -16,18 +16,28 @@ from fastcheck.checks.all_slopes import compare_all
 from fastcheck.checks.assembling import Findings, assemble
 from fastcheck.checks.generators import generators_kept
 from fastcheck.checks.random_directions import screen_directions
-from fastcheck.checks.requests import SCREENING_CONFIDENCE, CheckRequest, Progress, expect_claim
+from fastcheck.checks.requests import (
+    SCREENING_CONFIDENCE,
+    CheckRequest,
+    Progress,
+    expect_claim,
+    expect_no_complex_steps,
+)
 from fastcheck.engines import DisagreementError, choose_engine
 from fastcheck.engines.graph.recording.advice import reason_for
 from fastcheck.engines.graph.tracing.tracing_error import TracingError
 from fastcheck.errors import InvalidProblemError
-from fastcheck.execution import MAX_MEMORY, Backend, Execution, one_blas_thread
+from fastcheck.execution import MAX_MEMORY, Backend, Execution
+from fastcheck.interrupting import interruptible
 from fastcheck.plan.coordinates import ALPHA, validate_alpha
+from fastcheck.problem.ahead import with_workers
+from fastcheck.problem.elsewhere import tried_first
 from fastcheck.problem.posing import pose
 from fastcheck.problem.randomness import repeating
 from fastcheck.report.result import Report
 from fastcheck.undoing import UndoGuard
 from fastcheck.verdict.judging import validate_tolerance
+from fastcheck.workers.library_threads import one_blas_thread
 
 
 def screen(
@@ -42,8 +52,9 @@ def screen(
     tolerance: float = 1e-7,
     nondeterminism: float | None = None,
     method: str = "auto",
-    n_jobs: int = 1,
+    n_jobs: int | Literal["auto"] | None = None,
     backend: Backend | None = None,
+    timeout: float | None = None,
     seed: int = 0,
     progress: Progress = None,
     max_memory: int = MAX_MEMORY,
@@ -76,7 +87,7 @@ def screen(
     method
         ``"difference"``, all coordinates, or an error that says why not; ``"plain"``, random directions by plain
         evaluation, which ``"reference"`` is, too; ``"auto"``, the first of them that can be done.
-    n_jobs, backend, progress
+    n_jobs, backend, timeout, progress
         As for `check`. One worker is used: an evaluation of a large network leaves little to share.
     seed
         Seed of the directions.
@@ -125,6 +136,7 @@ def screen(
         method=method,
         n_jobs=n_jobs,
         backend=backend,
+        timeout=timeout,
         seed=seed,
         progress=progress,
         max_memory=max_memory,
@@ -144,8 +156,9 @@ def screen_or_locate(
     tolerance: Any,
     nondeterminism: float | None,
     method: str,
-    n_jobs: int,
+    n_jobs: int | Literal["auto"] | None,
     backend: Backend | None,
+    timeout: float | None,
     seed: int,
     progress: Progress,
     max_memory: Any,
@@ -156,10 +169,23 @@ def screen_or_locate(
     confidence, directions = _probability("confidence", confidence), _positive("directions", directions)
     alpha, tolerance = validate_alpha(alpha), validate_tolerance(tolerance)
     memory = _positive("max_memory", max_memory)
-    execution = Execution(n_jobs=n_jobs, backend=backend, progress=progress, max_memory=memory)
+    execution = Execution(
+        n_jobs=n_jobs, backend=backend, timeout=timeout, progress=progress, max_memory=memory
+    )
     engine = choose_engine(method)
-    with UndoGuard(), execution.watched(), generators_kept(cost, gradients) as generators, one_blas_thread():
-        problem = pose(repeating(cost), parameters, repeating(gradients), nondeterminism)
+    expect_no_complex_steps(engine.name, "screening")
+    with (
+        UndoGuard(),
+        interruptible(),
+        execution.workers_kept(),
+        execution.watched(),
+        generators_kept(cost, gradients) as generators,
+        one_blas_thread(),
+    ):
+        problem = pose(
+            repeating(cost), parameters, repeating(gradients), nondeterminism, tried_first(execution)
+        )
+        problem = with_workers(problem, execution)
         generators.look()
         request = CheckRequest(
             problem=problem,

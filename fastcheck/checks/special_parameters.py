@@ -11,22 +11,24 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from fastcheck.checkpoints.sections import section
 from fastcheck.checks.backward_experiments import without_our_lines
 from fastcheck.checks.generators import generators_kept
 from fastcheck.checks.requests import expect_claim
 from fastcheck.checks.running import CheckOptions, run_check
 from fastcheck.errors import InvalidProblemError
-from fastcheck.execution import one_blas_thread
 from fastcheck.problem.functions import expect_arguments, map_copy
 from fastcheck.problem.randomness import repeating
 from fastcheck.problem.special.declared import SpecialOptions
 from fastcheck.problem.special.leaves import Other, RetractedLeaf
 from fastcheck.problem.special.problem import SpecialClaim, SpecialProblem
 from fastcheck.problem.special.reading import read_special
+from fastcheck.progress.events import unheard
 from fastcheck.report.causes import Cause
 from fastcheck.report.result import Report
 from fastcheck.undoing import UndoGuard
 from fastcheck.verdict.judging import Verdict
+from fastcheck.workers.library_threads import one_blas_thread
 
 ANOTHER_CONVENTION = "another convention"
 """Kind of the cause that a claim is right if it is read in another way."""
@@ -61,10 +63,10 @@ def check_special(
         causes=tuple(without_our_lines(cause) for cause in report.causes),
     )
     within_budget = options.time_budget is not None or options.max_forward_passes is not None
-    if report.verdict is not Verdict.FAIL or within_budget:
+    if report.verdict is not Verdict.FAIL or within_budget or report.stopped:
         return report
     raw = claim.last if isinstance(claim, SpecialClaim) else gradients
-    return _with_conventions(report, problem, raw, options)
+    return _with_conventions(report, problem, raw, dataclasses.replace(options, log=None))
 
 
 def _claimed(gradients: Callable[[Any], Any], parameters: Any) -> Any:
@@ -101,7 +103,9 @@ def _with_conventions(
         if not others:
             continue
         again = problem.with_leaves({number: other.leaf for number, other in others.items()})
-        tried = run_check(again.cost, again.parameters, again.claims(gradients), options, causes=False)
+        claims = again.claims(gradients)
+        with unheard(), section("; ".join(other.sentence for other in others.values())):
+            tried = run_check(again.cost, again.parameters, claims, options, causes=False)
         passes += tried.forward_passes
         for number, other in others.items():
             blocks = list(other.leaf.blocks())

@@ -11,15 +11,18 @@ from fastcheck.cli.parsing import UsageError
 SEPARATOR = "::"
 """Between a file and the name of a problem in it."""
 
-METHODS = ("auto", "difference", "plain", "reference")
+METHODS = ("auto", "difference", "plain", "reference", "complex-step")
 
 OPTIONS_OF_CHECK = {
     "coordinates": "coordinates",
     "time_budget": "time_budget",
     "jobs": "n_jobs",
+    "backend": "backend",
+    "timeout": "timeout",
     "seed": "seed",
     "method": "method",
     "tolerance": "tolerance",
+    "checkpoint": "checkpoint",
 }
 """Options of the command, and what `fastcheck.check` calls them."""
 
@@ -37,12 +40,27 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     kept.add_argument("--html", metavar="DIR|FILE", help="a page for each problem")
     kept.add_argument("--json", metavar="FILE|-", help="all reports as JSON; - is the standard output")
     kept.add_argument("--junit", metavar="FILE", help="a test case for each problem, for CI")
+    kept.add_argument("--log", metavar="FILE", help="what happens, as lines of JSON, appended")
+    kept.add_argument("--checkpoint", metavar="FILE", help="finished evaluations; they are found there again")
     how = parser.add_argument_group("how it is checked (see fastcheck.check)")
+    how.add_argument(
+        "--data",
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="arrays of a .npz file, in place of what the file calls so",
+    )
     how.add_argument(
         "--coordinates", type=_coordinates, metavar="N", help="a number or share of each block, all, screen"
     )
     how.add_argument("--time-budget", type=_seconds, metavar="S", help="seconds for each problem")
-    how.add_argument("--jobs", type=_jobs, metavar="N", help="workers; -1 for all cores")
+    how.add_argument(
+        "--jobs", type=_jobs, metavar="N", help="workers; -1 for all cores, auto for as many as pay"
+    )
+    how.add_argument(
+        "--backend", metavar="NAME", help="their kind: processes, threads, or a name of joblib's"
+    )
+    how.add_argument("--timeout", type=_seconds, metavar="S", help="seconds that one evaluation may take")
     how.add_argument("--seed", type=_seed, metavar="N", help="seed of samples and directions")
     how.add_argument("--method", choices=METHODS, help="how slopes are found (auto)")
     how.add_argument("--tolerance", type=_tolerance, metavar="T", help="relative error that is right (1e-7)")
@@ -119,8 +137,12 @@ def _tolerance(text: str) -> float:
     return _number(text, "a number between 0 and 1", lambda number: 0 < number < 1)
 
 
-def _jobs(text: str) -> int:
-    return int(_number(text, "a whole number but 0", lambda number: number.is_integer() and number != 0))
+def _jobs(text: str) -> int | str:
+    if text == "auto":
+        return text
+    return int(
+        _number(text, "auto, or a whole number but 0", lambda number: number.is_integer() and number != 0)
+    )
 
 
 def _seed(text: str) -> int:

@@ -55,7 +55,20 @@ examples:
 
 exit status: 0 right, 1 wrong, 2 inconclusive, 3 could not be checked, or
 nothing to check; the worst counts, in the order 1, 3, 2, 0. 64 is a wrong
-command line, 130 Ctrl-C.
+command line; 130 Ctrl-C and 143 SIGTERM, after a report of what is known.
+
+Your file is run, with all rights that you have: check none that you would not
+run. Files of data are never run: fastcheck show reads what --json kept.
+"""
+
+SHOW_EXAMPLES = """\
+examples:
+  fastcheck check *.py --json kept.json  check, and keep the results
+  fastcheck show kept.json               see them again, here or elsewhere
+  fastcheck show kept.json --html pages  as pages
+
+Nothing in the file is run, and what is no such file is refused: where, what was
+expected, what came. The exit status is that of the check.
 """
 
 COURSE_EXAMPLES = """\
@@ -70,10 +83,17 @@ examples:
 COMMANDS = (
     Command(
         "check",
-        "check the gradients in a file of yours",
+        "run a file of yours, and check the gradients in it",
         "fastcheck.cli.checking:run_check",
         "fastcheck.cli.check_options:add_options",
         CHECK_EXAMPLES,
+    ),
+    Command(
+        "show",
+        "show results that check --json kept; nothing is run",
+        "fastcheck.cli.kept:run_show",
+        "fastcheck.cli.kept:add_options",
+        SHOW_EXAMPLES,
     ),
     Command(
         "demo",

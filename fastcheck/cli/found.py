@@ -36,6 +36,9 @@ class NotUsed:
 
 Finding = FoundProblem | NotUsed
 
+NOT_CHECKED = "not checked, as the run was interrupted"
+"""The error of files and problems that an interruption came before."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProblemOutcome:

@@ -54,7 +54,7 @@ def as_junit(results: Sequence[FileResult]) -> str:
     """Return everything as XML that CI systems read: a suite per file, a case per problem."""
     suites = ET.Element("testsuites", name="fastcheck")
     for result in results:
-        name = str(result.file)
+        name = legible(str(result.file))
         suite = ET.SubElement(suites, "testsuite", name=name)
         if result.error is not None:
             case = ET.SubElement(suite, "testcase", classname=name, name="import", time="0")
@@ -62,7 +62,7 @@ def as_junit(results: Sequence[FileResult]) -> str:
         for outcome in result.outcomes:
             _add_case(suite, name, outcome)
         for finding in result.not_used:
-            case = ET.SubElement(suite, "testcase", classname=name, name=finding.name, time="0")
+            case = ET.SubElement(suite, "testcase", classname=name, name=legible(finding.name), time="0")
             _add(case, "skipped", finding.why, "")
         for kind in ("failure", "error", "skipped"):
             count = len(suite.findall(f"testcase/{kind}"))
@@ -75,7 +75,9 @@ def as_junit(results: Sequence[FileResult]) -> str:
 
 def _add_case(suite: ET.Element, file: str, outcome: ProblemOutcome) -> None:
     seconds = 0.0 if outcome.report is None else outcome.report.seconds
-    case = ET.SubElement(suite, "testcase", classname=file, name=outcome.problem.name, time=f"{seconds:.3f}")
+    case = ET.SubElement(
+        suite, "testcase", classname=file, name=legible(outcome.problem.name), time=f"{seconds:.3f}"
+    )
     if outcome.report is None:
         _add(case, "error", outcome.error or "", outcome.error or "")
     elif outcome.status != statuses.RIGHT:
@@ -102,6 +104,8 @@ def _add(case: ET.Element, kind: str, message: str, text: str, **attributes: str
 def _write(path: Path, text: str) -> None:
     try:
         os.makedirs(path.parent, exist_ok=True)
-        path.write_text(text, encoding="utf-8")
+        path.write_text(
+            text, encoding="utf-8", errors="backslashreplace"
+        )  # as JSON writes halves of pairs, too
     except OSError as error:
         raise FastcheckError(f"{path}: {error.strerror or error}.") from None

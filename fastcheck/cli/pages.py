@@ -12,6 +12,7 @@ PAGE = (".html", ".htm")
 """Endings of a name that is that of a page, not of a folder."""
 
 LONGEST_NAME = 100
+"""Bytes of a name: systems allow 255, with its number and ending."""
 
 
 class Pages:
@@ -23,6 +24,7 @@ class Pages:
         self.folder = wanted if self.page is None else wanted.parent
         self.only_wrong = only_wrong
         self.taken: set[str] = set()
+        self.numbers: dict[str, int] = {}
 
     def save(self, outcome: ProblemOutcome, *, is_alone: bool) -> Path | None:
         """Write the page of a report, and return its path; None if there is none to be kept.
@@ -45,10 +47,11 @@ class Pages:
             return self.page
         stem = outcome.file.stem if self.page is None else self.page.stem
         name = file_name(f"{stem}-{outcome.problem.name}")
-        number, unique = 1, name
+        number, unique = self.numbers.get(name.lower(), 1), name
         while unique.lower() in self.taken:
             number += 1
             unique = f"{name}-{number}"
+        self.numbers[name.lower()] = number
         self.taken.add(unique.lower())
         return self.folder / f"{unique}.html"
 
@@ -59,4 +62,5 @@ def file_name(text: str) -> str:
     >>> file_name('a/b: "c"')
     'a-b-c'
     """
-    return re.sub(r"[^\w.]+", "-", text).strip("-.")[:LONGEST_NAME] or "report"
+    name = re.sub(r"[^\w.]+", "-", text).strip("-.")
+    return name.encode()[:LONGEST_NAME].decode(errors="ignore") or "report"

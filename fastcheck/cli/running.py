@@ -22,8 +22,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return _failed(str(error), statuses.USAGE)
         except SystemExit as end:  # after --help
             return int(end.code or 0)
-        except KeyboardInterrupt:
-            return _failed("interrupted", statuses.INTERRUPTED)
+        except KeyboardInterrupt as error:
+            return _failed("interrupted", statuses.of_interruption(error))
         except BrokenPipeError:  # `| head`
             sys.stdout = None  # nothing is to be flushed at exit
             return statuses.RIGHT

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TextIO
 
 from fastcheck import statuses
-from fastcheck.cli.found import FileResult, FoundProblem, NotUsed, ProblemOutcome
+from fastcheck.cli.found import NOT_CHECKED, FileResult, FoundProblem, NotUsed, ProblemOutcome
 from fastcheck.legible import encodable, first_names, legible, number_of
 from fastcheck.report.result import Report
 from fastcheck.report.stages import AnyReport
@@ -94,6 +94,14 @@ class Shown:
         """Write where something was kept."""
         if not self.only_wrong:
             self.line(legible(text))
+
+    def interruption(self, results: Sequence[FileResult]) -> None:
+        """Write what was not checked, as the run was interrupted."""
+        files = [str(result.file) for result in results if result.error == NOT_CHECKED]
+        outcomes = (outcome for result in results for outcome in result.outcomes)
+        problems = [outcome.problem.name for outcome in outcomes if outcome.error == NOT_CHECKED]
+        if files or problems:
+            self._paragraph(f"interrupted; not checked: {first_names([*problems, *files])}", "", INDENT)
 
     def summary(self, results: Sequence[FileResult]) -> None:
         """Write the last line: how many problems are right, wrong, and so on."""

@@ -20,6 +20,11 @@ from pathlib import Path
 import fastcheck
 from fastcheck import statuses
 from fastcheck.cli.check_options import read_targets
+from fastcheck.errors import FastcheckError
+from fastcheck.files.data_files import content_of
+from fastcheck.files.strict_json import parsed
+from fastcheck.legible import legible
+from fastcheck.report import reading
 
 SECONDS_BETWEEN_LOOKS = 0.2
 
@@ -35,7 +40,8 @@ Stamps = dict[str, Stamp | None]
 
 def watch(arguments: argparse.Namespace) -> int:
     """Check, and check again, until Ctrl-C."""
-    known = stamps(os.path.abspath(target.path) for target in read_targets(arguments.files))
+    code = [target.path for target in read_targets(arguments.files)]
+    known = stamps(os.path.abspath(path) for path in (*code, *arguments.data))
     with tempfile.TemporaryDirectory(prefix="fastcheck-") as folder:
         listed = Path(folder) / "files"
         given = [word for word in arguments.given if word != "--watch"]
@@ -48,9 +54,9 @@ def watch(arguments: argparse.Namespace) -> int:
                 changed, known = _next_change(known)
                 _clear()
                 _say(f"{Path(changed).name} was saved at {time.strftime('%H:%M:%S')}")
-        except KeyboardInterrupt:
+        except KeyboardInterrupt as error:
             _say("ended")
-            return statuses.INTERRUPTED
+            return statuses.of_interruption(error)
 
 
 def stamps(files: Iterable[str]) -> Stamps:
@@ -59,7 +65,7 @@ def stamps(files: Iterable[str]) -> Stamps:
     for file in files:
         try:
             status = os.stat(file)
-        except OSError:
+        except (OSError, ValueError):  # there is none, or no file can have such a name
             found[file] = None
         else:
             found[file] = (status.st_mtime_ns, status.st_size)
@@ -80,13 +86,13 @@ def _check_once(command: list[str], known: Stamps, listed: Path) -> Stamps:
         try:
             while process.poll() is None:
                 time.sleep(SECONDS_BETWEEN_LOOKS)
-                known = _read_stamps(listed) or known
+                known = read_stamps(listed) or known
                 if stamps(known) != known:
                     _end(process)
         except KeyboardInterrupt:
             _end(process)
             raise
-    return _read_stamps(listed) or known
+    return read_stamps(listed) or known
 
 
 def _next_change(known: Stamps) -> tuple[str, Stamps]:
@@ -111,15 +117,21 @@ def _end(process: subprocess.Popen[bytes]) -> None:
         process.wait()
 
 
-def _read_stamps(listed: Path) -> Stamps:
+def read_stamps(listed: Path) -> Stamps:
     """Return what a check wrote of the files that it read; nothing if it did not get that far."""
     try:
-        found = json.loads(listed.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        stamps_read: Stamps = _STAMPS(parsed(content_of(listed), str(listed)), "files")
+    except FastcheckError:
         return {}
-    return {
-        str(file): None if stamp is None else (int(stamp[0]), int(stamp[1])) for file, stamp in found.items()
-    }
+    return stamps_read
+
+
+def _expect_pair(stamp: tuple[int, ...], path: str) -> None:
+    reading.expect(len(stamp) == 2, path, "a time and a size", stamp)
+
+
+_STAMP = reading.checked(reading.listed(reading.whole(-reading.LARGEST_COUNT)), _expect_pair)
+_STAMPS = reading.named(reading.optional(_STAMP))
 
 
 def _named(files: Iterable[str]) -> str:
@@ -134,4 +146,4 @@ def _clear() -> None:
 
 
 def _say(text: str) -> None:
-    print(f"fastcheck: {text}", flush=True)
+    print(f"fastcheck: {legible(text)}", flush=True)

@@ -28,7 +28,7 @@ from fastcheck.engines.graph.outputs import gradients_nearby
 from fastcheck.engines.graph.recording.advice import reason_for
 from fastcheck.engines.graph.tracing.tracing_error import TracingError
 from fastcheck.errors import EvaluationError, InvalidProblemError
-from fastcheck.execution import Execution, one_blas_thread
+from fastcheck.execution import Execution
 from fastcheck.problem.functions import accepts
 from fastcheck.problem.options import validate_seed
 from fastcheck.problem.outputs import OutputsInOrder, flat_outputs
@@ -37,6 +37,7 @@ from fastcheck.problem.randomness import repeating
 from fastcheck.report.result import Report
 from fastcheck.undoing import UndoGuard
 from fastcheck.verdict.judging import Verdict, validate_tolerance
+from fastcheck.workers.library_threads import one_blas_thread
 
 MOST_COLUMNS = 128
 """Columns of which each takes some gradients that are found numerically; of more, random directions are compared."""

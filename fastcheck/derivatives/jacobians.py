@@ -30,7 +30,7 @@ from fastcheck.engines.graph.outputs import output_products
 from fastcheck.engines.graph.recording.advice import reason_for
 from fastcheck.engines.graph.tracing.tracing_error import TracingError
 from fastcheck.errors import EvaluationError
-from fastcheck.execution import Execution, one_blas_thread
+from fastcheck.execution import Execution
 from fastcheck.legible import number_of
 from fastcheck.plan.tolerances import tolerance_in
 from fastcheck.problem.functions import expect_arguments
@@ -40,6 +40,7 @@ from fastcheck.problem.posing import next_power_of_ten
 from fastcheck.problem.randomness import repeating
 from fastcheck.undoing import UndoGuard
 from fastcheck.verdict.judging import Verdict, validate_tolerance
+from fastcheck.workers.library_threads import one_blas_thread
 
 MOST_WORST = 10
 """Wrong entries that a report keeps."""

@@ -20,7 +20,7 @@ from fastcheck.engines import DisagreementError
 from fastcheck.engines.graph.recording.advice import reason_for
 from fastcheck.engines.graph.tracing.tracing_error import TracingError
 from fastcheck.errors import EvaluationError, InvalidProblemError
-from fastcheck.execution import Execution, one_blas_thread
+from fastcheck.execution import Execution
 from fastcheck.near_names import did_you_mean
 from fastcheck.problem.functions import accepts
 from fastcheck.problem.options import validate_seed
@@ -29,6 +29,7 @@ from fastcheck.problem.parameters import Block, Layout
 from fastcheck.problem.randomness import repeating
 from fastcheck.undoing import UndoGuard
 from fastcheck.verdict.judging import Verdict, validate_tolerance
+from fastcheck.workers.library_threads import one_blas_thread
 
 
 def check_partials(

@@ -140,20 +140,40 @@ class BlockScreening:
             answer = ScreeningVerdict(Verdict.INCONCLUSIVE, cause)
         return self._block(residuals, None, answer)
 
+    def right_by(self, residuals: Residuals) -> ScreenedBlock:
+        """Return what screening says of a block that is right by these residuals."""
+        return self._block(residuals, None, ScreeningVerdict(Verdict.PASS))
+
     # --- directions
 
-    def _by_directions(self, residuals: Residuals) -> ScreeningVerdict | None:
-        """Return what directions alone can tell, None where the block looks wrong."""
+    def limit(self) -> float:
+        """Return the bound on ‖e‖, beside a small share of it, up to which a block may pass that rounding explains.
+
+        One in single precision need not be explained: its own rounding is what shows.
+        """
+        if not self.in_double_precision:
+            return self.relative * self.length
+        return self.relative * self._enough(self.length)
+
+    def _enough(self, length: float) -> float:
+        """Return the norm beside which the bound on ‖e‖ may be the tolerance, ‖∇J‖ being ``length`` at least."""
+        return min(MOST_TOLERANCES_UNDECIDED * length / math.sqrt(self.block.size), length)
+
+    def is_right(self, residuals: Residuals) -> bool:
+        """Tell whether the block passes by its residuals: no coordinate is wrong, or could hide much."""
         bound, length = self._bounds(residuals)
         typical = length / math.sqrt(self.block.size)
         sharp = self.relative * (SHARP * typical if self.in_double_precision else length)
-        if bound <= sharp or self._has_no_influence(residuals):
+        return bound <= sharp or (residuals.explained and bound <= self.relative * self._enough(length))
+
+    def _by_directions(self, residuals: Residuals) -> ScreeningVerdict | None:
+        """Return what directions alone can tell, None where the block looks wrong."""
+        if self.is_right(residuals) or self._has_no_influence(residuals):
             return ScreeningVerdict(Verdict.PASS)
         if not residuals.explained:
             return None
-        least = min(MOST_TOLERANCES_UNDECIDED * typical, length)
-        if bound <= self.relative * least:
-            return ScreeningVerdict(Verdict.PASS)
+        bound, length = self._bounds(residuals)
+        least = self._enough(length)
         why = self._noise_obstacle()
         return ScreeningVerdict(
             Verdict.INCONCLUSIVE,

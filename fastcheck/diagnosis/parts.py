@@ -76,7 +76,10 @@ class Parts:
     def whole(self, turn: int) -> tuple[float, float, bool]:
         """Return the residual of the block, its bound, and whether the direction meets kinks."""
         a, b = self.weights(turn)
-        slopes = self._along(np.outer(a, b))
+        entries = np.outer(a, b)
+        if self.support is not None:
+            entries *= self.support
+        slopes = self.directions.along(self.block, entries)
         residual, bound = self._residual(
             slopes, float(a @ self._row_claims(b)), float(np.sum(self.sought**2))
         )
@@ -107,6 +110,9 @@ class Parts:
         """Return the residuals of groups of places, each of which lies in one row, within the support."""
         _, b = self.weights(turn)
         pairs = []
+        self.directions.expect(
+            len(groups), lambda: ((b[group % self.columns], group) for group in groups), self.block
+        )
         for group in groups:
             row, inside = group[0] // self.columns, group % self.columns
             claims = self.claims[row, inside]
@@ -118,6 +124,9 @@ class Parts:
     def one_by_one(self, places: Places) -> Slopes:
         """Return the slopes of single coordinates."""
         length = np.ones(1)
+        self.directions.expect(
+            places.size, lambda: ((length, places[k : k + 1]) for k in range(places.size)), self.block
+        )
         measured = [self.directions.along(self.block, length, places[k : k + 1]) for k in range(places.size)]
         sides = np.array([sorted((slopes.left, slopes.right)) for slopes in measured])
         return Slopes(
@@ -162,18 +171,20 @@ class Parts:
         fill: Callable[[Matrix, Places], None],
     ) -> tuple[Vector, Vector]:
         """Return the residuals of groups of lines; ``claims`` and ``squares`` of claims are those of each line."""
-        pairs = []
-        for group in groups:
+
+        def entries_of(group: Places) -> Matrix:
             entries = np.zeros((self.rows, self.columns))
             fill(entries, group)
-            slopes = self._along(entries)
+            return entries if self.support is None else entries * self.support
+
+        pairs = []
+        self.directions.expect(
+            len(groups), lambda: ((entries_of(group), None) for group in groups), self.block
+        )
+        for group in groups:
+            slopes = self.directions.along(self.block, entries_of(group))
             pairs.append(self._residual(slopes, float(claims[group].sum()), float(squares[group].sum())))
         return _columns(pairs)
-
-    def _along(self, entries: Matrix) -> OneSidedSlopes:
-        if self.support is not None:
-            entries *= self.support
-        return self.directions.along(self.block, entries)
 
     def _residual(self, slopes: OneSidedSlopes, claimed: float, square: float) -> tuple[float, float]:
         """Return a residual and its bound; at kinks that covers what lies between both sides."""

@@ -34,6 +34,7 @@ class Residuals:
     ``residual`` is how far g·v lies from the slope, or at a kink from the slopes between which claims are right;
     ``bound`` is what rounding explains of it at most, ``slope`` the slope itself, and ``kinked`` the directions that
     cross a kink. ``support`` (block.size,) flags the coordinates in which the directions are not zero, None for all.
+    Where there may be several ``looks`` at the same error, each bound misses it less often by that factor.
     """
 
     block: Block
@@ -42,6 +43,7 @@ class Residuals:
     slope: Vector
     kinked: NDArray[np.bool_]
     support: NDArray[np.bool_] | None = None
+    looks: float = 1.0
 
     @property
     def at_kinks(self) -> bool:
@@ -65,7 +67,9 @@ class Residuals:
 
     def error_bound(self, confidence: float) -> float:
         """Return an upper bound on ‖e‖ that holds with this probability: infinite where kinks leave it open."""
-        return math.inf if self.at_kinks else norm_bound(np.abs(self.residual) + self.bound, confidence)
+        if self.at_kinks:
+            return math.inf
+        return norm_bound(np.abs(self.residual) + self.bound, 1 - (1 - confidence) / self.looks)
 
 
 def norm_bound(residuals: Vector, confidence: float) -> float:
@@ -89,10 +93,16 @@ def measure(
     """
     block, claim = problem.layout.blocks[number], claim_of(problem, number)
     claimed, slopes = np.empty(count), []
-    for k in range(count):
+
+    def direction_of(k: int) -> Vector:
         direction = normal_numbers(block.size, seed, number, k)
         if support is not None:
             direction[~support] = 0
+        return direction
+
+    directions.expect(count, lambda: ((direction_of(k), None) for k in range(count)), block, shrink=shrink)
+    for k in range(count):
+        direction = direction_of(k)
         claimed[k] = dot(claim, direction)
         slopes.append(directions.along(block, direction, shrink=shrink))
     nearest = np.array([sides.nearest(along) for sides, along in zip(slopes, claimed.tolist(), strict=True)])

@@ -9,9 +9,9 @@ import numpy as np
 
 from fastcheck.engines import EngineRun, Estimate
 from fastcheck.engines.plain.batches import PlainEngine
-from fastcheck.execution import Execution
 from fastcheck.norms import norm
 from fastcheck.plan.coordinates import Part, Plan
+from fastcheck.problem.ahead import execution_of
 from fastcheck.problem.parameters import Vector
 from fastcheck.problem.posing import Problem
 from fastcheck.verdict.judging import Judgement
@@ -111,6 +111,6 @@ def checked(
 ) -> tuple[Judgement, Estimate, int]:
     """Check coordinates of a block as `check` does, and return what they are judged by, and the forward passes."""
     plan = Plan(parts=(part,), epsilon=epsilon, seed=seed, tolerance=tolerance)
-    with EngineRun(PlainEngine(), problem, plan, Execution(progress=False)) as run:
+    with EngineRun(PlainEngine(), problem, plan, execution_of(problem)) as run:
         (look,) = (look_closer(problem, epsilon, tolerance, estimate) for estimate in run)
     return look.judgement, look.estimate, run.summary.forward_passes + look.forward_passes

@@ -13,12 +13,12 @@ To add one: a new module, and a line in `ENGINES`.
 from __future__ import annotations
 
 import importlib
-import sys
 import warnings
 from collections.abc import Callable, Generator, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
+from fastcheck.callers import level_of_caller
 from fastcheck.engines.slopes import Bound, Slope, Slopes
 from fastcheck.errors import FastcheckError, InvalidProblemError
 
@@ -76,6 +76,8 @@ class Estimate:
         took, none when asked again.
     outside
         For rows at a border of the domain of J: what the cost does beyond it.
+    lost
+        For rows of which no evaluation came back: why. They are not evaluated again.
     step_given
         Whether the step is one of the user's.
     at_step
@@ -91,8 +93,13 @@ class Estimate:
     perturbed: Callable[[Coordinates], Perturbed | None] | None = None
     closer: Callable[[], tuple[Estimate, int]] | None = None
     outside: Mapping[int, str] = field(default_factory=dict)
+    lost: Mapping[int, str] = field(default_factory=dict)
     step_given: bool = False
     at_step: tuple[Coordinates, Vector] | None = None
+
+    def coordinate(self, row: int) -> int:
+        """Return the position in θ of a row."""
+        return int(self.part.block.start + self.part.at(slice(row, row + 1))[0])
 
 
 class Certified(Protocol):
@@ -150,6 +157,7 @@ class Engine(Protocol):
     ) -> Generator[Estimate, None, Summary]:
         """Yield the estimate of each part of the plan, in their order, and return how they were made.
 
+        Where a run is interrupted, and what is known is kept, estimates are of those coordinates that are known.
         One part is estimated at a time, so that nothing of the size of θ need be kept beside it. An engine that cannot
         do it raises before it yields anything.
         """
@@ -178,6 +186,11 @@ class EngineRun:
         self._summary = yield from self._estimates
 
     @property
+    def is_complete(self) -> bool:
+        """Whether all estimates were made."""
+        return self._summary is not None
+
+    @property
     def summary(self) -> Summary:
         """How the estimates were made; only after the last of them."""
         if self._summary is None:
@@ -190,6 +203,7 @@ ENGINES = {
     "difference": "fastcheck.engines.graph.engine:GraphEngine",
     "plain": "fastcheck.engines.plain.batches:PlainEngine",
     "reference": "fastcheck.engines.plain.loop:ReferenceEngine",
+    "complex-step": "fastcheck.engines.plain.complex_step:ComplexStepEngine",
 }
 """The method's name → the module and class, imported when first used."""
 
@@ -200,13 +214,10 @@ FORMER = {
 """What to write instead of names that methods once had."""
 
 
-PACKAGE = __name__.partition(".")[0]
-
-
 def choose_engine(method: str) -> Engine:
     """Return the engine for ``method=``."""
     if method in FORMER:
-        warnings.warn(FORMER[method], DeprecationWarning, stacklevel=_level_of_caller())
+        warnings.warn(FORMER[method], DeprecationWarning, stacklevel=level_of_caller())
         method = "difference"
     if method not in ENGINES:
         known = ", ".join(map(repr, ENGINES))
@@ -214,11 +225,3 @@ def choose_engine(method: str) -> Engine:
     module, _, attribute = ENGINES[method].partition(":")
     engine: Any = getattr(importlib.import_module(module), attribute)()
     return engine  # type: ignore[no-any-return]
-
-
-def _level_of_caller() -> int:
-    """Return the ``stacklevel`` with which our caller warns of the line that called into this package."""
-    level, frame = 1, sys._getframe(1)
-    while frame.f_back is not None and frame.f_globals.get("__name__", "").partition(".")[0] == PACKAGE:
-        level, frame = level + 1, frame.f_back
-    return level

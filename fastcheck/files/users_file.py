@@ -8,6 +8,7 @@ wait. A file in a package, whose folder holds an ``__init__.py``, runs as a modu
 from __future__ import annotations
 
 import ast
+import copy
 import importlib
 import importlib.machinery
 import importlib.util
@@ -19,7 +20,7 @@ import sys
 import traceback
 import types
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,6 +29,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from fastcheck.errors import FastcheckError
+from fastcheck.files.data_files import content_of, expect_code
 from fastcheck.files.long_runs import said_if_long
 from fastcheck.files.notebook_cells import NOTEBOOK, cells_of
 from fastcheck.undoing import Undoable, UndoGuard
@@ -70,6 +72,19 @@ class UsersFile:
     def own_functions(self) -> dict[str, types.FunctionType]:
         """Return the functions that the file defines."""
         return {name: value for name, value in self.own.items() if isinstance(value, types.FunctionType)}
+
+    def hold(self, data: Mapping[str, Any]) -> None:
+        """Let names stand for copies of these data, in place of what the file calls so; its functions see them, too.
+
+        Raises `FastcheckError` for the name of a function, class or module of the file.
+        """
+        for name in data:
+            there = self.namespace.get(name)
+            if callable(there) or isinstance(there, types.ModuleType) or name.startswith("_"):
+                raise FastcheckError(
+                    f"{self.path.name}: expected data beside its code, got some called {name}."
+                )
+        vars(self.module).update(copy.deepcopy(dict(data)))
 
     def files_read(self) -> list[str]:
         """Return the file and the modules of its folder that it imported."""
@@ -208,12 +223,10 @@ class _PickledByValue(Undoable):
 
 def _read(path: Path) -> list[Code]:
     """Return the source of a file."""
-    try:
-        text = path.read_bytes()
-    except IsADirectoryError:
-        raise FastcheckError(f"{path} is a folder. Name files in it: fastcheck check {path}/*.py") from None
-    except OSError as error:
-        raise FastcheckError(f"{path}: {error.strerror or error}.") from None
+    if path.is_dir():
+        raise FastcheckError(f"{path} is a folder. Name files in it: fastcheck check {path}/*.py")
+    expect_code(path)
+    text = content_of(path)
     if path.suffix == NOTEBOOK:
         return [Code(f"<{path}, cell {number}>", cell) for number, cell in cells_of(path, text)]
     if b"\0" in text:

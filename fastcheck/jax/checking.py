@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Callable
 from typing import Any
 
+from fastcheck.checkpoints.sections import section
 from fastcheck.checks.backward_experiments import with_experiments
 from fastcheck.checks.held_on_purpose import NOT_DECLARED, sentence_on_held, with_undeclared
 from fastcheck.checks.option_names import expect_options
@@ -184,7 +185,8 @@ def _report_of_one(forward: Forward, rule: Rule, number: int, options: dict[str,
     cost = forward.cost(cotangents)
     if number == 0:
         expect_same_values(forward, claim.outputs, cotangents, cost)
-    report, claims = judged(forward, claim, cost, options)
+    with section(f"cotangents {number + 1}"):
+        report, claims = judged(forward, claim, cost, options)
     report = dataclasses.replace(report, notes=(*_held_notes(forward), *report.notes))
     notes = list(forward.notes)
     if not report.passed:
@@ -212,7 +214,8 @@ def _with_undeclared(
     if other is None:
         return report
     try:
-        tried, _ = judged(other, claim, other.cost(cotangents), options)
+        with section("what stop_gradient cuts off is held"):
+            tried, _ = judged(other, claim, other.cost(cotangents), options)
     except FastcheckError:  # not what was asked
         return report
     return with_undeclared(report, tried, STOP_GRADIENT, "what stop_gradient cuts off", other.places)

@@ -14,6 +14,9 @@ from fastcheck.problem.parameters import to_numpy
 
 def read_cost(result: Any) -> float:
     """Return what a cost function returned as a float, or raise `EvaluationError`; tensors of other libraries serve."""
+    is_plain = type(result) is float or type(result) is np.float64
+    if is_plain and math.isfinite(result):
+        return float(result)
     result = cost_in(result)
     if hasattr(result, "__array__") and not isinstance(result, (np.ndarray, np.generic)):
         result = to_numpy(result, "cost")

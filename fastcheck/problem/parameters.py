@@ -88,6 +88,7 @@ class Layout:
     _numbers: dict[str, int] = field(init=False)
     _starts: list[int] = field(init=False)
     _keys: tuple[Any, ...] | None = field(init=False)
+    _spans: tuple[tuple[slice, tuple[int, ...] | None], ...] = field(init=False)
 
     def __post_init__(self) -> None:
         flat = isinstance(self.skeleton, Mapping) and list(self.skeleton.values()) == [
@@ -96,6 +97,8 @@ class Layout:
         object.__setattr__(self, "_numbers", {block.name: k for k, block in enumerate(self.blocks)})
         object.__setattr__(self, "_starts", [block.start for block in self.blocks])
         object.__setattr__(self, "_keys", tuple(self.skeleton) if flat else None)
+        spans = ((slice(b.start, b.stop), None if len(b.shape) == 1 else b.shape) for b in self.blocks)
+        object.__setattr__(self, "_spans", tuple(spans))
 
     @property
     def size(self) -> int:
@@ -108,7 +111,9 @@ class Layout:
 
     def leaves(self, vector: Vector) -> list[Any]:
         """Return what the cost gets for each block: views of ``vector``, shape (n,), and numbers."""
-        leaves: list[Any] = [vector[b.start : b.stop].reshape(b.shape) for b in self.blocks]
+        leaves: list[Any] = [  # this runs in every evaluation: what is flat anyway is not reshaped
+            vector[span] if shape is None else vector[span].reshape(shape) for span, shape in self._spans
+        ]
         for number, kind in self.scalars.items():
             leaves[number] = kind(leaves[number])
         return leaves

@@ -12,14 +12,14 @@ import inspect
 import math
 import sys
 import time
-from collections.abc import Callable, Hashable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fastcheck.errors import EvaluationError, InvalidProblemError, UndefinedCostError
+from fastcheck.errors import EvaluationError, InvalidProblemError, LostEvaluationError, UndefinedCostError
 from fastcheck.norms import largest
 from fastcheck.problem.cost_value import read_cost
 from fastcheck.problem.functions import expect_arguments
@@ -33,6 +33,8 @@ from fastcheck.problem.parameters import (
     read_parameters,
 )
 from fastcheck.problem.randomness import how_to_repeat
+from fastcheck.workers.exceptions import text_of
+from fastcheck.workers.limits import is_limited, limited
 
 ROUNDING_OF_REPEATS = 16 * float(np.finfo(float).eps)
 """Two evaluations at θ may differ by this much, relatively: threads may sum in another order."""
@@ -54,6 +56,10 @@ class PassMeter(Protocol):
         """Take note of passes that are about to be made, or raise `BudgetUsedUp`."""
         ...
 
+    def allows(self, passes: int) -> bool:
+        """Tell whether so many may be made."""
+        ...
+
 
 @dataclass(slots=True)
 class PassCounter:
@@ -71,6 +77,47 @@ class PassCounter:
             self.whole.spend(passes)
         self.passes += passes
 
+    def allows(self, passes: int) -> bool:
+        """Ask the meter of the whole."""
+        return self.whole is None or self.whole.allows(passes)
+
+
+class Kept(NamedTuple):
+    """What an evaluation gave: J, NaN where it is not defined, and what the cost raised where it raised."""
+
+    value: float
+    error: Exception | None
+
+
+class KnownCosts(Protocol):
+    """Evaluations that are finished, by a key of their point: of a run that was interrupted, say."""
+
+    def point(self, theta: Vector) -> bytes | None:
+        """Return the key of a point, (n,); None for θ itself, where J is always evaluated."""
+        ...
+
+    def moved(self, coordinate: int, value: float) -> bytes | None:
+        """Return the same of θ with one coordinate at this value."""
+        ...
+
+    def find(self, key: bytes) -> Kept | None:
+        """Return what the evaluation gave, None if it is not known."""
+        ...
+
+    def add(self, key: bytes, kept: Kept) -> None:
+        """Keep what an evaluation gave; whatever cannot be kept raises nothing."""
+        ...
+
+
+class Ahead(Protocol):
+    """What has points evaluated, by workers, before they are asked for one by one; they are known then."""
+
+    def __call__(
+        self, count: int, points: Callable[[], Iterable[Vector]], meter: PassMeter | None, /
+    ) -> None:
+        """Have so many points evaluated, unless that does not pay; their passes are counted when they are asked for."""
+        ...
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Evaluator:
@@ -78,7 +125,9 @@ class Evaluator:
 
     The cost gets views of ``theta`` in the user's structure. Raises `EvaluationError` if it returns anything
     but one finite real number; whatever the cost itself raises passes through. ``meter`` is told of every pass, None
-    if nobody counts them.
+    if nobody counts them. ``known`` are evaluations that need not be made again; ``place`` is where the others are
+    made, in this process if it is None or returns None; ``ahead`` makes them before they are asked for, None if there
+    are no workers.
 
     ``theta`` is changed in place from one pass to the next. A cost that keeps what it got gets ``fresh`` memory each
     time, or this one would return the same J for ever, as the array that it kept always equals the one that it gets::
@@ -93,11 +142,24 @@ class Evaluator:
     layout: Layout
     meter: PassMeter | None = None
     fresh: bool = False
+    known: KnownCosts | None = None
+    place: Callable[[Vector], Kept | None] | None = None
+    ahead: Ahead | None = None
 
     def __call__(self, theta: Vector) -> float:
         """Return J(θ)."""
-        self.spend(1)
-        return read_cost(self.cost(self.layout.build(theta.copy() if self.fresh else theta)))
+        if self.meter is not None:
+            self.spend(1)
+        made = None if self.place is None else self.place(theta)
+        if made is not None:
+            if made.error is not None:
+                raise made.error
+            return made.value
+        parameters = self.layout.build(theta.copy() if self.fresh else theta)
+        try:
+            return read_cost(self.cost(parameters))
+        except SystemExit as error:
+            raise UndefinedCostError(f"the cost ends the program (SystemExit: {error})") from error
 
     def cost_or_nan(self, theta: Vector) -> float:
         """Return J at a point near θ; NaN where it is not defined: it raises there, or J is no finite real number.
@@ -112,18 +174,52 @@ class Evaluator:
         _, error = self.attempt(theta)
         if error is None:
             return "it is defined there in some calls, and in others not"
-        return str(error) if isinstance(error, UndefinedCostError) else f"{type(error).__name__}: {error}"
+        return str(error) if isinstance(error, EvaluationError) else text_of(error)
 
     def attempt(self, theta: Vector) -> tuple[float, Exception | None]:
-        """Return what `cost_or_nan` does, and what was raised where that is NaN."""
+        """Return what `cost_or_nan` does, and what was raised where that is NaN, as it is where memory is scarce."""
+        key = None if self.known is None else self.known.point(theta)
+        kept = None if self.known is None or key is None else self.known.find(key)
+        if kept is not None:
+            self.spend(1)
+            return kept
         try:
-            return self(theta), None
-        except UndefinedCostError as error:
+            kept = Kept(*self.attempt_with_memory(theta))
+        except MemoryError as error:
+            return math.nan, LostEvaluationError(f"there was too little memory: {text_of(error)}")
+        if self.known is not None and key is not None and not isinstance(kept.error, LostEvaluationError):
+            self.known.add(key, kept)
+        return kept
+
+    def attempt_with_memory(self, theta: Vector) -> tuple[float, Exception | None]:
+        """Return the same of an evaluation that is made now; raises `MemoryError`, for what can try it again."""
+        try:
+            if not is_limited():
+                return self(theta), None
+            with limited():
+                return self(theta), None
+        except (UndefinedCostError, LostEvaluationError) as error:
             return math.nan, error
         except (EvaluationError, MemoryError):
             raise
         except Exception as error:
             return math.nan, error
+
+    def expect(self, count: int, points: Callable[[], Iterable[Vector]]) -> None:
+        """Say which points, each a vector of its own, are asked for next, so that workers may share them.
+
+        Nothing else changes by it: what is asked for, in which order, and how many passes are counted.
+        """
+        if self.ahead is not None:
+            self.ahead(count, points, self.meter)
+
+    def here(self) -> Evaluator:
+        """Return the same without what is known, for work of which all is evaluated, in this process."""
+        return dataclasses.replace(self, known=None, place=None, ahead=None)
+
+    def elsewhere(self) -> Evaluator:
+        """Return the same for a worker, which does what it is asked; passes are counted where it is."""
+        return dataclasses.replace(self.here(), meter=None)
 
     def spend(self, passes: int) -> None:
         """Tell the meter of passes that are made next, and not by a call of this; it may raise `BudgetUsedUp`."""
@@ -204,12 +300,17 @@ class Problem:
 
 
 def pose(
-    cost: Callable[[Any], Any], parameters: Any, gradients: Any = None, nondeterminism: float | None = None
+    cost: Callable[[Any], Any],
+    parameters: Any,
+    gradients: Any = None,
+    nondeterminism: float | None = None,
+    try_first: Callable[[Evaluator, Vector], None] | None = None,
 ) -> Problem:
     """Validate a question and return it as a `Problem`.
 
     Costs two forward passes (the second proves that the cost repeats itself, but for a share ``nondeterminism`` of J),
-    and one backward pass if ``gradients`` is a function. Raises `InvalidProblemError` or `EvaluationError`.
+    and one backward pass if ``gradients`` is a function. ``try_first`` makes a forward pass before these, where one
+    that hangs can be ended. Raises `InvalidProblemError` or `EvaluationError`.
     """
     share = validate_nondeterminism(nondeterminism)
     if not callable(cost):
@@ -225,6 +326,8 @@ def pose(
     expect_arguments("cost", cost, "parameters", given=parameters)
     layout, theta = read_parameters(parameters)
     evaluator = Evaluator(cost, layout)
+    if try_first is not None:
+        try_first(evaluator, theta.copy())
     work = _copy_unless_pure(theta, cost)
     references = sys.getrefcount(work)
     with keeping() as kept:
@@ -253,7 +356,7 @@ def pose(
         theta=theta,
         value=value,
         seconds=seconds,
-        forward_passes=2,
+        forward_passes=2 if try_first is None else 3,
         claims=claims,
         largest_claim=max((largest(array) for array in claims), default=0.0),
         repeats_exactly=again == value and not share,

@@ -11,9 +11,17 @@ from typing import Any, Protocol, TextIO
 
 from fastcheck.legible import legible
 
+WIDTH_OF_NOTEBOOKS = 100
+"""Characters that fit into a line below a cell."""
+
 
 class Display(Protocol):
     """Shows one line, another one in its place, and nothing at last."""
+
+    @property
+    def width(self) -> int:
+        """The characters that a line may have."""
+        ...
 
     def show(self, line: str) -> None:
         """Show a line in place of the one before."""
@@ -33,10 +41,14 @@ class TerminalLine:
         self.stream = stream
         self.shown = 0
 
+    @property
+    def width(self) -> int:
+        """All columns but the last, at which some terminals begin a new line."""
+        return shutil.get_terminal_size().columns - 1
+
     def show(self, line: str) -> None:
         """Write the line over the one before, cut to the width of the terminal."""
-        width = shutil.get_terminal_size().columns - 1
-        text = legible(line)[:width]
+        text = legible(line)[: self.width]
         self._write(f"\r{text}{' ' * (self.shown - len(text))}")
         self.shown = len(text)
 
@@ -54,6 +66,8 @@ class TerminalLine:
 
 class NotebookLine:
     """A line below the cell of a notebook that runs; no widgets are needed."""
+
+    width = WIDTH_OF_NOTEBOOKS
 
     def __init__(self, ipython: Any) -> None:
         self.ipython = ipython

@@ -47,12 +47,17 @@ HOW = {
     ),
     "plain evaluation": (
         "The numerical gradient is (J(θ+ε) − J(θ−ε)) / 2ε, coordinate by coordinate. The rounding noise of J was "
-        "measured, and gives each coordinate an error bound of its own. Coordinates that looked wrong were looked at "
-        "again, with other steps and on either side of θ, before they were called so."
+        "measured, or is known from how closely claims agree, and bounds the error of each. Coordinates that looked "
+        "wrong were looked at again, with other steps and on either side of θ, before they were called so."
     ),
     "the reference loop": (
         "The numerical gradient is (J(θ+ε) − J(θ−ε)) / 2ε, one coordinate after the other, as textbooks write the "
         "loop. The rounding noise of J was measured, and gives each coordinate an error bound of its own."
+    ),
+    "complex steps": (
+        "The numerical gradient is Im J(θ + ih) / h with h = 1e-20: the cost ran on complex parameters, one coordinate "
+        "after the other, and no two costs were subtracted. Slopes were believed after differences of the cost with "
+        "real parameters, along random directions in each block, had confirmed them."
     ),
 }
 """How each engine knows the numerical gradient."""

@@ -22,6 +22,12 @@ NOT_FINITE = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
 LARGEST_COUNT = 2**63 - 1
 """What an array may hold at most."""
 
+LONGEST_TEXT = 1_000_000
+"""Characters of a text: whatever breaks it into lines takes a second for so many."""
+
+LONGEST_NAME = 10_000
+"""Characters of a name in a dict of items by their names."""
+
 FIELD_ADVICE = "Pass what to_dict() returned."
 
 EXCERPT_LENGTH = 60
@@ -80,6 +86,8 @@ def named(reader: Reader) -> Reader:
 
     def read(value: Any, path: str) -> dict[str, Any]:
         items = _entries(value, path)
+        for name in items:
+            expect(len(name) <= LONGEST_NAME, path, f"names of at most {LONGEST_NAME:,} characters", name)
         return {name: reader(item, f"{path}[{_excerpt(name)}]") for name, item in items.items()}
 
     return read
@@ -117,6 +125,7 @@ def choice(values: Sequence[str], make: Callable[[str], Any] = str) -> Reader:
 def text(value: Any, path: str) -> str:
     """Read a string."""
     expect(isinstance(value, str), path, "a string", value)
+    expect(len(value) <= LONGEST_TEXT, path, f"a string of at most {LONGEST_TEXT:,} characters", value)
     return str(value)
 
 

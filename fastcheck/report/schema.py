@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from typing import Any
 
 from fastcheck.engines import ENGINES, FORMER
+from fastcheck.legible import first_names
 from fastcheck.pictures.code_lines import CodeLine
 from fastcheck.plan.sampling import SampleProof
 from fastcheck.report.causes import INTERMEDIATE, Cause
@@ -34,19 +36,22 @@ LONGEST_SEED = 2**1024
 
 LOCATED_HOW = ("coordinates", "rows", "columns", "slices", "dense", "scattered", "nothing")
 
+MOST_DIMENSIONS = 64
+"""Dimensions of an array: NumPy has no more."""
+
 QUOTIENT_ROUNDING = 1e-12
 """Quotients and differences of what is written are right to this relative error."""
 
 
-def read_report(plain: Any) -> Report:
-    """Return the report that `Report.to_dict` was called on, or raise `InvalidProblemError`."""
-    report: Report = _REPORT(plain, "report")
+def read_report(plain: Any, path: str = "report") -> Report:
+    """Return the report that `Report.to_dict` was called on, or raise `InvalidProblemError`, which names ``path``."""
+    report: Report = _REPORT(plain, path)
     return report
 
 
-def read_stages(plain: Any) -> StagesReport:
+def read_stages(plain: Any, path: str = "report") -> StagesReport:
     """Return the report that `StagesReport.to_dict` was called on, or raise `InvalidProblemError`."""
-    report: StagesReport = _STAGES(plain, "report")[1]
+    report: StagesReport = _STAGES(plain, path)[1]
     return report
 
 
@@ -141,21 +146,22 @@ def _check_report(report: Report, path: str) -> None:
 
 def _check_causes(report: Report, path: str) -> None:
     """Causes are of blocks that fail, and none of what is certain has an alternative."""
-    failing = [name for name, block in report.blocks.items() if block.verdict is Verdict.FAIL]
+    failing = {name: block for name, block in report.blocks.items() if block.verdict is Verdict.FAIL}
     expected = (
-        f"a block that fails, one of {', '.join(map(described, failing))}"
+        f"a block that fails, one of {first_names([*map(described, failing)])}"
         if failing
         else "none: no block fails"
     )
+    alternatives = [cause for cause in report.causes if cause.kind != INTERMEDIATE]
+    told_by = Counter(name for cause in alternatives for name in {*cause.blocks})
     for place, cause in enumerate(report.causes):
         at = f"{path}[{place}]"
         expect(bool(cause.blocks), f"{at}.blocks", "at least one block", cause.blocks)
         expect(len({*cause.blocks}) == len(cause.blocks), f"{at}.blocks", "each block once", cause.blocks)
         for position, name in enumerate(cause.blocks):
             expect(name in failing, f"{at}.blocks[{position}]", expected, name)
-        alternatives = [other for other in report.causes if other is not cause and other.kind != INTERMEDIATE]
-        others = {name for other in alternatives for name in other.blocks}
-        is_alone = others.isdisjoint(cause.blocks)
+        told_by_itself = 0 if cause.kind == INTERMEDIATE else 1
+        is_alone = all(told_by[name] == told_by_itself for name in cause.blocks)
         expect(
             is_alone or not cause.certain,
             f"{at}.certain",
@@ -240,7 +246,7 @@ _BLOCK = checked(
         BlockReport,
         verdict=_VERDICT,
         difference=number(0, 1, nan=True),
-        shape=listed(whole()),
+        shape=listed(whole(), most=MOST_DIMENSIONS),
         size=whole(),
         checked=whole(),
         wrong=whole(),

@@ -26,6 +26,7 @@ SENTENCES = {
 ENGINE_NAMES = {
     "reference": "the reference loop",
     "plain": "plain evaluation",
+    "complex-step": "complex steps",
     **dict.fromkeys(("difference", *FORMER), "difference propagation"),
 }
 """What reports call an engine, kept ones by a former name, too; others go by their own names."""

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastcheck.errors import InvalidProblemError
-from fastcheck.execution import Execution, one_blas_thread
+from fastcheck.execution import Execution
 from fastcheck.pictures.code_lines import CodeLine
 from fastcheck.pictures.network import Network
 from fastcheck.pictures.step_curve import StepCurve
@@ -19,6 +19,7 @@ from fastcheck.problem.parameters import Vector, read_gradients, read_like
 from fastcheck.problem.posing import ROUNDING_OF_REPEATS, Problem
 from fastcheck.problem.special.problem import SpecialClaim, special_problem_of
 from fastcheck.undoing import UndoGuard
+from fastcheck.workers.library_threads import one_blas_thread
 
 Answer = TypeVar("Answer")
 

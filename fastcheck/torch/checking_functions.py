@@ -12,7 +12,6 @@ import torch
 from fastcheck.checks.generators import generators_kept
 from fastcheck.checks.option_names import expect_options
 from fastcheck.errors import InvalidProblemError
-from fastcheck.execution import one_blas_thread
 from fastcheck.problem.holding import declared_held
 from fastcheck.problem.options import validate_seed
 from fastcheck.report.result import Report
@@ -24,6 +23,7 @@ from fastcheck.torch.precision import checked_in_own_precision
 from fastcheck.torch.truth import parameters_of
 from fastcheck.undoing import UndoGuard
 from fastcheck.verdict.judging import validate_tolerance
+from fastcheck.workers.library_threads import one_blas_thread
 
 
 def check_function(

@@ -24,6 +24,7 @@ import torch
 from torch.overrides import TorchFunctionMode
 
 import fastcheck
+from fastcheck.checkpoints.sections import section
 from fastcheck.checks.held_on_purpose import with_undeclared
 from fastcheck.engines.graph.frameworks.torch.cost import TorchCost
 from fastcheck.errors import EvaluationError, FastcheckError
@@ -124,7 +125,8 @@ def explained_by_detaching(
         other, places = held(cost, parameters)
         if not places:
             return report
-        tried = compared(other, parameters, claims, options)
+        with section("what is detached is held"):
+            tried = compared(other, parameters, claims, options)
     except FastcheckError:  # not what was asked
         return report
     return with_undeclared(report, tried, DETACH, "what the forward detaches", places)

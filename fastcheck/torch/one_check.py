@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from fastcheck.checkpoints.sections import section
 from fastcheck.checks.backward_experiments import with_experiments
 from fastcheck.checks.held_on_purpose import NOT_DECLARED, sentence_on_held
 from fastcheck.engines.graph.frameworks.torch.protecting import Lowered
@@ -82,11 +83,16 @@ class OneCheck:
     def _judged(self, run: ForwardRun, answers: Answers, options: Mapping[str, Any]) -> Report:
         reports: list[Report] = []
         tolerance = options["tolerance"]
-        for question in answers.questions:
+        for number, question in enumerate(answers.questions, 1):
             if reports and follows(answers.questions[0], question, tolerance):
                 continue
             others_pass = bool(reports) and all(reports)
-            reports.append(self._compared(run, question, options, others_pass=others_pass))
+            with section(
+                f"upstream gradient {number}"
+                if run.in_double
+                else f"upstream gradient {number}, in its own precision"
+            ):
+                reports.append(self._compared(run, question, options, others_pass=others_pass))
             if reports[-1].verdict is Verdict.FAIL:
                 break
         report = decisive(reports)

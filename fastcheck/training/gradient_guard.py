@@ -9,12 +9,14 @@ import warnings
 from collections.abc import Iterable, Sequence
 from typing import Any, Literal
 
+from fastcheck.checkpoints.sections import section
 from fastcheck.checks.check import check
 from fastcheck.checks.objects import from_object
 from fastcheck.checks.running import MOST_UNASKED
 from fastcheck.engines import DisagreementError
 from fastcheck.engines.graph.tracing.tracing_error import TracingError
 from fastcheck.errors import GradientMismatchError, InvalidProblemError
+from fastcheck.interrupting import interruption_of
 from fastcheck.problem.options import is_whole, validate_seed
 from fastcheck.problem.parameters import Layout, read_parameters
 from fastcheck.report.result import Report
@@ -179,13 +181,16 @@ class GradientGuard:
             cost, parameters, gradients = from_object(
                 network, cost, *data, parameters=parameters, gradients=gradients
             )
-        if {"coordinates", "time_budget", "max_forward_passes"} & options.keys():
-            report = check(cost, parameters, gradients, **options)
-        else:
-            report = _check_as_many_as_affordable(cost, parameters, gradients, options)
+        with section(f"step {step}"):
+            if {"coordinates", "time_budget", "max_forward_passes"} & options.keys():
+                report = check(cost, parameters, gradients, **options)
+            else:
+                report = _check_as_many_as_affordable(cost, parameters, gradients, options)
         stage = Stage(step=step, report=report, seconds=time.perf_counter() - start)
         self._stages.append(stage.kept_after(self._stages))
         self._last = step
+        if interruption := interruption_of(report.stopped):
+            raise interruption  # it was meant for the training
         if report.passed:
             return
         message = (

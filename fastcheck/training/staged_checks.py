@@ -8,8 +8,10 @@ import time
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from fastcheck.checkpoints.sections import section
 from fastcheck.checks.generators import generators_kept
 from fastcheck.errors import InvalidProblemError
+from fastcheck.interrupting import interruption_of
 from fastcheck.legible import number_of
 from fastcheck.report.result import Report
 from fastcheck.report.stages import Stage, StagesReport, steps_named
@@ -53,8 +55,9 @@ def check_stages(
     Returns
     -------
     StagesReport
-        A stage for each check. Ctrl-C ends the training and gives the report of the stages done; its verdict is
-        inconclusive unless one of them failed. Costs the checks and the training.
+        A stage for each check. Ctrl-C ends the training and gives the report of the stages done, and of one in which a
+        check was interrupted that reports what it knows; its verdict is inconclusive unless one of them failed. Costs
+        the checks and the training.
 
     Raises
     ------
@@ -97,6 +100,9 @@ def check_stages(
                 )
                 break
             stages.append(training.check_stage().kept_after(stages))
+            if interruption_of(stages[-1].report.stopped):
+                notes.append(f"Interrupted after {number_of(training.step, 'step')}.")
+                break
             if stop_at_failure and stages[-1].report.verdict is Verdict.FAIL:
                 break
     except KeyboardInterrupt:
@@ -144,7 +150,7 @@ class _Training:
     def check_stage(self) -> Stage:
         """Check the present gradient."""
         start = time.perf_counter()
-        with generators_kept(self.check):
+        with generators_kept(self.check), section(f"after {number_of(self.step, 'step')}"):
             report = self.check(*self._arguments(self.check_takes_step))
         if not isinstance(report, Report):
             raise InvalidProblemError(

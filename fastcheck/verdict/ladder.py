@@ -12,7 +12,7 @@ The smallest example that needs rung 2 is J = |θ| at θ = 1e-6 with a step of 1
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -76,6 +76,9 @@ class Climbed(NamedTuple):
 
 def look_closer(problem: Problem, epsilon: float | None, tolerance: float, first: Estimate) -> CloserLook:
     """Judge a block by the engine's estimate, and by closer looks at what that leaves in doubt."""
+    at_first_sight = judge_coordinates(problem, first, tolerance)
+    if not (at_first_sight.wrong or at_first_sight.undecided):
+        return CloserLook(first, at_first_sight, 0, (), None)
     estimate, passes, notes, cut = climb(problem, epsilon, first, tolerance)
     judgement = judge_coordinates(problem, estimate, tolerance)
     worst = judgement.worst[0] if judgement.wrong else None
@@ -99,7 +102,7 @@ def climb(problem: Problem, epsilon: float | None, first: Estimate, tolerance: f
 
     Where a budget ends the look, coordinates that look wrong are undecided, unless one is confirmed.
     """
-    rows = first.slopes.subtracted_rows
+    rows = _rows_to_look_at(first)
     if not rows.size:
         return Climbed(first, 0, ())
     looks = _Looks(problem, epsilon, first, tolerance)
@@ -109,6 +112,7 @@ def climb(problem: Problem, epsilon: float | None, first: Estimate, tolerance: f
         if first.closer is not None and standings.any():
             closer, passes_of_engine = first.closer()
             looks = _Looks(problem, epsilon, closer, tolerance)
+            rows = _rows_to_look_at(closer)
             standings = looks.doubts.standings(rows)
             suspects = rows[standings == Standing.WRONG]
         looks.at_suspects(suspects)
@@ -117,6 +121,12 @@ def climb(problem: Problem, epsilon: float | None, first: Estimate, tolerance: f
     except BudgetUsedUp as reason:
         cut = looks.end_early(suspects, f"{reason}")
     return Climbed(looks.doubts.estimate(), passes_of_engine + looks.probe.passes, looks.notes(), cut)
+
+
+def _rows_to_look_at(estimate: Estimate) -> Coordinates:
+    """Return the rows that were plainly evaluated, without those of which nothing came back."""
+    rows = estimate.slopes.subtracted_rows
+    return rows[~np.isin(rows, list(estimate.lost))] if estimate.lost else rows
 
 
 class _Looks:
@@ -135,7 +145,9 @@ class _Looks:
         """Take all rungs for suspects, the worst first, until one is confirmed."""
         rows = self._worst_first(rows)
         for start in range(0, rows.size, LOOKED_AT_TOGETHER):
-            for row in rows[start : start + LOOKED_AT_TOGETHER].tolist():
+            together = rows[start : start + LOOKED_AT_TOGETHER].tolist()
+            self._expect(together)
+            for row in together:
                 self._at_suspect(row)
             if self.mistake_confirmed:
                 self._pass_over(rows)
@@ -143,6 +155,11 @@ class _Looks:
             if len(self.doubts.at_several_kinks) >= MOST_AT_KINKS:
                 self.doubts.make_undecided(rows[start + LOOKED_AT_TOGETHER :])
                 return
+
+    def _expect(self, rows: Sequence[int]) -> None:
+        """Say that smaller steps are taken at rows next."""
+        doubts = self.doubts
+        self.probe.expect_steps([(int(doubts.coordinates[row]), float(doubts.allowed[row])) for row in rows])
 
     def _worst_first(self, rows: Coordinates) -> Coordinates:
         """Return suspects in the order in which they are looked at.

@@ -21,6 +21,8 @@ class Obstacle(enum.StrEnum):
     NONDETERMINISM = "non-determinism"
     SINGLE = "float32"
     DOMAIN = "domain"
+    LOST = "lost evaluations"
+    INTERRUPTED = "interrupted"
 
 
 ADVICE = {
@@ -34,6 +36,8 @@ ADVICE = {
     "or raise the tolerance",
     Obstacle.DOMAIN: "The slope of this coordinate is not known well enough; those of all others were judged. Check it "
     "at parameters inside of the domain",
+    Obstacle.LOST: "Those of all others were judged. Check it alone, with coordinates=, to see what happens there",
+    Obstacle.INTERRUPTED: "Check again",
 }
 """What to do about each of them."""
 
@@ -105,6 +109,10 @@ def explanation(
     which all slopes lie within the bound has no such size: it is compared with the largest claim of the network, which
     decides nothing.
     """
+    if row in estimate.lost:
+        who, count = problem.layout.coordinate_name(estimate.coordinate(row)), len(estimate.lost)
+        more = f" (and {count - 1:,} more of this block)" if count > 1 else ""
+        return f"{Obstacle.LOST}: {who}: {estimate.lost[row]}{more}. {ADVICE[Obstacle.LOST]}."
     if row in estimate.outside:
         return f"{Obstacle.DOMAIN}: {BORDER} {estimate.outside[row]} {ADVICE[Obstacle.DOMAIN]}."
     obstacle, slopes, name = (

@@ -141,8 +141,10 @@ def test_positions_check_only_their_blocks():
 
 # --- counted ------------------------------------------------------------------------------------------------
 
-ELEVEN = 2 + 9
-"""Forward passes besides two for each coordinate: those that pose the problem, and those along a line for its noise."""
+POSED, NOISE = 2, 9
+"""Forward passes besides two for each coordinate: those that pose the problem, and along a line for its noise.
+
+Plain evaluation needs the line where claims do not tell the noise by agreeing, or where they are off by rounding."""
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -153,7 +155,8 @@ def test_forward_passes_are_counted_exactly(scenario, epsilon, method):
     report = check(cost, scenario.parameters, scenario.gradients, epsilon=epsilon, method=method)
     assert report.forward_passes == cost.calls
     if epsilon is None and method in ("plain", "reference") and not scenario.kinks:
-        assert cost.calls == 2 * report.checked + ELEVEN
+        beyond = cost.calls - 2 * report.checked
+        assert beyond == POSED + NOISE or (method == "plain" and beyond == POSED)
 
 
 def test_those_of_a_second_look_too():
@@ -194,7 +197,7 @@ def test_and_those_of_check_backprop():
     forward = Counted(relu_forward)
     report = check_backprop(forward, relu_backward, THETA, X, Y, method="plain")
     assert report.forward_passes == forward.calls
-    assert forward.calls == 2 * report.checked + ELEVEN + 1
+    assert forward.calls == 2 * report.checked + POSED + 1
 
 
 def test_and_those_in_batches():

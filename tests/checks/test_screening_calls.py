@@ -91,7 +91,7 @@ def test_structures():
         ({"alpha": 0.5}, "alpha: expected the probability of a wrong certificate"),
         (
             {"method": "exact"},
-            "method: expected one of 'auto', 'difference', 'plain', 'reference', got 'exact'",
+            "method: expected one of 'auto', 'difference', 'plain', 'reference', 'complex-step', got 'exact'",
         ),
         ({"max_memory": 0}, "max_memory: expected a whole number of at least 1, got 0"),
         ({"n_jobs": 0}, "n_jobs: expected"),

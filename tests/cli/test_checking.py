@@ -109,6 +109,8 @@ def test_prints_of_the_file_are_shown_unless_quiet(tmp_path, capsys):
         (["--coordinates", "all"], "checked", 2),
         (["--time-budget", "5"], "checked", 2),
         (["--jobs", "2", "--method", "plain"], "method", "plain"),
+        (["--jobs", "auto", "--backend", "threads", "--method", "plain"], "method", "plain"),
+        (["--timeout", "60", "--method", "plain"], "method", "plain"),
     ],
 )
 def test_options_reach_the_check(option, field, value, tmp_path):
@@ -345,6 +347,33 @@ def test_dataclasses_and_workers_find_the_module(name, tmp_path, capsys):
     """
     path = write(tmp_path, name, text)
     assert main(["check", str(path), "--jobs", "2", "--method", "plain"]) == 0, capsys.readouterr().out
+
+
+def test_a_backend_that_is_not_known_is_named(tmp_path, capsys):
+    path = write(tmp_path, "right.py", RIGHT)
+    assert main(["check", str(path), "--backend", "processors"]) == 3
+    assert "backend: expected one of 'processes', 'threads'" in " ".join(capsys.readouterr().out.split())
+
+
+@pytest.mark.slow
+def test_an_evaluation_that_hangs_is_ended(tmp_path, capsys):
+    text = """
+        import time
+        import numpy as np
+
+        parameters = np.arange(1.0, 4.0)
+
+        def cost(w):
+            if w[1] > 2.0 and w[0] == 1.0 and w[2] == 3.0:
+                time.sleep(600)
+            return np.sum(w**2)
+
+        def gradients(w):
+            return 2 * w
+    """
+    path = write(tmp_path, "hanging.py", text)
+    assert main(["check", str(path), "--timeout", "2", "--method", "plain", "--coordinates", "all"]) == 2
+    assert "timeout" in capsys.readouterr().out
 
 
 def test_figures_do_not_wait(tmp_path, capsys):

@@ -1,6 +1,7 @@
 """What ``fastcheck check`` keeps: JSON, JUnit, pages."""
 
 import json
+import os
 import xml.etree.ElementTree as ET
 
 import pytest
@@ -74,6 +75,15 @@ def test_junit_holds_no_characters_that_xml_forbids(tmp_path):
     assert main(["check", str(path), "--junit", str(kept)]) == 3
     error = ET.parse(kept).getroot().find("testsuite/testcase/error")
     assert '\\x00\\x1b<&"' in error.get("message")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="files cannot be called so")
+def test_junit_of_a_file_with_control_characters_in_its_name_can_be_read(tmp_path):
+    path = write(tmp_path, "odd\x1b[2J\x01.py", RIGHT)
+    junit = tmp_path / "junit.xml"
+    assert main(["check", str(path), str(tmp_path / "mis\x02sing.py"), "--junit", str(junit)]) == 3
+    names = [suite.get("name") for suite in ET.parse(junit).getroot()]
+    assert [name.rpartition("/")[2] for name in names] == ["odd\\x1b[2J\\x01.py", "mis\\x02sing.py"]
 
 
 def test_what_cannot_be_written_is_told(tmp_path, capsys):
@@ -152,6 +162,18 @@ LONG = """
         cost = lambda p: sum(np.sum(v**2) for v in p.values())
         return cost, parameters, {name: 3 * W for name in names}
     """
+
+
+@pytest.mark.usefixtures("plain_pages")
+def test_names_of_pages_are_as_long_as_systems_allow(tmp_path):
+    text = RIGHT.replace(
+        "def cost", f"def problem_{'数' * 120}():\n    return cost, parameters, gradients\n\ndef cost"
+    )
+    path = write(tmp_path, "文" * 60 + ".py", text)
+    assert main(["check", str(path), "--html", str(tmp_path / "pages")]) == 0
+    names = [page.name for page in (tmp_path / "pages").iterdir()]
+    assert names
+    assert all(len(name.encode()) < 128 for name in names)
 
 
 def test_the_message_of_a_case_is_the_whole_headline(tmp_path):

@@ -37,7 +37,7 @@ def test_the_version(arguments, capsys):
         (["chekc", "x.py"], "there is no command 'chekc'. Did you mean check?"),
         (["my_network.py"], "To check a file: fastcheck check my_network.py"),
         (["nets.py::affine"], "To check a file: fastcheck check nets.py::affine"),
-        (["qqqq"], "Commands: check, demo"),
+        (["qqqq"], "Commands: check, show, demo"),
         (["check"], "name a file"),
         (["check", "x.py", "--only-wron"], "Did you mean --only-wrong?"),
         (
@@ -45,7 +45,8 @@ def test_the_version(arguments, capsys):
             "expected a number, a share such as 0.1, all or screen, got '-3'",
         ),
         (["check", "x.py", "--coordinates", "2.5"], "got '2.5'"),
-        (["check", "x.py", "--jobs", "0"], "expected a whole number but 0, got '0'"),
+        (["check", "x.py", "--jobs", "0"], "expected auto, or a whole number but 0, got '0'"),
+        (["check", "x.py", "--timeout", "-1"], "expected seconds above 0, got '-1'"),
         (["check", "x.py", "--seed", "-1"], "expected a whole number from 0, got '-1'"),
         (["check", "x.py", "--tolerance", "2"], "expected a number between 0 and 1, got '2'"),
         (["check", "x.py", "--time-budget", "soon"], "expected seconds above 0, got 'soon'"),

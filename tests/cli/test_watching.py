@@ -72,8 +72,22 @@ def test_files_that_were_read_are_handed_over(tmp_path):
     path, listed = write(tmp_path, "file.py", "x = 1"), tmp_path / "listed"
     files = [str(path), str(tmp_path / "missing.py")]
     watching.write_stamps(files, listed)
-    assert watching._read_stamps(listed) == watching.stamps(files)
-    assert watching._read_stamps(tmp_path / "nothing") == {}
+    assert watching.read_stamps(listed) == watching.stamps(files)
+    assert watching.read_stamps(tmp_path / "nothing") == {}
+
+
+def test_what_was_written_of_files_is_data(tmp_path):
+    listed = tmp_path / "listed"
+    for content in ("[]", '{"a.py": 7}', '{"a.py": [1, 2, 3]}', '{"a.py": ["1", "2"]}', "{" * 100_000, "NaN"):
+        listed.write_text(content)
+        assert watching.read_stamps(listed) == {}
+    assert watching.stamps(["null\0character"]) == {"null\0character": None}
+
+
+def test_names_of_files_reach_the_terminal_as_text(capsys):
+    name = "/home/me/\x1b[2J.py"
+    watching._say(f"waiting for changes in {watching._named([name])}")
+    assert capsys.readouterr().out == "fastcheck: waiting for changes in \\x1b[2J.py\n"
 
 
 def test_modules_of_the_folder_are_watched_too(tmp_path):
@@ -81,13 +95,14 @@ def test_modules_of_the_folder_are_watched_too(tmp_path):
     path = write(tmp_path, "file.py", "import of_this_folder, json\n" + RIGHT)
     listed = tmp_path / "listed"
     assert main(["check", str(path), "--files-read", str(listed)]) == 0
-    assert {os.path.basename(file) for file in watching._read_stamps(listed)} == {
+    assert {os.path.basename(file) for file in watching.read_stamps(listed)} == {
         "file.py",
         "of_this_folder.py",
     }
 
 
-def test_the_loop_checks_waits_and_checks_again(tmp_path, monkeypatch, capsys):
+@pytest.mark.parametrize(("by", "status"), [((), 130), (("Ctrl-C",), 130), (("SIGTERM",), 143)])
+def test_the_loop_checks_waits_and_checks_again(tmp_path, monkeypatch, capsys, by, status):
     path = write(tmp_path, "file.py", RIGHT)
     steps = []
 
@@ -98,12 +113,12 @@ def test_the_loop_checks_waits_and_checks_again(tmp_path, monkeypatch, capsys):
 
     def next_change(known):
         if len(steps) == 2:
-            raise KeyboardInterrupt
+            raise KeyboardInterrupt(*by)
         return str(path), known
 
     monkeypatch.setattr(watching, "_check_once", check_once)
     monkeypatch.setattr(watching, "_next_change", next_change)
-    assert main(["check", str(path), "--watch", "--only-wrong"]) == 130
+    assert main(["check", str(path), "--watch", "--only-wrong"]) == status
     lines = capsys.readouterr().out.splitlines()
     assert steps == ["check", "check"]
     assert lines[0] == "fastcheck: waiting for changes in file.py; Ctrl-C ends it"

@@ -30,7 +30,7 @@ from typing import Any
 
 from fastcheck.cli import main
 
-OPTIONAL = ("torch", "jax")
+OPTIONAL = ("torch", "jax", "distributed")
 """Libraries that not everybody has who runs the tests: a page is run up to the first block that needs a missing one."""
 
 
@@ -193,4 +193,7 @@ def without_figures(text: str) -> str:
     """Return the text without what differs from run to run: seconds, counts of passes, figures that are rounding."""
     text = re.sub(r"\d+\.\d+ ?s\b", "… s", text)
     text = re.sub(r"\b\d(\.\d+)?e-(1[1-9]|[2-9]\d)\b|\b0(\.0+)?e\+00\b", "rounding", text)
+    text = re.sub(
+        r"\d+ evaluations were found there, \d+ were", "… evaluations were found there, … were", text
+    )
     return re.sub(r"\d+ forward passes", "… forward passes", text)

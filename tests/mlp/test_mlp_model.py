@@ -16,9 +16,9 @@ from mlp_problems import Problem, problems
 from mpmath import mp
 
 from fastcheck import MLP, InvalidProblemError, check, course, numerical_gradient
-from fastcheck.execution import one_blas_thread
 from fastcheck.mlp import model
 from fastcheck.mlp.model_cost import ModelCost
+from fastcheck.workers.library_threads import one_blas_thread
 
 
 def assert_same_gradients(claimed, numerical, tolerance=1e-11):

@@ -88,6 +88,7 @@ def test_a_tied_gradient_counted_once_is_found():
 
 
 def test_an_object_is_as_before_after_an_exception_half_way():
+    """It is raised once, and the evaluation is made again."""
     network = Network()
     parameters = network.parameters()
     network.loss()
@@ -101,8 +102,8 @@ def test_an_object_is_as_before_after_an_exception_half_way():
             raise ZeroDivisionError("half way")
         return value
 
-    with pytest.raises(ZeroDivisionError, match="half way"):
-        check_object(network, loss, parameters, gradients, method="plain")
+    assert check_object(network, loss, parameters, gradients, method="plain").passed
+    assert next(calls) > 60
     np.testing.assert_equal(snapshot(network), before)
 
 

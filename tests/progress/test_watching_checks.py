@@ -18,6 +18,7 @@ import pytest
 from fastcheck import check
 from fastcheck.progress import watching_checks as module
 from fastcheck.progress.displays import display_for
+from fastcheck.progress.events import listening
 from fastcheck.progress.watching_checks import (
     THREAD_NAME,
     Watched,
@@ -268,3 +269,56 @@ def test_ctrl_c_leaves_the_terminal_clean():
     last_line, traceback = text.split("Traceback")[0], text.split("Traceback")[1]
     assert last_line.endswith(" \r")
     assert "KeyboardInterrupt" in traceback
+
+
+def test_claims_that_differ_are_told_as_slopes_come_and_parts_count_as_parts(monkeypatch):
+    told = []
+    monkeypatch.setattr(module, "TOLD_AFTER", 0.0)
+    w = np.linspace(1.0, 2.0, 150)
+    claim = 2 * w
+    claim[[3, 77]] *= 1.01, 3.0
+
+    class Ear:
+        def hear(self, kind, fields):
+            if kind == "progress":
+                told.append(fields)
+
+    def cost(w):
+        return float(f"{np.sum(w**2):.17g}")
+
+    for method, options in [("plain", {}), ("reference", {}), ("plain", {"max_forward_passes": 1500})]:
+        told.clear()
+        with listening(Ear()):
+            assert not check(cost, w, claim, method=method, **options).passed
+        evaluating = [fields for fields in told if "differ" in fields]
+        assert evaluating[-1]["done"] == 150
+        assert [fields["done"] for fields in evaluating] == sorted(fields["done"] for fields in evaluating)
+        assert evaluating[-1]["differ"] == 2
+        assert evaluating[-1]["worst"]["coordinate"] == "theta[77]"
+        assert evaluating[-1]["worst"]["slope"] == pytest.approx(2 * w[77])
+        told.clear()
+        with listening(Ear()):
+            assert check(cost, w, 2 * w, method=method, **options).passed
+        assert {fields["differ"] for fields in told if "differ" in fields} == {0}
+
+
+def test_a_function_of_the_users_is_told_besides_those_who_listen(tmp_path):
+    w, told = np.linspace(1.0, 2.0, 20), []
+    check(
+        lambda w: float(f"{np.sum(w**2):.17g}"),
+        w,
+        2 * w,
+        method="plain",
+        progress=lambda done, total: told.append((done, total)),
+        log=tmp_path / "run.jsonl",
+    )
+    assert told[-1] == (20, 20)
+    assert '"done": 20, "total": 20' in (tmp_path / "run.jsonl").read_text()
+
+
+def test_progress_that_is_not_shown_is_logged(tmp_path, monkeypatch):
+    stderr = on_terminal(monkeypatch)
+    w = np.linspace(1.0, 2.0, 20)
+    check(lambda w: float(f"{np.sum(w**2):.17g}"), w, 2 * w, progress=False, log=tmp_path / "run.jsonl")
+    assert '"done": 20, "total": 20' in (tmp_path / "run.jsonl").read_text()
+    assert stderr.getvalue() == ""

@@ -171,8 +171,8 @@ def test_views_are_as_before_after_an_exception_half_way():
             raise ZeroDivisionError("half way")
         return network.loss()
 
-    with pytest.raises(ZeroDivisionError, match="half way"):
-        check_object(network, loss, network.parameters(), right, method="plain")
+    assert check_object(network, loss, network.parameters(), right, method="plain").passed
+    assert next(calls) > 20
     assert_as_before(network, before, identities)
 
 

@@ -51,6 +51,22 @@ def test_a_guard_and_an_object():
     assert np.array_equal(network.W, other.W)
 
 
+def test_an_interruption_of_a_check_that_reports_what_it_knows_ends_the_training(tmp_path):
+    w, calls = np.array([1.0, -3.0]), []
+
+    def cost(w):
+        calls.append(1)
+        if len(calls) == 15:
+            raise KeyboardInterrupt
+        return float(f"{np.sum(w**2):.17g}")
+
+    guard = GradientGuard(at=[0, 1], method="plain", log=tmp_path / "run.jsonl")
+    with pytest.raises(KeyboardInterrupt):
+        guard(0, w, 2 * w, cost)
+    assert guard.report.stages[0].report.stopped == "it was interrupted"
+    assert len(calls) == 15
+
+
 def run_guarded(guard, steps, factor=2.0):
     w = np.array([1.0, -3.0])
     for step in steps:

@@ -127,12 +127,16 @@ def test_a_gradient_that_noise_hides_is_compared_with_the_largest_claim(cost, bl
     report = check(cost, parameters, gradients, method=method, epsilon=epsilon)
     cause = report.blocks[block].cause
     assert report.blocks["w"].verdict is Verdict.PASS
-    assert cause.startswith(f"rounding noise: the numerical gradient of {block} is known to ± ")
-    assert f"the largest claim of the network is {np.abs(gradients['w']).max():.1e}." in cause
-    assert "epsilon" not in cause
     wrong = gradients | {block: gradients[block] + 1e-3}
     assert check(cost, parameters, wrong, method=method).verdict is Verdict.FAIL
     assert check(cost, parameters, gradients, method="difference").passed
+    chooses_steps = method == "plain" and epsilon is None
+    if cost is normalised and chooses_steps:  # J is flat there: a long step shows it
+        assert report.passed
+        return
+    assert cause.startswith(f"rounding noise: the numerical gradient of {block} is known to ± ")
+    assert f"the largest claim of the network is {np.abs(gradients['w']).max():.1e}." in cause
+    assert "epsilon" not in cause
 
 
 def test_where_all_claims_are_zero_there_is_nothing_to_compare_with():
@@ -142,7 +146,7 @@ def test_where_all_claims_are_zero_there_is_nothing_to_compare_with():
 
 def test_float32_is_the_cause_before_a_gradient_that_its_noise_hides():
     parameters, gradients = without_gradient("b")
-    report = check(lambda p: np.float32(normalised(p)), parameters, gradients, method="plain")
+    report = check(lambda p: np.float32(normalised(p)), parameters, gradients, method="reference")
     assert report.blocks["b"].cause.startswith("float32: the numerical gradient of b is known to ± ")
 
 

@@ -22,12 +22,12 @@ from fastcheck.engines.graph.nodes.smooth import SMALLEST, TINY_STEP
 from fastcheck.engines.graph.recording.advice import INSTEAD
 from fastcheck.engines.graph.runs import Runs
 from fastcheck.engines.plain.noise import declared_noise
-from fastcheck.execution import one_blas_thread
 from fastcheck.normal import normal_numbers
 from fastcheck.norms import norm, pieces, root_mean_square
 from fastcheck.plan.coordinates import ALPHA, DIRECTIONS
 from fastcheck.problem.parameters import Vector
 from fastcheck.problem.posing import Problem
+from fastcheck.workers.library_threads import one_blas_thread
 
 CERTAIN = 1e-11
 """Relative error of blocks that a certificate has to exclude, or a small multiple of what rounding does."""

@@ -32,12 +32,12 @@ from fastcheck.engines.graph.recording.record import Recording
 from fastcheck.engines.graph.runs import Runs
 from fastcheck.engines.graph.single_blocks import confirm_blocks, unconfirmed_notes
 from fastcheck.engines.graph.single_coordinates import confirm_coordinates
-from fastcheck.execution import one_blas_thread
 from fastcheck.norms import all_finite, largest, root_mean_square
 from fastcheck.plan.coordinates import Part, Plan
 from fastcheck.problem.parameters import Vector
 from fastcheck.problem.posing import Problem
 from fastcheck.progress.watching_checks import entering
+from fastcheck.workers.library_threads import one_blas_thread
 
 LIKE_ROUNDING = 1e-11
 """Claims that differ by less than this share of a typical slope in their block differ by rounding."""

@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from fastcheck.engines.graph.away import evaluated_away
 from fastcheck.engines.graph.forwards import Flow
 from fastcheck.engines.graph.runs import Runs
-from fastcheck.execution import one_blas_thread
 from fastcheck.plan.coordinates import Coordinates, Part
 from fastcheck.problem.parameters import Vector
+from fastcheck.workers.library_threads import one_blas_thread
 
 MOST_MEMBERS = 256
 """Coordinates that are moved together at most."""

@@ -24,12 +24,13 @@ from fastcheck.engines.graph.recording.session import session_of
 from fastcheck.engines.graph.runs import Runs
 from fastcheck.engines.graph.tracing.recorded import Recorded
 from fastcheck.engines.graph.tracing.tracing_error import TracingError
-from fastcheck.execution import Execution, one_blas_thread
+from fastcheck.execution import Execution
 from fastcheck.norms import root_mean_square
 from fastcheck.plan.coordinates import make_plan
 from fastcheck.problem.outputs import WeightedOutputs, flat_outputs
 from fastcheck.problem.parameters import Vector
 from fastcheck.problem.posing import Problem, pose
+from fastcheck.workers.library_threads import one_blas_thread
 
 AGREES = 1e-9
 """Share of its change by which an output may change otherwise when it is evaluated plainly."""

@@ -16,9 +16,10 @@ from fastcheck.engines.graph.recording.restoring import Restored, Snapshot
 from fastcheck.engines.graph.tracing.tracing_error import TracingError
 from fastcheck.engines.plain.noise import noise_of_lines
 from fastcheck.engines.rounding import jittered
-from fastcheck.execution import Execution, one_blas_thread
+from fastcheck.execution import Execution
 from fastcheck.problem.parameters import Vector
 from fastcheck.problem.posing import Problem
+from fastcheck.workers.library_threads import one_blas_thread
 
 SAME_VALUE = 64.0
 """J(θ) of a recorded run may differ from the cost's by this many times its noise and rounding units."""

@@ -30,12 +30,12 @@ from fastcheck.engines.plain.noise import (
     rounding_bound,
 )
 from fastcheck.engines.rounding import CANCELLED
-from fastcheck.execution import one_blas_thread
 from fastcheck.norms import norm
 from fastcheck.plan.coordinates import Coordinates, Part, Plan
 from fastcheck.plan.tolerances import VANISHING
 from fastcheck.problem.parameters import Vector
 from fastcheck.problem.posing import Problem
+from fastcheck.workers.library_threads import one_blas_thread
 
 FIRST_STEP = 0.1
 """Length of the first step along a direction in a block, relative to what θ holds there, and in blocks of zeros for

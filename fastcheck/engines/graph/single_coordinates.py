@@ -30,11 +30,11 @@ from fastcheck.engines.graph.recording.advice import INSTEAD
 from fastcheck.engines.graph.runs import Runs
 from fastcheck.engines.plain.noise import declared_noise
 from fastcheck.engines.plain.steps import USUAL_STEP
-from fastcheck.execution import one_blas_thread
 from fastcheck.norms import pieces, root_mean_square
 from fastcheck.plan.coordinates import Coordinates, Part, Plan
 from fastcheck.problem.parameters import Vector
 from fastcheck.problem.posing import Problem
+from fastcheck.workers.library_threads import one_blas_thread
 
 WORST, RANDOM = 2, 2
 """Coordinates of each block in which the claim is off by most, and others."""

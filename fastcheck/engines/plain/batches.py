@@ -7,25 +7,43 @@ vectors to the costs (batch,), is asked for whole batches at once.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Generator, Iterator
-from dataclasses import dataclass
-from typing import Any, NamedTuple
+from collections.abc import Callable, Generator, Iterator, Mapping
+from typing import Any
 
 import numpy as np
 
 from fastcheck.engines import Estimate, Summary
 from fastcheck.engines.plain.cost_noise import CostNoise
+from fastcheck.engines.plain.ends import (
+    BatchOfEnds,
+    Ends,
+    Evaluated,
+    keep,
+    known_among,
+    nothing_of,
+    read_costs,
+)
 from fastcheck.engines.plain.first_look import first_looks
+from fastcheck.engines.plain.keeping_known import KeepingKnown, NotEvaluatedError
+from fastcheck.engines.plain.live_comparison import Compare
 from fastcheck.engines.plain.steps import CentralDifferences, default_steps
-from fastcheck.errors import EvaluationError
-from fastcheck.execution import Backend, Execution
+from fastcheck.errors import BudgetUsedUp, EvaluationError, LostEvaluationError
+from fastcheck.execution import Execution
 from fastcheck.plan.coordinates import Coordinates, Plan
-from fastcheck.problem.parameters import Layout, Vector
-from fastcheck.problem.posing import Evaluator, Problem, check_unchanged
-from fastcheck.workers import Raised, received, sendable
+from fastcheck.problem.ahead import suited, work_elsewhere
+from fastcheck.problem.elsewhere import LOST_COORDINATES, AtPoints
+from fastcheck.problem.parameters import Vector
+from fastcheck.problem.posing import Problem
+from fastcheck.workers.exceptions import Raised, received
 
 TASKS = 64
-"""Tasks that the work is cut into; their number does not depend on the workers."""
+"""Tasks that the work is cut into at least, if it is not short."""
+
+SECONDS_OF_TASK = 0.25
+"""Seconds that a task takes about, if one evaluation takes less: what comes back is kept, if evaluations are."""
+
+LEAST_SECONDS_OF_TASK = 2e-3
+"""Seconds that a task takes at least, about: handing one out and taking it back takes 1 % of that."""
 
 BATCH_BYTES = 2**22
 """Size of a batch of perturbed parameter vectors: it should stay in the cache."""
@@ -46,97 +64,139 @@ class PlainEngine:
         self, problem: Problem, plan: Plan, execution: Execution
     ) -> Generator[Estimate, None, Summary]:
         """Yield ĝ; the step is ``plan.epsilon`` or chosen for each block by the noise of J and the size of slopes."""
-        return first_looks(self.name, problem, plan, Evaluations(problem, execution), plan.epsilon)
-
-
-class Chunk(NamedTuple):
-    """Coordinates of one task, and the parameters to the right and left of θ, (k,) each."""
-
-    coordinates: Coordinates
-    above: Vector
-    below: Vector
-
-    def cut(self, size: int) -> list[Chunk]:
-        """Return chunks of this many coordinates."""
-        starts = range(0, self.coordinates.size, size)
-        return [
-            Chunk(self.coordinates[i : i + size], self.above[i : i + size], self.below[i : i + size])
-            for i in starts
-        ]
-
-
-class Evaluated(NamedTuple):
-    """What a task found: J(θ+h) and J(θ−h), shape (k, 2), NaN where J is not defined, and the forward passes made.
-
-    ``raised`` is the first coordinate at which J raises, if any, with what.
-    """
-
-    pairs: Vector
-    passes: int
-    raised: tuple[int, Exception | Raised] | None = None
+        return first_looks(self.name, problem, plan, Evaluations(problem, execution, plan.size), plan.epsilon)
 
 
 class Evaluations:
     """Evaluates J around θ, in batches if the cost offers them, and counts its forward passes.
 
     Once its ``noise`` is known, a cost that rounds its parameters is given such that need no rounding. ``raised`` holds
-    what the cost raised where coordinates were moved, one for each task that met anything.
+    what the cost raised where coordinates were moved, by coordinate, or why nothing came back from there. ``compare``
+    is told of central differences as they come, if somebody wants to know. ``size`` are the coordinates that will be
+    asked for at least.
     """
 
-    def __init__(self, problem: Problem, execution: Execution) -> None:
+    def __init__(self, problem: Problem, execution: Execution, size: int = 0) -> None:
         if not getattr(problem.evaluator.cost, "threads", True):
             execution = execution.without_threads()
-        self.problem, self.execution = problem, execution
+        self.problem, self.execution, self.size = problem, execution, size
         self.costs, self.value, self.passes = batched_costs(problem), problem.value, 0
+        self.compare: Compare | None
         self.noise: CostNoise | None = None
-        self.raised: dict[int, Exception] = {}
+        self.raised: dict[int, BaseException] = {}
+        self.keeping, self.compare = KeepingKnown(execution), None
         if self.costs is not None:
             self.value = _verify_batched(problem, self.costs)
             self.passes = 3
+        self.work, self.here = work_elsewhere(problem), AtPoints.here(problem)
 
     def differences(
-        self, coordinates: Coordinates, steps: Vector, advance: Callable[[int], None] | None = None
+        self,
+        coordinates: Coordinates,
+        steps: Vector,
+        advance: Callable[[int], None] | None = None,
+        *,
+        known: int = 0,
     ) -> CentralDifferences:
         """Return central differences, and by how much the slopes on the two sides of θ differ; both (k,).
 
         They are NaN where J is not defined at one of the ends.
-        ``advance`` is told of the coordinates done; None starts a progress of its own.
+        ``advance`` is told of the coordinates done; None starts a progress of its own, of as many others, too, that are
+        ``known``, and what is known then is kept if it is interrupted.
         """
         values, above, below = self._ends(coordinates, steps)
-        pairs = self._evaluated(Chunk(coordinates, above, below), advance)
+        if advance is None:
+            with self.execution.tracking(coordinates.size + known) as tell:
+                if known:
+                    tell(known)
+                pairs = self._pairs(coordinates, above, below, tell, self.keeping)
+        else:
+            pairs = self._pairs(coordinates, above, below, advance)
         plus, minus = pairs.T
         bend = np.abs((plus - self.value) / (above - values) - (self.value - minus) / (values - below))
         return CentralDifferences((plus - minus) / (above - below), bend)
 
-    def _evaluated(self, ends: Chunk, advance: Callable[[int], None] | None) -> Vector:
-        """Return J at all ends, (k, 2), evaluated by several workers."""
-        problem, count = self.problem, ends.coordinates.size
-        work: Callable[[Chunk], Evaluated]
-        backend: Backend
-        if self.costs is None:
-            work, backend, size = _Pairs(problem.evaluator, problem.theta), "processes", -(-count // TASKS)
-        else:
-            work, backend = _BatchedPairs(problem.evaluator, self.costs, problem.theta), "threads"
-            size = max(1, min(LARGEST_BATCH, BATCH_BYTES // (16 * problem.theta.size)))
-        chunks = ends.cut(size)
-        done = self.execution.map(
-            work,
-            chunks,
-            sizes=[chunk.coordinates.size for chunk in chunks],
-            seconds=2 * count * problem.seconds,
-            backend=backend,
-            advance=advance,
-            describe=self._names,
+    def _pairs(
+        self,
+        coordinates: Coordinates,
+        above: Vector,
+        below: Vector,
+        advance: Callable[[int], None],
+        keeping: KeepingKnown | None = None,
+    ) -> Vector:
+        """Return J at the ends to the right and left of θ, (k, 2); NaN where an interruption came before, if kept."""
+        self.problem.evaluator.spend(0)  # no workers are started for what is not allowed any more
+        ends = Ends(
+            np.arange(2 * coordinates.size),
+            np.repeat(coordinates, 2),
+            np.stack([above, below], axis=1).reshape(-1),
         )
-        self.passes += sum(task.passes for task in done)
-        for task in done:
-            if task.raised is not None:
-                i, error = task.raised
-                # Without the frames, which hold arrays of the cost.
-                self.raised[i] = received(error).with_traceback(None)
-        return np.concatenate([task.pairs for task in done])
+        costs, is_missing = np.full(ends.rows.size, np.nan), np.ones(ends.rows.size, dtype=bool)
+        told = 0
+        try:
+            for chunk, evaluated in self._evaluated(ends):
+                costs[chunk.rows] = evaluated.costs
+                is_missing[chunk.rows] = False
+                self.passes += evaluated.passes
+                self._note_raised(chunk, evaluated.raised)
+                if self.compare is not None:
+                    rows = np.unique(chunk.rows // 2)
+                    apart, (plus, minus) = above[rows] - below[rows], costs.reshape(-1, 2)[rows].T
+                    self.compare(coordinates[rows], apart / 2, (plus - minus) / apart)
+                told += chunk.rows.size
+                advance(told // 2)
+                told %= 2
+        except (KeyboardInterrupt, BudgetUsedUp) as error:
+            if keeping is None or not keeping.keeps(error):
+                raise
+            left = ends.at(is_missing)
+            self._note_raised(left, nothing_of(left, NotEvaluatedError(keeping.reason)).raised)
+        return costs.reshape(-1, 2)
 
-    def _names(self, chunk: Chunk) -> str:
+    def _note_raised(self, chunk: Ends, raised: Mapping[int, BaseException | Raised]) -> None:
+        """Take note of what the cost raised, without the frames, which hold arrays of the cost."""
+        for place, error in raised.items():
+            i = int(chunk.coordinates[place])
+            if i not in self.raised or isinstance(error, LostEvaluationError):
+                self.raised[i] = received(error).with_traceback(None)
+            if isinstance(error, LostEvaluationError):
+                self.problem.measured.setdefault(LOST_COORDINATES, set()).add(i)
+
+    def _evaluated(self, ends: Ends) -> Iterator[tuple[Ends, Evaluated]]:
+        """Yield the points, or chunks of them, with J there: those that are known, the others as they come."""
+        problem, known = self.problem, self.problem.evaluator.known
+        seconds, chunks = problem.seconds, list[Ends]()
+        if self.costs is None:
+            ends = yield from known_among(ends, known)
+            least, most = (
+                int(limit / max(seconds, 1e-9)) for limit in (LEAST_SECONDS_OF_TASK, SECONDS_OF_TASK)
+            )
+            size = max(1, least, min(-(-ends.rows.size // TASKS), most))
+            chunks += ends.cut(size)
+        else:
+            size = max(1, min(LARGEST_BATCH, BATCH_BYTES // (16 * problem.theta.size)))
+            # Batches are the same, whatever is known: they may round differently.
+            for batch in BatchOfEnds(*ends).cut(2 * size):
+                missing = yield from known_among(batch, known, all_or_none=True)
+                chunks += [missing] if missing.rows.size else []
+        came = self.execution.each(
+            self.work,
+            chunks,
+            seconds=sum(chunk.rows.size for chunk in chunks) * seconds,
+            suits=suited(problem),
+            describe=self._names,
+            here=self.here,
+            whole=2 * self.size * seconds,
+        )
+        with contextlib.closing(came):
+            for chunk, result in came:
+                evaluated = result if isinstance(result, Evaluated) else nothing_of(chunk, result)
+                keep(chunk, evaluated, known)
+                if not evaluated.counted:
+                    problem.evaluator.spend(evaluated.passes)
+                yield chunk, evaluated
+
+    def _names(self, chunk: Ends) -> str:
         """Return the names of the first and last coordinate of a chunk."""
         first, last = (self.problem.layout.coordinate_name(int(chunk.coordinates[k])) for k in (0, -1))
         return first if first == last else f"{first} to {last}"
@@ -177,84 +237,6 @@ def batched_costs(problem: Problem) -> Callable[[Vector], Any] | None:
     return costs if callable(costs) else None
 
 
-@contextlib.contextmanager
-def explained(layout: Layout, coordinate: int, step: float) -> Iterator[None]:
-    """Say at which perturbed parameters an evaluation went wrong."""
-    try:
-        yield
-    except EvaluationError as error:
-        raise EvaluationError(f"at {layout.coordinate_name(coordinate)} ± {abs(step):g}: {error}") from error
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Pairs:
-    """The task: J(θ+h) and J(θ−h), one evaluation after the other."""
-
-    evaluator: Evaluator
-    theta: Vector
-
-    def __call__(self, chunk: Chunk) -> Evaluated:
-        work, layout = self.theta.copy(), self.evaluator.layout
-        raised: tuple[int, Exception | Raised] | None = None
-        pairs = np.empty((chunk.coordinates.size, 2))
-        for pair, i, above, below in zip(pairs, *chunk, strict=True):
-            step = above - self.theta[i]
-            for side, end in enumerate((above, below)):
-                work[i] = end
-                with explained(layout, int(i), step):
-                    pair[side], error = self.evaluator.attempt(work)
-                if error is not None:
-                    work[:] = self.theta  # what raised half way may have left it changed
-                if error is not None and raised is None:
-                    error.add_note(f"raised by the cost at {layout.coordinate_name(int(i))} ± {abs(step):g}")
-                    raised = int(i), sendable(error)
-            work[i] = self.theta[i]
-        check_unchanged(layout, self.theta, work, "cost")
-        return Evaluated(pairs, pairs.size, raised)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _BatchedPairs:
-    """The same through ``costs(thetas)``."""
-
-    evaluator: Evaluator
-    costs: Callable[[Vector], Any]
-    theta: Vector
-
-    def __call__(self, chunk: Chunk) -> Evaluated:
-        coordinates, above, below = chunk
-        self.evaluator.spend(2 * len(coordinates))
-        thetas = np.repeat(self.theta[None], 2 * len(coordinates), axis=0)
-        rows = np.arange(len(coordinates))
-        thetas[2 * rows, coordinates] = above
-        thetas[2 * rows + 1, coordinates] = below
-        costs, passes = self._costs(thetas), len(thetas)
-        if costs is None:  # one by one, so that those that are defined are known
-            passes += len(thetas)
-            self.evaluator.spend(len(thetas))
-            one_by_one = [self._costs(thetas[k : k + 1]) for k in range(len(thetas))]
-            costs = np.concatenate([np.full(1, np.nan) if cost is None else cost for cost in one_by_one])
-        return Evaluated(costs.reshape(-1, 2), passes)
-
-    def _costs(self, thetas: Vector) -> Vector | None:
-        """Return the costs, NaN where they are not finite; None where the cost raises."""
-        try:
-            costs = self.costs(thetas)
-        except (EvaluationError, MemoryError):
-            raise
-        except Exception:
-            return None
-        costs = _read_costs(costs, len(thetas))
-        return np.where(np.isfinite(costs), costs, np.nan)
-
-
-def _read_costs(costs: Any, batch: int) -> Vector:
-    array = np.asarray(costs, dtype=float)
-    if array.shape != (batch,):
-        raise EvaluationError(f"costs: expected shape ({batch},), one cost per row, got {array.shape}.")
-    return array
-
-
 def _verify_batched(problem: Problem, costs: Callable[[Vector], Any]) -> float:
     """Compare the batched cost with the cost itself at θ and near it (three forward passes); return its J(θ)."""
     problem.evaluator.spend(2)
@@ -263,7 +245,7 @@ def _verify_batched(problem: Problem, costs: Callable[[Vector], Any]) -> float:
     expected = np.array([problem.value, problem.evaluator.cost_or_nan(near)])
     if np.isnan(expected[1]):
         near, expected[1] = problem.theta, problem.value
-    got = _read_costs(costs(np.stack([problem.theta, near])), 2)
+    got = read_costs(costs(np.stack([problem.theta, near])), 2)
     if not np.all(np.abs(got - expected) <= max(SAME_BATCH, problem.nondeterminism) * np.abs(expected)):
         raise EvaluationError(
             f"costs: the batch gives J = {got.tolist()} where the cost itself gives {expected.tolist()}. The "

@@ -11,15 +11,17 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from fastcheck.engines.plain.noise import rounding_bound
 from fastcheck.engines.plain.steps import STEP_RATIO, CentralDifferences, Measure
 from fastcheck.engines.plain.truncation import TRUNCATION_MARGIN, truncation_bounds
 from fastcheck.engines.slopes import Bound, Slope, Slopes
-from fastcheck.errors import EvaluationError
+from fastcheck.errors import EvaluationError, LostEvaluationError
 from fastcheck.plan.coordinates import Coordinates
 from fastcheck.problem.parameters import Vector
 from fastcheck.problem.posing import Problem
+from fastcheck.workers.exceptions import text_of
 
 SMALLEST_BORDER_STEP = 2.0**-30
 """Smallest step, in units of max(1, |θ|)."""
@@ -31,12 +33,109 @@ NOTHING_KNOWN = 2.0**10
 """Bound on a slope of which nothing is known, over the largest claim of the network and 1."""
 
 
-class Bounded(NamedTuple):
-    """Slopes with their bounds, what the cost does beyond the borders that rows are at, and the forward passes."""
+REDONE = 2
+"""Times that evaluations are redone that failed where the cost is defined."""
 
-    slopes: Slopes
+LOOKED_AT = 20
+"""Rows that turned out to be at no border, all that were looked at, after which the others are not looked at."""
+
+
+class Borders(NamedTuple):
+    """What is known of rows at a border: slopes, None where there is none, and what the cost does beyond, by row.
+
+    ``lost`` says why evaluations of rows are not there, ``passes`` are the forward passes of looking.
+    """
+
+    slopes: Mapping[int, Slope | None]
     outside: Mapping[int, str]
+    lost: Mapping[int, str]
     passes: int
+
+
+def borders_among(
+    problem: Problem,
+    coordinates: Coordinates,
+    steps: Vector,
+    differences: CentralDifferences,
+    measure: Measure,
+    noise: float,
+    raised: Mapping[int, BaseException],
+) -> tuple[CentralDifferences, Borders]:
+    """Return the central differences, and what is known of rows where they are NaN: a step left the domain.
+
+    Where the cost is defined after all, the evaluation had failed for another reason: it is redone, twice at most,
+    which ``measure`` counts. ``raised`` holds what the cost raised, by coordinate; where an evaluation was lost,
+    nothing is evaluated again. Costs up to 31 forward passes for each coordinate at a border. Raises `EvaluationError`
+    where ``costs(thetas)`` is not finite, and the cost itself is.
+    """
+    lost: dict[int, str] = {}
+    slopes: dict[int, Slope | None] = {}
+    outside: dict[int, str] = {}
+    failed: list[int] = []
+    passes = 0
+    for row in np.flatnonzero(~_is_known(differences)).tolist():
+        i = int(coordinates[row])
+        if isinstance(raised.get(i), LostEvaluationError):
+            lost[row] = str(raised[i])
+            continue
+        if len(failed) >= LOOKED_AT and not outside:
+            failed.append(row)
+            continue
+        cost = _Along(problem, i)
+        slope = border_slope(cost, problem.value, float(steps[row]), SMALLEST_BORDER_STEP * cost.unit, noise)
+        if cost.beyond:
+            slopes[row], outside[row] = slope, cost.complaint()
+        else:
+            failed.append(row)
+        passes += cost.passes
+    differences, still = _redone(coordinates, steps, differences, measure, failed)
+    for row in still:
+        i = int(coordinates[row])
+        if isinstance(raised.get(i), LostEvaluationError):
+            lost[row] = str(raised[i])
+        else:
+            was_looked_at = row in failed[:LOOKED_AT]
+            lost[row] = _failure(problem, i, float(steps[row]), raised.get(i), was_looked_at)
+    return differences, Borders(slopes, outside, lost, passes)
+
+
+def _is_known(differences: CentralDifferences) -> NDArray[np.bool_]:
+    return np.isfinite(differences.central) & np.isfinite(differences.bend)
+
+
+def _redone(
+    coordinates: Coordinates,
+    steps: Vector,
+    differences: CentralDifferences,
+    measure: Measure,
+    failed: Sequence[int],
+) -> tuple[CentralDifferences, list[int]]:
+    """Return the differences where some rows were measured again, and the rows that still failed."""
+    rows = np.array(failed, dtype=np.intp)
+    central, bend = differences
+    for _ in range(REDONE):
+        if not rows.size:
+            break
+        again = measure(coordinates[rows], steps[rows])
+        central, bend = central.copy(), bend.copy()
+        central[rows], bend[rows] = again
+        rows = rows[~_is_known(again)]
+    return CentralDifferences(central, bend), rows.tolist()
+
+
+def _failure(problem: Problem, i: int, step: float, error: BaseException | None, was_looked_at: bool) -> str:
+    """Return what is said where a cost failed again and again that may be defined when it is called by itself.
+
+    Raises `EvaluationError` where it did not raise: ``costs(thetas)`` computes something else than the cost.
+    """
+    if error is None:
+        raise EvaluationError(
+            f"at {problem.layout.coordinate_name(i)} ± {step:g}: costs: expected finite numbers, got nan; called "
+            "again, or by itself, the cost is defined there."
+        )
+    what = str(error) if isinstance(error, EvaluationError) else f"the cost raised {text_of(error)}"
+    said = f"{what}, in {REDONE + 1} tries"
+    return f"{said}; called by itself, in this process, it is defined" if was_looked_at else said
 
 
 def bounded(
@@ -46,17 +145,16 @@ def bounded(
     differences: CentralDifferences,
     rounding: Vector,
     measure: Measure,
-    noise: float,
-    raised: Mapping[int, Exception],
-) -> Bounded:
-    """Return the slopes of a block with their bounds, given central differences: NaN where a step left the domain.
+    borders: Borders,
+) -> Slopes:
+    """Return the slopes of a block with their bounds, given central differences, and what is known at ``borders``.
 
-    ``rounding`` is the bound on the error from noise, of which σ is ``noise``. At a border of which nothing is known ĝ
-    is the claim, with a bound that leaves it undecided. Raises `EvaluationError` if the cost is not defined wherever
-    the block is moved. Costs what `truncation_bounds` does, not counted in ``passes``, and up to 31 forward passes for
-    each coordinate at a border.
+    ``rounding`` is the bound on the error from noise. At a border of which nothing is known ĝ is the claim, with a
+    bound that leaves it undecided, and so it is where evaluations were lost. Raises `EvaluationError` if the cost is
+    not defined wherever the only block is moved; beside others it is left undecided. Costs what `truncation_bounds`
+    does.
     """
-    inside = np.isfinite(differences.central) & np.isfinite(differences.bend)
+    inside = _is_known(differences)
     central, rounding = np.where(inside, differences.central, 0.0), np.where(inside, rounding, 0.0)
     truncation, rows_inside = np.zeros_like(central), np.flatnonzero(inside)
     if rows_inside.size:
@@ -67,34 +165,19 @@ def bounded(
             rounding[rows_inside],
             measure,
         )
-    outside: dict[int, str] = {}
-    passes, anything_known = 0, rows_inside.size > 0
     for row in np.flatnonzero(~inside).tolist():
-        i = int(coordinates[row])
-        cost = _Along(problem, i)
-        slope = border_slope(cost, problem.value, float(steps[row]), SMALLEST_BORDER_STEP * cost.unit, noise)
-        _expect_border(problem, cost, float(steps[row]), raised)
-        anything_known |= slope is not None
-        slope = slope or Slope(_claimed(problem, i), NOTHING_KNOWN * max(1.0, problem.largest_claim))
+        slope = borders.slopes.get(row) or _unknown(problem, int(coordinates[row]))
         central[row], rounding[row], truncation[row] = slope
-        outside[row] = cost.complaint()
-        passes += cost.passes
-    if outside and not anything_known:
+    anything_known = rows_inside.size > 0 or any(slope is not None for slope in borders.slopes.values())
+    nothing_else_is_checked = sum(block.size > 0 for block in problem.layout.blocks) == 1
+    if borders.outside and not anything_known and nothing_else_is_checked:
         _raise_there(problem, int(coordinates[0]), float(steps[0]))
-    slopes = Slopes(central=central, known_to=Bound(0.0, rounding), truncation=truncation, subtracted=True)
-    return Bounded(slopes, outside, passes)
+    return Slopes(central=central, known_to=Bound(0.0, rounding), truncation=truncation, subtracted=True)
 
 
-def _expect_border(problem: Problem, cost: _Along, step: float, raised: Mapping[int, Exception]) -> None:
-    """Raise what the cost ``raised`` before, in another process say, where it is defined after all: no border."""
-    if cost.beyond:
-        return
-    if cost.i in raised:
-        raise raised[cost.i]
-    raise EvaluationError(
-        f"at {problem.layout.coordinate_name(cost.i)} ± {step:g}: costs: expected finite numbers, got nan; called "
-        "again, or by itself, the cost is defined there."
-    )
+def _unknown(problem: Problem, i: int) -> Slope:
+    """Return what stands for a slope of which nothing is known: the claim, with a bound that leaves it undecided."""
+    return Slope(_claimed(problem, i), NOTHING_KNOWN * max(1.0, problem.largest_claim))
 
 
 def _claimed(problem: Problem, i: int) -> float:

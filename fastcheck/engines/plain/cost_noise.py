@@ -152,9 +152,14 @@ def first_noise(problem: Problem, step: float | None = None) -> CostNoise:
     return dataclasses.replace(measured_noise(problem, step), passes=tally.passes)
 
 
+def noise_is_known(problem: Problem) -> bool:
+    """Tell whether `first_noise` takes no forward pass: the noise is measured, or the first line is."""
+    return _is_measured(problem) or (0, SPACING, 0.0) in problem.measured
+
+
 def first_to_come(problem: Problem) -> int:
     """Return the forward passes that `first_noise` takes if J is quiet: 9, or 0 if the line is known."""
-    return 0 if _is_measured(problem) or (0, SPACING, 0.0) in problem.measured else POINTS
+    return 0 if noise_is_known(problem) else POINTS
 
 
 def _is_quiet(problem: Problem) -> bool:

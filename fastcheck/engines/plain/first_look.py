@@ -10,75 +10,37 @@ The claim cos(θ) for J = 1000 + sin(θ), say, suggests a step of 3e-5, with whi
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Generator, Mapping, Sequence
-from typing import Protocol
 
 import numpy as np
 
 from fastcheck.engines import Bound, Estimate, Slopes, Summary
-from fastcheck.engines.plain.borders import bounded
+from fastcheck.engines.plain.agreement import Pilots
+from fastcheck.engines.plain.borders import borders_among, bounded
 from fastcheck.engines.plain.cost_noise import (
     DOUBLE_EPSILON,
     CostNoise,
-    first_noise,
-    first_to_come,
     measured_noise,
-    noise_to_come,
 )
-from fastcheck.engines.plain.noise import SAFETY, noise_level
+from fastcheck.engines.plain.first_steps import SAME_STEP_FACTOR, FirstSteps, Measuring, first_steps
+from fastcheck.engines.plain.keeping_known import KeepingKnown
+from fastcheck.engines.plain.live_comparison import live_comparison
+from fastcheck.engines.plain.noise import SAFETY
 from fastcheck.engines.plain.steps import (
     CentralDifferences,
     chosen_step,
-    default_steps,
-    suggested_step,
     units,
 )
-from fastcheck.errors import EvaluationError
+from fastcheck.errors import BudgetUsedUp
 from fastcheck.norms import root_mean_square
-from fastcheck.plan.coordinates import Coordinates, Part, Plan, spread_rows
-from fastcheck.problem.parameters import Block, Vector
+from fastcheck.plan.coordinates import Coordinates, Part, Plan
+from fastcheck.problem.parameters import Vector
 from fastcheck.problem.posing import Problem
-from fastcheck.progress.watching_checks import entering
-
-SAMPLED_CLAIMS = 64
-"""Entries of a block that tell whether its claim suggests a step, before it is looked at."""
-
-PASSES_OF_CHOOSING = 24
-"""Forward passes that choosing the step of a block takes, usually."""
-
-SAME_STEP_FACTOR = 2.0
-"""Steps that differ by no larger factor are as good as each other."""
+from fastcheck.progress.watching_checks import comparing, entering
 
 MUCH_HIDDEN = 2.0**-27
 """Bound on rounding, as a share of the slopes, from which on a longer step is worth measuring them again."""
-
-
-class Measuring(Protocol):
-    """A way of measuring slopes plainly; ``passes`` are the forward passes so far, ``noise`` that of J if known.
-
-    ``raised`` holds what the cost raised where some of the coordinates were moved.
-    """
-
-    passes: int
-    noise: CostNoise | None
-    raised: dict[int, Exception]
-
-    def differences(self, coordinates: Coordinates, steps: Vector) -> CentralDifferences:
-        """Return central differences, and by how much the slopes on the two sides of θ differ; both (k,).
-
-        They are NaN where J is not defined at one of the ends.
-        """
-        ...
-
-    def measure(self, coordinates: Coordinates, steps: Vector) -> CentralDifferences:
-        """Return the same of a few coordinates, without telling the progress."""
-        ...
-
-    def rounding(
-        self, noise: CostNoise, coordinates: Coordinates, steps: Vector, differences: CentralDifferences
-    ) -> Vector:
-        """Return a bound on what rounding does to the central differences with these steps, (k,)."""
-        ...
 
 
 def first_looks(
@@ -86,14 +48,20 @@ def first_looks(
 ) -> Generator[Estimate, None, Summary]:
     """Yield the estimates of a plan, all with the step ``epsilon`` if there is one.
 
-    Costs two forward passes for each coordinate, and nine for the noise of a quiet cost. A block whose claim suggests
-    no step takes those that choose one. Where nothing is claimed, all blocks get the closer look, and those of which a
-    step leaves the domain of J get it anyway.
+    Costs two forward passes for each coordinate; nine for the noise of a quiet cost, unless claims and slopes agree so
+    well that they tell it; and eight for all blocks together whose claim is zero. A block whose claim suggests no step
+    otherwise takes those that choose one. Where nothing is claimed, all blocks get the closer look, and those of which
+    a step leaves the domain of J get it anyway.
     """
     entering("measuring the noise of the cost")
-    looks, passes = _prepared(problem, plan, measuring, epsilon)
+    first = first_steps(problem, plan, measuring, epsilon)
+    looks, passes = _looks(problem, plan, measuring, first), first.passes
     entering("evaluating the cost")
-    differences = measuring.differences(plan.coordinates, np.concatenate([look.steps for look in looks]))
+    with comparing(problem.layout.coordinate_name) as differing:
+        measuring.compare = live_comparison(problem, plan, first.noise.level, differing)
+        differences = _differences(measuring, plan.coordinates, looks, first.pilots)
+        measuring.compare = None
+    del first
     for look, rows in zip(looks, plan.rows, strict=True):
         look.differences = differences.at(rows)
     passes += measuring.passes
@@ -103,70 +71,67 @@ def first_looks(
         if problem.claims and look.is_inside:
             yield look.first()
         else:
-            estimate, more = look.closer()
+            estimate, more = _closer_or_cut_short(look, measuring.keeping)
             passes += more
-            yield estimate
+            if estimate is not None:
+                yield estimate
             del estimate
         del look
     return Summary(method=method, forward_passes=passes)
 
 
-def _prepared(
-    problem: Problem, plan: Plan, measuring: Measuring, epsilon: float | None
-) -> tuple[list[Look], int]:
-    """Return the parts of a plan with their steps, and the forward passes that the noise took."""
-    try:
-        noise = (first_noise if problem.claims else measured_noise)(problem, plan.epsilon)
-    except EvaluationError:
-        # Raises the same and names the coordinate, if one does it.
-        measuring.differences(plan.coordinates, default_steps(problem.theta[plan.coordinates], epsilon))
-        raise
-    passes = noise.passes
-    suggested: list[float | None] = [None] * len(plan.parts)
-    if epsilon is None:
-        suggested = [_suggested(problem, part, noise.level) for part in plan.parts]
-        if None in suggested:
-            noise = measured_noise(problem, plan.epsilon)
-            passes += noise.passes
-    measuring.noise = noise
+def _differences(
+    measuring: Measuring, coordinates: Coordinates, looks: Sequence[Look], pilots: Pilots | None
+) -> CentralDifferences:
+    """Return the differences with the steps of all looks, those of the pilots being known if they had these steps."""
+    steps = np.concatenate([look.steps for look in looks])
+    known = np.zeros(steps.size, dtype=bool)
+    if pilots is not None:
+        same_step = steps[pilots.rows] == pilots.steps
+        known[pilots.rows[same_step]] = True
+    if pilots is None or not known.any():
+        return measuring.differences(coordinates, steps)
+    central, bend = np.empty(steps.size), np.empty(steps.size)
+    those_known = pilots.differences.at(np.flatnonzero(same_step))
+    central[known], bend[known] = those_known
+    if measuring.compare is not None:
+        measuring.compare(coordinates[known], steps[known], those_known.central)
+    if not known.all():
+        central[~known], bend[~known] = measuring.differences(
+            coordinates[~known], steps[~known], known=int(known.sum())
+        )
+    return CentralDifferences(central, bend)
+
+
+def _closer_or_cut_short(look: Look, keeping: KeepingKnown) -> tuple[Estimate | None, int]:
+    """Return the estimate of a closer look, or what is known without it if that is kept after an interruption."""
+    if keeping.reason is None:
+        try:
+            return look.closer()
+        except (KeyboardInterrupt, BudgetUsedUp) as error:
+            if not keeping.keeps(error):
+                raise
+    return look.cut_short(), 0
+
+
+def _looks(problem: Problem, plan: Plan, measuring: Measuring, first: FirstSteps) -> list[Look]:
+    """Return the parts of a plan with their first steps."""
+    measuring.noise = first.noise
     looks = [
-        Look(problem, measuring, part, noise, plan.epsilon, step)
-        for part, step in zip(plan.parts, suggested, strict=True)
+        Look(problem, measuring, part, first.noise, plan.epsilon, step, stands_still=k in first.still)
+        for k, (part, step) in enumerate(zip(plan.parts, first.suggested, strict=True))
     ]
     for look in looks:
-        look.take_first_steps(epsilon)
-    return looks, passes
-
-
-def passes_to_come(problem: Problem, blocks: Sequence[Block], *, chooses: bool) -> int:
-    """Return the forward passes that the first look at blocks takes besides those for its coordinates, usually.
-
-    ``chooses`` tells that steps are chosen. A few entries of each block tell whether its claim suggests one.
-    """
-    passes = first_to_come(problem)
-    noise = float(np.spacing(abs(problem.value))) if passes else noise_level(problem)
-    if not chooses or not problem.claims:
-        return passes
-    parts = [Part(block=block, places=spread_rows(block.size, SAMPLED_CLAIMS)) for block in blocks]
-    unknown = [part for part in parts if (chosen_step, part.block.name) not in problem.measured]
-    choosing = sum(_suggested(problem, part, noise) is None for part in unknown)
-    return passes + PASSES_OF_CHOOSING * choosing + (noise_to_come(problem) if choosing else 0)
-
-
-def _suggested(problem: Problem, part: Part, noise: float) -> float | None:
-    """Return the step, in `units`, that the claim suggests, None if there is none."""
-    if not problem.claims:
-        return None
-    everything, claims = slice(0, part.size), problem.claims[problem.layout.number(part.block)]
-    claimed = np.asarray(part.take(claims, everything), dtype=np.float64)
-    return suggested_step(claimed, units(problem.theta[part.block.start + part.at(everything)]), noise)
+        look.take_first_steps(first.epsilon)
+    return looks
 
 
 class Look:
     """One part of a plan: central differences with the steps that its claim suggests, and a closer look at them.
 
     ``noise`` is what is known of that of J, ``epsilon`` the user's step, ``suggested`` the step in `units` that the
-    claim suggests, as long as nobody asked whether there is a better one.
+    claim suggests, as long as nobody asked whether there is a better one. ``stands_still``: all coordinates together
+    do not move J at all.
     """
 
     def __init__(
@@ -177,8 +142,10 @@ class Look:
         noise: CostNoise,
         epsilon: float | None,
         suggested: float | None,
+        *,
+        stands_still: bool = False,
     ) -> None:
-        self.problem, self.measuring, self.part = problem, measuring, part
+        self.problem, self.measuring, self.part, self.stands_still = problem, measuring, part, stands_still
         self.noise, self.epsilon, self.suggested = noise, epsilon, suggested
         self.steps = np.empty(0)
         self.differences = CentralDifferences(np.empty(0), np.empty(0))
@@ -217,10 +184,29 @@ class Look:
 
     def first(self) -> Estimate:
         """Return the estimate by these differences, of which the truncation is not known."""
-        slopes = Slopes(
-            central=self.differences.central, known_to=Bound(0.0, self._rounding()), subtracted=True
-        )
+        rounding = self._rounding()
+        if self.stands_still:  # nor does any of these by itself
+            central, bend = self.differences
+            rounding[(central == 0) & (bend == 0)] = 0.0
+        slopes = Slopes(central=self.differences.central, known_to=Bound(0.0, rounding), subtracted=True)
         return self._estimate(slopes, closer=self.closer)
+
+    def cut_short(self) -> Estimate | None:
+        """Return the estimate of those coordinates that are known, None if none are.
+
+        Nothing may be evaluated any more. What is left of a random sample is none, as it was evaluated in some order.
+        """
+        is_known = np.isfinite(self.differences).all(axis=0)
+        rows = np.flatnonzero(is_known)
+        if not rows.size:
+            return None
+        slopes = Slopes(
+            central=self.differences.central[rows],
+            known_to=Bound(0.0, self._rounding()[rows]),
+            subtracted=True,
+        )
+        part = Part(block=self.part.block, places=self.part.at(rows))
+        return dataclasses.replace(self._estimate(slopes), part=part)
 
     def closer(self) -> tuple[Estimate, int]:
         """Return the estimate with noise, step and truncation measured, and the forward passes this took."""
@@ -233,18 +219,26 @@ class Look:
         step_is_new = self._take_better_step()
         if step_is_new or precision_is_new:  # then between parameters that this precision can hold
             self.differences = measuring.measure(self.coordinates, self.steps)
-        known = bounded(
+        self.differences, borders = borders_among(
+            self.problem,
+            self.coordinates,
+            self.steps,
+            self.differences,
+            measuring.measure,
+            noise.level,
+            measuring.raised,
+        )
+        slopes = bounded(
             self.problem,
             self.coordinates,
             self.steps,
             self.differences,
             self._rounding(),
             measuring.measure,
-            noise.level,
-            measuring.raised,
+            borders,
         )
-        self._closer = self._estimate(known.slopes, outside=known.outside)
-        return self._closer, measuring.passes - passes_before + noise.passes + known.passes
+        self._closer = self._estimate(slopes, outside=borders.outside, lost=borders.lost)
+        return self._closer, measuring.passes - passes_before + noise.passes + borders.passes
 
     def _take_better_step(self) -> bool:
         """Take the step that noise and curvature ask for instead of a suggested one, if it is better by much."""
@@ -278,6 +272,7 @@ class Look:
         slopes: Slopes,
         closer: Callable[[], tuple[Estimate, int]] | None = None,
         outside: Mapping[int, str] | None = None,
+        lost: Mapping[int, str] | None = None,
     ) -> Estimate:
         return Estimate(
             part=self.part,
@@ -286,5 +281,6 @@ class Look:
             single_precision=self.noise.single_precision,
             closer=closer,
             outside=outside or {},
+            lost=lost or {},
             step_given=self.epsilon is not None,
         )

@@ -98,6 +98,7 @@ class Line:
     def costs(self, places: Vector) -> Vector:
         """Return J at these t, both (k,), NaN from the first on where it is not defined; k forward passes at most."""
         costs = np.full(places.size, np.nan)
+        self.problem.evaluator.expect(places.size, lambda: (self._at(float(t)).copy() for t in places))
         for k, t in enumerate(places):
             costs[k] = self.cost(float(t))
             if np.isnan(costs[k]):
@@ -106,8 +107,12 @@ class Line:
 
     def cost(self, t: float, dtype: np.dtype[Any] = DOUBLE) -> float:
         """Return J at this t, with all parameters rounded to a dtype; NaN where it is not defined."""
+        return self.problem.evaluator.cost_or_nan(rounded_to(dtype, self._at(t)))
+
+    def _at(self, t: float) -> Vector:
+        """Return the point at this t, in memory that the next one takes."""
         self._point[self._moved] = self._start + t * self._direction
-        return self.problem.evaluator.cost_or_nan(rounded_to(dtype, self._point))
+        return self._point
 
 
 def defined_line(problem: Problem, number: int, places: Vector) -> tuple[Line, Vector]:

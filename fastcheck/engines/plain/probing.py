@@ -14,7 +14,7 @@ from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
-from fastcheck.engines.plain.batches import explained
+from fastcheck.engines.plain.ends import explained
 from fastcheck.engines.plain.noise import rounding_bound
 from fastcheck.engines.plain.steps import LARGEST_CHOSEN, STEP_RATIO, USUAL_STEP, default_steps
 from fastcheck.engines.slopes import Slope
@@ -204,11 +204,24 @@ class Probe:
         Noise may leave what is ``allowed``. Steps agree if they are not farther apart than ``agreeing``, which is that
         as well unless it is given: a claim that is much larger than the slopes would allow them to be anything.
         """
+        self.expect_steps([(i, allowed)])
         return resolve(
             lambda step: self.sides(i, step),
             self.steps(i, allowed),
             self.finer_steps(i, allowed),
             allowed if agreeing is None else agreeing,
+        )
+
+    def expect_steps(self, suspects: Sequence[tuple[int, float]]) -> None:
+        """Say that these coordinates are resolved next, with what noise may leave of each: workers may share them."""
+        if self.problem.evaluator.ahead is None:
+            return
+        steps = [(i, step) for i, allowed in suspects for step in self.steps(i, allowed)]
+        remembered = self.remembered or {}
+        steps = [(i, step) for i, step in steps if (i, "at", step) not in remembered]
+        theta = self.problem.theta
+        self.problem.evaluator.expect(
+            2 * len(steps), lambda: (end for i, step in steps for end in _ends(theta, i, step))
         )
 
     def steps(self, i: int, allowed: float = math.inf) -> Iterator[float]:
@@ -287,15 +300,28 @@ class Probe:
         step = distance / STEPS_IN_DISTANCE * self.unit(i)
         halves = self._once(
             (i, "around", distance, points, spread),
-            lambda: np.array([self._slopes_at(i, k, distance, step, spread) for k in points]),
+            lambda: self._slopes_around(i, points, distance, step, spread),
         )
         changes = np.abs(halves[:, :, None] - np.array(ends)).min(axis=(1, 2))
         return np.asarray(changes - 2 * rounding_bound(self.noise, step))
 
-    def _slopes_at(
-        self, i: int, number: int, distance: float, step: float, spread: float
-    ) -> tuple[float, float]:
-        """Return the slopes to the right and left of a random point this far from θ, by its number."""
+    def _slopes_around(self, i: int, points: range, distance: float, step: float, spread: float) -> Vector:
+        """Return the slopes to the right and left of random points this far from θ, by their numbers, (k, 2)."""
+        self.problem.evaluator.expect(
+            3 * len(points),
+            lambda: (
+                theta
+                for number in points
+                for point in [self._around(i, number, distance, spread)]
+                for theta in (*_ends(point, i, step), point)
+            ),
+        )
+        return np.array(
+            [self._slopes_at(i, self._around(i, number, distance, spread), step) for number in points]
+        )
+
+    def _around(self, i: int, number: int, distance: float, spread: float) -> Vector:
+        """Return a random point this far from θ, by its number."""
         theta, sizes = self.problem.theta, [block.size for block in self.problem.layout.blocks]
         rng = np.random.default_rng((i, number))  # the same side at every distance
         exponents, way = rng.random(len(sizes)), number % WAYS_AROUND
@@ -304,7 +330,11 @@ class Probe:
         elif way == 1:
             exponents.sort()
         distances = distance * np.repeat(spread ** (exponents - exponents.min()), sizes)
-        point = theta + distances * np.maximum(1.0, np.abs(theta)) * rng.uniform(-1.0, 1.0, theta.size)
+        shares = rng.uniform(-1.0, 1.0, theta.size)
+        return np.asarray(theta + distances * np.maximum(1.0, np.abs(theta)) * shares)
+
+    def _slopes_at(self, i: int, point: Vector, step: float) -> tuple[float, float]:
+        """Return the slopes to the right and left of a point."""
         minus, plus = self._costs(i, step, point)
         with explained(self.problem.layout, i, 0.0):
             value = self.problem.evaluator.cost_or_nan(point.copy())
@@ -330,9 +360,15 @@ class Probe:
         """Return the costs at the center, minus and plus the step; NaN where they are not defined."""
         costs = []
         with explained(self.problem.layout, i, step):
-            for end in (center[i] - step, center[i] + step):
-                theta = center.copy()
-                theta[i] = end
+            for theta in _ends(center, i, step):
                 costs.append(self.problem.evaluator.cost_or_nan(theta))
                 self.passes += 1
         return costs[0], costs[1]
+
+
+def _ends(center: Vector, i: int, step: float) -> Iterator[Vector]:
+    """Yield the center with one coordinate minus and plus the step."""
+    for end in (center[i] - step, center[i] + step):
+        theta = center.copy()
+        theta[i] = end
+        yield theta

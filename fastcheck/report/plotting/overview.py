@@ -52,6 +52,9 @@ WITHOUT_STEPS = (
     "fastcheck.plots.error_over_steps(report)."
 )
 
+MOST_LINES = 6
+"""Lines of one sentence: names may be as long as people like."""
+
 MOST_LETTERS_OF_WHERE = 150
 """Letters of the sentence that says where to look."""
 
@@ -163,4 +166,5 @@ def _headline(report: Report) -> str:
 
 
 def _wrapped(sentence: str) -> str:
-    return "\n".join(textwrap.wrap(lettered(sentence), LETTERS_ACROSS))
+    lines = textwrap.wrap(lettered(sentence), LETTERS_ACROSS, max_lines=MOST_LINES, placeholder=" …")
+    return "\n".join(lines)

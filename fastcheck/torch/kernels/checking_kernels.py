@@ -12,7 +12,6 @@ import torch
 
 from fastcheck.checks.generators import generators_kept
 from fastcheck.errors import InvalidProblemError
-from fastcheck.execution import one_blas_thread
 from fastcheck.problem.options import is_whole, validate_seed
 from fastcheck.torch.kept_state import StateKept
 from fastcheck.torch.kernels.kernel_report import KernelReport, Outcome, by_size
@@ -27,6 +26,7 @@ from fastcheck.torch.kernels.variants import (
     read_inputs,
 )
 from fastcheck.undoing import UndoGuard
+from fastcheck.workers.library_threads import one_blas_thread
 
 DTYPES = (torch.float32, torch.float16, torch.bfloat16, torch.float64)
 """Dtypes that a kernel may be asked for."""

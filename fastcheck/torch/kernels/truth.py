@@ -12,12 +12,13 @@ from numpy.typing import NDArray
 
 from fastcheck.engines.graph.coarse_rounding import rounded_slopes
 from fastcheck.engines.graph.frameworks.torch.cost import TorchCost
-from fastcheck.execution import Execution, one_blas_thread
+from fastcheck.execution import Execution
 from fastcheck.plan.coordinates import make_plan
 from fastcheck.problem.posing import Problem, pose
 from fastcheck.torch.claims import floating_outputs
 from fastcheck.torch.kernels.moving import MOVED_BY, WAYS, Moving
 from fastcheck.torch.truth import compared
+from fastcheck.workers.library_threads import one_blas_thread
 
 Array = NDArray[Any]
 Tensors = dict[str, torch.Tensor]

@@ -149,18 +149,37 @@ def test_a_cost_that_raises_wherever_it_is_moved_says_so(error, method):
     assert type(raised.value.__cause__) is error
 
 
-@pytest.mark.parametrize("error", [KeyboardInterrupt, MemoryError])
-def test_what_is_no_border_passes_through(error):
+def test_ctrl_c_is_no_border_and_passes_through():
     x = np.ones(3)
 
     def cost(p):
         if p["x"][1] != 1:
-            raise error
+            raise KeyboardInterrupt
         return float(np.sum(p["x"] ** 2))
 
     for look in LOOKS:
-        with pytest.raises(error):
+        with pytest.raises(KeyboardInterrupt):
             look(cost, {"x": x}, {"x": 2 * x}, method="plain")
+
+
+@pytest.mark.parametrize("wrong", [0, 2])
+def test_where_memory_is_scarce_the_rest_is_judged(wrong):
+    x = np.ones(3)
+    claim = 2 * x
+    claim[wrong] *= 1.01
+
+    def cost(p):
+        if p["x"][1] != 1:
+            raise MemoryError("all is taken")
+        return float(np.sum(p["x"] ** 2))
+
+    report = check(cost, {"x": x}, {"x": claim}, method="plain")
+    block = report.blocks["x"]
+    assert (report.verdict, block.wrong, block.undecided) == (Verdict.FAIL, 1, 1)
+    right = check(cost, {"x": x}, {"x": 2 * x}, method="plain").to_text()
+    assert "x[1]: there was too little memory, in 3 tries: MemoryError: all is taken" in " ".join(
+        right.split()
+    )
 
 
 def test_forward_passes_are_counted_at_borders_too():
@@ -310,3 +329,22 @@ def test_the_slope_of_a_function_with_steps_is_zero(steps, look):
     straight_through = look(cost, {"x": x}, {"x": w}, method="plain")
     assert straight_through.verdict != "pass"
     assert "float32" not in str(straight_through.blocks["x"].cause)
+
+
+@pytest.mark.parametrize("returned", [math.nan, math.inf, None])
+@pytest.mark.parametrize("wrong", [False, True])
+def test_a_block_that_cannot_be_moved_leaves_the_others_to_be_judged(returned, wrong):
+    """Of one number say, at which a solver fails: hours of evaluations of the other blocks are not lost by it."""
+
+    def cost(p):
+        if p["rate"] != 1.0:
+            if returned is None:
+                raise ArithmeticError("the solver did not converge")
+            return returned
+        return float(np.sum(p["w"] ** 2))
+
+    theta = {"rate": 1.0, "w": np.arange(1.0, 4.0)}
+    report = check(cost, theta, {"rate": 0.0, "w": (3 if wrong else 2) * theta["w"]}, method="plain")
+    assert report.blocks["rate"].verdict is Verdict.INCONCLUSIVE
+    assert report.blocks["w"].verdict is (Verdict.FAIL if wrong else Verdict.PASS)
+    assert ("did not converge" if returned is None else "finite") in str(report)

@@ -16,9 +16,10 @@ from fastcheck.engines.graph.recording.record import Recording
 from fastcheck.engines.graph.recording.session import session_of
 from fastcheck.engines.graph.runs import Runs
 from fastcheck.engines.graph.tracing.tracing_error import TracingError
-from fastcheck.execution import Execution, one_blas_thread
+from fastcheck.execution import Execution
 from fastcheck.norms import largest
 from fastcheck.problem.posing import Problem
+from fastcheck.workers.library_threads import one_blas_thread
 
 ARRAYS_OF_EACH_VALUE = 6
 """Arrays that are kept of each operation: value, slope, shares, and how it moves along directions."""

@@ -20,7 +20,7 @@ from fastcheck.diagnosis.detective.searching.search import PENALTY, Search
 from fastcheck.diagnosis.detective.searching.single_mutations import Mutations
 from fastcheck.diagnosis.detective.searching.two_at_once import try_chains, try_sums
 from fastcheck.diagnosis.detective.searching.updated_weights import try_updated_weights
-from fastcheck.execution import one_blas_thread
+from fastcheck.workers.library_threads import one_blas_thread
 
 EFFECTS = ("a factor", "zero", PENALTY)
 """Patterns that factors in the graph lead to."""

@@ -1,0 +1,1 @@
+"""Evaluations that survive: a file to which finished ones are appended, and in which a later run finds them."""

@@ -1,0 +1,113 @@
+"""The noise of a cost, as claims tell it that agree with a few slopes: no forward pass more than these slopes take.
+
+Noise that is large beside a slope does not leave it where it was claimed to be. Of J = Σ θ² the claim 2θ agrees with
+four central differences in ten digits, say: then J has no noise that could hide the eighth. Where they do not agree,
+noise may be the reason or a wrong claim, and the noise is measured along a line.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from fastcheck.chi_square import chi_square_quantile
+from fastcheck.engines.plain.cost_noise import DOUBLE_EPSILON, CostNoise
+from fastcheck.engines.plain.noise import SAFETY
+from fastcheck.engines.plain.steps import CentralDifferences
+from fastcheck.norms import norm, root_mean_square
+from fastcheck.plan.coordinates import TOLERANCE, Coordinates, Plan
+from fastcheck.problem.parameters import Vector
+from fastcheck.problem.posing import Problem
+
+PILOTS = 4
+"""Coordinates, of those that are checked anyway, that tell whether claims agree."""
+
+AGREEMENT = 1 / 4
+"""Share of the tolerance that the bound on rounding may take, by the noise that such coordinates leave possible."""
+
+CHANCE = 0.05
+"""Probability with which the noise may be larger than is inferred: bounds are `SAFETY` times as large as that."""
+
+
+class Pilots(NamedTuple):
+    """Coordinates that were measured first: their rows in the plan, ascending, their steps, and the differences."""
+
+    rows: Coordinates
+    steps: Vector
+    differences: CentralDifferences
+
+
+def guessed_noise(problem: Problem) -> float:
+    """Return a σ that rounding in double precision leaves at least: of J itself, and of the parameters."""
+    largest = max(
+        (
+            norm(claim.reshape(-1) * problem.theta[block.start : block.stop])
+            for block, claim in zip(problem.layout.blocks, problem.claims, strict=True)
+            if claim.dtype == np.float64
+        ),
+        default=0.0,
+    )
+    return DOUBLE_EPSILON * max(abs(problem.value), largest)
+
+
+def may_agree(problem: Problem) -> bool:
+    """Tell whether agreement is told of the noise: not of costs or claims in single precision, or of declared noise.
+
+    A J that single precision can hold may be computed in it, and stand still between two values.
+    """
+    with np.errstate(over="ignore", under="ignore"):
+        is_single = float(np.float32(problem.value)) == problem.value
+    in_double = bool(problem.claims) and all(claim.dtype == np.float64 for claim in problem.claims)
+    return problem.repeats_exactly and in_double and not is_single
+
+
+def choose_pilots(plan: Plan, claims: Vector, usable: Sequence[bool]) -> Coordinates:
+    """Return the rows of up to `PILOTS` coordinates, those with the largest ``claims`` (n,) of the usable parts.
+
+    They are of as many parts as there are, up to `PILOTS`, spread over the network.
+    """
+    of_parts = [rows for rows, use in zip(plan.rows, usable, strict=True) if use]
+    count = min(PILOTS, len(of_parts))
+    spread = [of_parts[int(k)] for k in np.linspace(0, len(of_parts) - 1, count)] if count else []
+    chosen: list[int] = []
+    for done, rows in enumerate(spread):
+        each = -(-(PILOTS - len(chosen)) // (count - done))
+        size = np.abs(claims[rows])
+        largest = np.arange(size.size) if size.size <= each else np.argpartition(-size, each)[:each]
+        chosen += (rows.start + largest[size[largest] > 0]).tolist()
+    return np.sort(np.array(chosen, dtype=np.intp))
+
+
+def agreed_noise(pilots: Pilots, claimed: Vector, tolerance: float = TOLERANCE) -> CostNoise | None:
+    r"""Return the noise of a cost of which the slopes of ``pilots`` agree with the ``claimed`` ones (k,); else None.
+
+    A central difference with step h has an error of σ/√2h by noise, so that 2 h² r² is σ² χ² for one residual r if the
+    claims are right: :math:`σ² ≤ 2 Σ h² r² / q` with probability 1 - `CHANCE`, q being that quantile of χ² with k
+    degrees of freedom. They agree if this σ leaves a bound of at most `AGREEMENT` times the tolerance.
+
+    Whatever σ is, a claim that is off by more than the tolerance t agrees with small probability: noise must bring all
+    k residuals into a ball of radius :math:`t \sqrt{q / 2} / 16`, one of them from t away. With the σ for which that
+    happens most often, the probability is 1.4e-3, 8e-5, 6e-6 and 6e-7 for k = 1 … 4.
+    """
+    residuals = np.abs(claimed - pilots.differences.central)
+    if not (residuals.size and np.isfinite(pilots.differences).all()):
+        return None
+    total = norm(residuals * pilots.steps)
+    level = math.sqrt(2 / chi_square_quantile(CHANCE, residuals.size)) * total
+    bounds = SAFETY * level / pilots.steps
+    if (bounds > _most(tolerance) * np.abs(claimed)).any():
+        return None
+    return CostNoise(level=level, arithmetic=level, precision=DOUBLE_EPSILON, passes=0)
+
+
+def is_small_enough(noise: float, step: float, claimed: Vector, tolerance: float = TOLERANCE) -> bool:
+    """Tell whether noise σ leaves as little of slopes with this step as of those of pilots, of a part as a whole."""
+    return SAFETY * noise / step <= _most(tolerance) * root_mean_square(claimed)
+
+
+def _most(tolerance: float) -> float:
+    """Return the bound on rounding that noise may leave, relative to the slopes."""
+    return AGREEMENT * min(tolerance, TOLERANCE)
