@@ -137,7 +137,7 @@ def test_a_run_tells_the_time_of_its_tasks_and_what_the_calling_process_evaluate
 
 
 def test_checks_are_cut_as_fastcheck_cuts_them() -> None:
-    assert as_fastcheck_cuts(2_000, 20e-3).task_size == 12
+    assert as_fastcheck_cuts(2_000, 20e-3).task_size == 20
     assert as_fastcheck_cuts(100, 1e-3).task_size == 4
     assert as_fastcheck_cuts(100_000, 5.0).task_size == 1
 

@@ -42,8 +42,8 @@ WRITTEN, UNTIL_HERE = "<!-- written by benchmarks/workers_scaling.py -->", "<!--
 QUICK = 200, 5e-3
 WORKERS = 2
 
-AUTO = ((2_000, 1e-5), (2_000, 1e-4), (1_000, 1e-3), (200, 5e-3), (100, 2e-2))
-"""Coordinates and seconds of an evaluation for which ``n_jobs="auto"`` chooses."""
+AUTO = ((2_000, 1e-4), (1_000, 1e-3), (200, 5e-3), (100, 2e-2))
+"""Coordinates and seconds of an evaluation, about, for which ``n_jobs="auto"`` chooses."""
 
 MODELLED = ("loky", "dask")
 MANY = (2, 4, 8)
@@ -52,12 +52,17 @@ MANY = (2, 4, 8)
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A backend: seconds of a check, how many times as fast as the serial one, and what an evaluation takes besides."""
+    """A backend: seconds of a check, how many times as fast as the serial one, and what an evaluation takes besides.
+
+    ``beyond`` are the seconds of an evaluation beyond those that it would take if the serial check were shared without
+    any loss.
+    """
 
     backend: str
     seconds: float
     times: float
     overhead: float
+    beyond: float
 
 
 def compared(coordinates: int, seconds: float, backends: tuple[str, ...], repeats: int) -> list[Row]:
@@ -75,19 +80,25 @@ def compared(coordinates: int, seconds: float, backends: tuple[str, ...], repeat
     rows, serial = [], best["serial"]
     for name, taken in best.items():
         busy = 1 if name == "serial" else WORKERS
-        rows.append(Row(name, taken, serial / taken, busy * taken / (2 * coordinates) - one))
+        overhead = busy * taken / (2 * coordinates) - one
+        beyond = (taken - serial / busy) / (2 * coordinates)
+        rows.append(Row(name, taken, serial / taken, overhead, beyond))
     return rows
 
 
-def chosen(coordinates: int, seconds: float) -> tuple[float, float, float]:
-    """Return the best seconds of three checks each: serial, with two workers, and with as many as ``"auto"`` takes."""
+def chosen(coordinates: int, seconds: float) -> tuple[float, float, float, float]:
+    """Return the seconds of an evaluation, and of checks: serial, with two workers, with as many as ``"auto"`` takes.
+
+    Those of checks are the best of three.
+    """
     cost = busy_cost(seconds)
     options: list[dict[str, Any]] = [{"n_jobs": 1}, {"n_jobs": WORKERS}, {"n_jobs": "auto"}]
     best = [np.inf] * 3
     for _ in range(3):
         for k, option in enumerate(options):
             best[k] = min(best[k], timed_check(cost, coordinates, **option)[0])
-    return best[0], best[1], best[2]
+    one = min(processor_seconds(cost, start_of(coordinates)) for _ in range(9))
+    return one, best[0], best[1], best[2]
 
 
 def swept(workers: int) -> list[Work]:
@@ -164,7 +175,7 @@ def main() -> None:
     print("\n".join(_table_of_parameters(models)), flush=True)
     rows = compared(asked.coordinates, seconds, BACKENDS, asked.repeats)
     print("\n".join(_table_of_backends(rows)), flush=True)
-    auto = [(n, one, *chosen(n, one)) for n, one in AUTO]
+    auto = [(n, *chosen(n, one)) for n, one in AUTO]
     print("\n".join(_table_of_auto(auto)), flush=True)
     cluster = dataclasses.replace(models[-1].fit.cluster, **LINK)
     plot(cluster, as_fastcheck_cuts, RESULTS / "workers.svg")
@@ -232,9 +243,12 @@ class _Load:
 
 def _table_of_backends(rows: list[Row]) -> list[str]:
     return [
-        "| backend | seconds | times serial | besides, per evaluation |",
-        "| --- | ---: | ---: | ---: |",
-        *[f"| {r.backend} | {r.seconds:.2f} | {r.times:.2f} | {1e3 * r.overhead:.2f} ms |" for r in rows],
+        "| backend | seconds | times serial | beyond serial / workers, each | besides the cost, each |",
+        "| --- | ---: | ---: | ---: | ---: |",
+        *[
+            f"| {r.backend} | {r.seconds:.2f} | {r.times:.2f} | {1e3 * r.beyond:.2f} ms | {1e3 * r.overhead:.2f} ms |"
+            for r in rows
+        ],
     ]
 
 
@@ -246,7 +260,7 @@ def _table_of_auto(auto: list[Any]) -> list[str]:
     for n, one, serial, two, auto_seconds in auto:
         beside = auto_seconds / min(serial, two)
         lines.append(
-            f"| {1e3 * one:g} ms | {n:,} | {serial:.2f} s | {two:.2f} s | {auto_seconds:.2f} s | {beside:.2f} |"
+            f"| {1e3 * one:.2g} ms | {n:,} | {serial:.2f} s | {two:.2f} s | {auto_seconds:.2f} s | {beside:.2f} |"
         )
     return lines
 
@@ -292,8 +306,10 @@ BEGIN = """\
 
 A cost that keeps a processor busy for {milliseconds:g} ms, {coordinates:,} coordinates, evaluated plainly; {workers}
 workers on {cores} cores. The best of {repeats} runs each, in turn; the script asserts that the reports of all of them
-are the same to the last bit. "Besides" is what is left of a worker's time after the cost itself: overhead, waiting, and
-what the calling process does alone. Meanwhile other processes had {others:.0%} of the processors. Made by
+are the same to the last bit. "Beyond" are the seconds beyond an equal share of the serial check, divided by the
+evaluations: the start of processes is part of it. "Besides" is what is left of a worker's time for an evaluation after
+the cost itself: overhead, waiting, what the calling process does alone, and that a processor computes more slowly while
+the other one works. Meanwhile other processes had {others:.0%} of the processors. Made by
 `python -m benchmarks.workers_scaling`.
 """
 

@@ -56,3 +56,11 @@ class GradientMismatchError(FastcheckError, AssertionError):
 
 class CheckpointWarning(UserWarning):
     """A checkpoint cannot be used, or no longer: the check goes on without."""
+
+
+class LogWarning(UserWarning):
+    """A log cannot be written, or no longer: the check goes on without it."""
+
+
+class UnknownSlopeWarning(RuntimeWarning):
+    """A numerical gradient is NaN in some coordinates: the message names them, and why."""

@@ -19,8 +19,9 @@ import numpy as np
 
 from fastcheck.errors import EvaluationError, InvalidProblemError, LostEvaluationError
 from fastcheck.progress.events import tell as tell_listeners
+from fastcheck.progress.saying import say
 from fastcheck.progress.watching_checks import tracked, watching
-from fastcheck.workers.choosing import KNOWN, WORDS, Workers, choose_workers, is_configured
+from fastcheck.workers.choosing import KNOWN, WORDS, NoWorkersError, Workers, choose_workers, is_configured
 from fastcheck.workers.imports import seconds_of_imports
 from fastcheck.workers.keeping import Pools, workers_kept
 from fastcheck.workers.library_threads import one_blas_thread, one_thread
@@ -138,15 +139,15 @@ class Execution:
             return choose_workers(1, "sequential", suits)
         if "cluster" in self.pools.gone:
             return choose_workers(-1, "processes", suits)
-        chosen = self.n_jobs, self.backend, suits
-        if chosen not in self.pools.clusters:
-            workers = choose_workers(*chosen)
-            if workers.kind != "cluster":
-                return workers
-            self.pools.clusters[chosen] = (
-                workers  # asked again, it would wait for workers if there are none now
-            )
-        return self.pools.clusters[chosen]
+        asked = self.n_jobs, self.backend, suits
+        if asked not in self.pools.chosen:  # counting cores takes a while, and a cluster waits for workers
+            try:
+                self.pools.chosen[asked] = choose_workers(*asked)
+            except NoWorkersError as nobody:
+                self._note(f"{nobody}: everything was evaluated on this machine.")
+                self.pools.gone.add("cluster")
+                return self.workers(suits)
+        return self.pools.chosen[asked]
 
     def may_use_workers(self) -> bool:
         """Tell whether there may be workers besides this thread, whatever work there is."""
@@ -310,9 +311,10 @@ class Execution:
         return must_start and of_chunk <= MEASURED_FIRST
 
     def _note(self, note: str) -> None:
-        """Add a note, once."""
+        """Add a note, once, and say so now: a run that does without workers may take hours."""
         if note not in self.notes:
             self.notes.append(note)
+            say(note)
 
     def _sender(self, workers: Workers, work: Work[Any, Any]) -> Callable[[Pool], None] | None:
         """Return what gives the work to a pool; None where that cannot be, which a note explains."""
@@ -393,10 +395,6 @@ def _cannot_be_ended(why: Exception) -> InvalidProblemError:
 def _is_positive(value: Any) -> bool:
     is_number = isinstance(value, (int, float, np.number)) and not isinstance(value, bool)
     return is_number and 0 < float(value) < math.inf
-
-
-def _ignore(_: Any) -> None:
-    """Do nothing."""
 
 
 def _tell_nobody(_chunk: Any, _why: str) -> None:

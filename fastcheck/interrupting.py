@@ -1,7 +1,8 @@
 """What ends a check early: Ctrl-C, and SIGTERM, which acts as Ctrl-C does for the time of a ``with`` block.
 
 Both raise KeyboardInterrupt, the default of Ctrl-C. Whoever asked for `keeping_interruptions` gets a report of what is
-known instead; otherwise it passes through.
+known instead; otherwise it passes through. What is known then must not be lost on its way into the report: between
+evaluations the first interruption waits (`interruptions_wait`) until the next of them begins, if there is one.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import signal
 import threading
 from contextvars import ContextVar
 from types import FrameType
-from typing import Any
+from typing import Any, Self
 
 from fastcheck.undoing import Undoable
 
@@ -39,14 +40,21 @@ def reason_of(error: BaseException) -> str:
 
 
 def interruptions_are_kept() -> bool:
-    """Tell whether somebody asked for reports in the place of KeyboardInterrupt.
+    """Tell whether somebody asked for reports in the place of KeyboardInterrupt."""
+    return _keeping.get() is not None
 
-    Raises it if a run of several checks was interrupted already: no other check begins.
-    """
+
+def times_interrupted() -> int:
+    """Return how many signals came since reports in the place of KeyboardInterrupt were asked for, if they were."""
+    keeping = _keeping.get()
+    return 0 if keeping is None or keeping.signals is None else len(keeping.signals.came)
+
+
+def expect_no_interruption() -> None:
+    """Raise KeyboardInterrupt if a run of several checks was interrupted already: no other check begins."""
     keeping = _keeping.get()
     if keeping is not None and keeping.signals is not None and keeping.signals.came:
         raise KeyboardInterrupt(keeping.signals.came[0])
-    return keeping is not None
 
 
 def interruption_of(reason: str | None) -> KeyboardInterrupt | None:
@@ -83,6 +91,60 @@ class keeping_interruptions(Undoable):  # noqa: N801 — to its callers it is a 
             self.done = False
 
 
+class interruptions_wait(Undoable):  # noqa: N801 — likewise
+    """Have the first signal that comes wait, from `begin` on: it is raised where `interruptions_raised` begins next.
+
+    Only signals that are `interruptible`. ``came`` is one that still waits, None if there is none. The second signal is
+    raised at once.
+    """
+
+    def __init__(self) -> None:
+        self.waits = self.done = False
+        self.came: str | None = None
+        self.before: interruptions_wait | None = None
+
+    def do(self) -> None:
+        """Let them come as before until `begin`."""
+        self.before, self.done = _waiting.get(), True
+        _waiting.set(self)
+
+    def begin(self) -> Self:
+        """Have the first one wait from now on."""
+        self.waits = True
+        return self
+
+    def undo(self) -> None:
+        """Let them come as before."""
+        if self.done:
+            _waiting.set(self.before)
+            self.done = False
+
+
+class interruptions_raised(Undoable):  # noqa: N801 — likewise
+    """Have signals raise KeyboardInterrupt within the block after all, first of all one that has been waiting."""
+
+    def __init__(self) -> None:
+        self.waiting = _waiting.get()
+        self.before = self.waiting is not None and self.waiting.waits
+
+    def do(self) -> None:
+        """Let them come; raises one that waits."""
+        if self.waiting is None:
+            return
+        self.waiting.waits = False
+        came, self.waiting.came = self.waiting.came, None
+        if came is not None:
+            raise KeyboardInterrupt(came)
+
+    def undo(self) -> None:
+        """Have them wait again, if they did."""
+        if self.waiting is not None:
+            self.waiting.waits = self.before
+
+
+_waiting: ContextVar[interruptions_wait | None] = ContextVar("fastcheck_waiting", default=None)
+
+
 class interruptible(Undoable):  # noqa: N801 — likewise
     """Have signals raise KeyboardInterrupt, which says in ``args`` which one it was; ``came`` are those that came.
 
@@ -117,6 +179,11 @@ class interruptible(Undoable):  # noqa: N801 — likewise
 
     def _interrupt(self, number: int, _: FrameType | None) -> None:
         self.came.append(ENDED_BY_DEFAULT[signal.Signals(number)][0])
+        waiting = _waiting.get()
+        is_first = len(self.came) == 1
+        if is_first and waiting is not None and waiting.waits:
+            waiting.came = self.came[0]
+            return
         raise KeyboardInterrupt(self.came[-1])
 
 

@@ -95,6 +95,22 @@ def legible(text: str, *, lines: bool = False) -> str:
     return encodable(printable(text, lines=lines))
 
 
+def wrapped(text: str, width: int, indent: str = "") -> str:
+    """Return text that a terminal can show in lines of so many characters; those after the first are indented.
+
+    A word that is longer, such as a path, is left whole, so that it can be copied.
+
+    >>> print(wrapped("log: run.jsonl could not be written.", 22, "  "))
+    log: run.jsonl could
+      not be written.
+    """
+    import textwrap  # small commands load this module
+
+    return textwrap.fill(
+        legible(text), width, subsequent_indent=indent, break_on_hyphens=False, break_long_words=False
+    )
+
+
 def printable(text: str, *, lines: bool = False) -> str:
     r"""Return the text with what cannot be printed as escapes: control characters, marks that turn lines around.
 

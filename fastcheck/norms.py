@@ -61,6 +61,19 @@ def root_mean_square(values: NDArray[np.float64]) -> float:
     return norm(values) / math.sqrt(values.size) if values.size else 0.0
 
 
+def root_mean_squares(
+    values: NDArray[np.float64], starts: NDArray[np.intp], sizes: NDArray[np.intp]
+) -> NDArray[np.float64]:
+    """Return the root of the mean square of each of several parts of a vector, which are not empty; (p,).
+
+    Each is scaled by its largest entry, so that squares neither overflow nor vanish.
+    """
+    scales = np.maximum.reduceat(np.abs(values), starts)
+    divisors = np.where(scales > 0, scales, 1.0)
+    shares = values / np.repeat(divisors, sizes)
+    return np.asarray(scales * np.sqrt(np.add.reduceat(shares * shares, starts) / sizes))
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Comparison:
     """‖g‖, ‖ĝ‖ and ‖g − ĝ‖, each over 2 to the ``exponent``.
@@ -76,17 +89,21 @@ class Comparison:
     @classmethod
     def of(cls, claimed: NDArray[np.float64], numerical: NDArray[np.float64]) -> Comparison:
         """Compare two vectors."""
-        size = max(largest(claimed), largest(numerical))
+        g, n = norm(claimed), norm(numerical)
+        size = max(g, n)
         if size == 0 or SMALLEST_SQUARED < size < 1 / SMALLEST_SQUARED:
-            return cls(claimed=norm(claimed), numerical=norm(numerical), error=norm(claimed - numerical))
+            return cls(claimed=g, numerical=n, error=norm(claimed - numerical))
         exponent = math.frexp(size)[1]
-        g, n = np.ldexp(claimed, -exponent), np.ldexp(numerical, -exponent)
-        return cls(claimed=norm(g), numerical=norm(n), error=norm(g - n), exponent=exponent)
+        claimed, numerical = np.ldexp(claimed, -exponent), np.ldexp(numerical, -exponent)
+        error = norm(claimed - numerical)
+        return cls(claimed=norm(claimed), numerical=norm(numerical), error=error, exponent=exponent)
 
     @classmethod
     def joined(cls, parts: Iterable[Comparison]) -> Comparison:
         """Return the comparison of all the vectors, one after the other."""
         known = [part for part in parts if part.claimed + part.numerical]
+        if len(known) == 1:
+            return known[0]
         exponent = max((part.exponent for part in known), default=0)
         if any(part.exponent != exponent for part in known):
             known = [part._at(exponent) for part in known]

@@ -1,5 +1,6 @@
 """Settings of the whole suite."""
 
+import gc
 import os
 
 import pytest
@@ -40,6 +41,12 @@ def little_effort_beside_verdicts(request, monkeypatch):
     monkeypatch.setattr("fastcheck.diagnosis.detective.searching.effort.MOST_WORK", 2_000_000)
     if request.node.get_closest_marker("verdicts_alone") and not SEARCHES_EVERYWHERE:
         monkeypatch.setattr(finding, "find_causes", lambda _failure: finding.Found((), (), 0))
+
+
+def pytest_collection_finish():
+    """The collector of garbage passes over what imports and tests' definitions made, which stays to the end."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture

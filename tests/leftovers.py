@@ -7,6 +7,7 @@ serve the whole process from then on, whoever else uses them, and end with it. S
 from __future__ import annotations
 
 import contextlib
+import gc
 import os
 import threading
 import time
@@ -63,6 +64,7 @@ def nothing_left(folder: Path):
     """Whatever is begun within the block has ended soon after it."""
     before = take_stock(folder)
     yield
+    gc.collect()  # an exception that was caught may hold itself, by frames that hold what was closed
     ends = time.monotonic() + SETTLED_AFTER
     while (left := left_over(before, take_stock(folder))) and time.monotonic() < ends:
         time.sleep(0.02)

@@ -16,6 +16,11 @@ from benchmarks.soak.leaks import of_session
 
 STARTED = "cluster at "
 
+WORKERS = 2
+
+COME_WITHIN = 30
+"""Seconds in which they should be there."""
+
 
 class OwnCluster:
     """A cluster that is started when it is needed first, and again where it has gone, with its files in ``folder``."""
@@ -27,14 +32,30 @@ class OwnCluster:
 
     @contextlib.contextmanager
     def client(self) -> Iterator[Any]:
-        """Yield a client of the cluster."""
+        """Yield a client of the cluster, of another one where its workers do not come back.
+
+        A nanny of dask's does not start a worker again that is killed while it begins.
+        """
         from distributed import Client
 
         if self.process is None or self.process.poll() is not None:
             self._start()
+        elif not self._has_its_workers():
+            self.close()
+            self._start()
         with Client(self.address, timeout=30) as client:
-            client.wait_for_workers(2, timeout=60)
+            client.wait_for_workers(WORKERS, timeout=COME_WITHIN)
             yield client
+
+    def _has_its_workers(self) -> bool:
+        from distributed import Client
+
+        try:
+            with Client(self.address, timeout=30) as client:
+                client.wait_for_workers(WORKERS, timeout=COME_WITHIN)
+        except (OSError, TimeoutError):
+            return False
+        return True
 
     def _start(self) -> None:
         self.process = subprocess.Popen(
@@ -63,6 +84,7 @@ class OwnCluster:
             self.process.kill()
             for process in of_session(self.process.pid):
                 process.kill()
+            self.process.wait()
 
     def close(self) -> None:
         """End all of its processes."""
@@ -86,7 +108,9 @@ def main() -> None:
     """Run a cluster until SIGTERM comes, or nobody reads what is printed any more."""
     from distributed import LocalCluster
 
-    with LocalCluster(n_workers=2, threads_per_worker=1, processes=True, dashboard_address=":0") as cluster:
+    with LocalCluster(
+        n_workers=WORKERS, threads_per_worker=1, processes=True, dashboard_address=":0"
+    ) as cluster:
         print(f"{STARTED}{cluster.scheduler_address}", flush=True)
         parent = os.getppid()
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))

@@ -34,7 +34,9 @@ class Snapshot:
     @classmethod
     def now(cls) -> Snapshot:
         """Return what there is."""
-        children = psutil.Process().children(recursive=True)
+        children = [
+            child for child in psutil.Process().children(recursive=True) if _is_of_this_session(child)
+        ]
         kinds = {
             "process": Counter(map(_describe, children)),
             "thread": Counter(thread.name for thread in threading.enumerate()),
@@ -89,6 +91,14 @@ def memory() -> int:
         with contextlib.suppress(AttributeError):  # another C library than glibc
             ctypes.CDLL(None).malloc_trim(0)
     return int(psutil.Process().memory_info().rss)
+
+
+def _is_of_this_session(process: psutil.Process) -> bool:
+    """Tell whether a process is ours: a cluster, and what it starts, has a session of its own."""
+    try:
+        return os.getsid(process.pid) == os.getsid(0)
+    except (ProcessLookupError, PermissionError):
+        return False
 
 
 def _describe(process: psutil.Process) -> str:

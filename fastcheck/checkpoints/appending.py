@@ -29,6 +29,9 @@ _FLAGS = os.O_APPEND | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0) 
 _open_files: set[tuple[int, int]] = set()
 _opening = interruptible_lock()
 
+LONGEST_BEGINNING = len(HEADER)
+"""Bytes that tell whether a file is a checkpoint."""
+
 
 class UnusableError(Exception):
     """A file cannot be used, for the reason that this says; the check goes on without."""
@@ -134,16 +137,7 @@ class CheckpointFile:
             self.cut(0)
             self.append(HEADER)
             return
-        if beginning.startswith(FIRST_WORDS):
-            number = beginning[len(FIRST_WORDS) :].split(b"\n")[0].decode("ascii", "replace")
-            raise InvalidProblemError(
-                f"checkpoint: {self.path} is of format {number}, which this version of fastcheck cannot read. Name "
-                "another file."
-            )
-        raise InvalidProblemError(
-            f"checkpoint: expected a new file, or a checkpoint of fastcheck, got {self.path}, which is something else "
-            "and is left as it is. Name another file."
-        )
+        raise _not_ours(self.path, beginning)
 
     def _append_rest(self, data: bytes, written: int) -> None:
         """Write what is left of a record, or cut off its beginning."""
@@ -165,6 +159,24 @@ class CheckpointFile:
                 os.fsync(self.descriptor)
             except OSError as error:
                 self.sync_failed = error
+
+
+def expect_beginning(path: str, beginning: bytes) -> None:
+    """Raise `InvalidProblemError` if a file that begins so is something else than a checkpoint."""
+    if not HEADER.startswith(beginning[: len(HEADER)]):
+        raise _not_ours(path, beginning)
+
+
+def _not_ours(path: str, beginning: bytes) -> InvalidProblemError:
+    if beginning.startswith(FIRST_WORDS):
+        number = beginning[len(FIRST_WORDS) :].split(b"\n")[0].decode("ascii", "replace")
+        return InvalidProblemError(
+            f"checkpoint: {path} is of format {number}, which this version of fastcheck cannot read. Name another file."
+        )
+    return InvalidProblemError(
+        f"checkpoint: expected a new file, or a checkpoint of fastcheck, got {path}, which is something else and is "
+        "left as it is. Name another file."
+    )
 
 
 def locked(descriptor: int) -> bool:

@@ -19,6 +19,7 @@ from fastcheck.callers import level_of_caller
 from fastcheck.checkpoints.sections import present_section
 from fastcheck.errors import CheckpointWarning, InvalidProblemError
 from fastcheck.problem.posing import Problem
+from fastcheck.progress.saying import say
 from fastcheck.undoing import Undoable
 
 if TYPE_CHECKING:
@@ -77,6 +78,8 @@ class Checkpoint(Undoable):
             warnings.warn(
                 f"{self._name}: {self.ledger.trouble}", CheckpointWarning, stacklevel=level_of_caller()
             )
+        if self.ledger.found:
+            say(f"{self._name}: {self.ledger.sentence_on_found()}.")
         return dataclasses.replace(
             problem, evaluator=dataclasses.replace(problem.evaluator, known=self.ledger)
         )

@@ -34,6 +34,9 @@ REFLECTING = frozenset(
 NAMING_GLOBALS = frozenset(("globals", "eval", "exec"))
 """Names by which code reads globals that it names in texts."""
 
+NAMING_MODULES = frozenset(("modules", "import_module", "__import__"))
+"""Names by which code finds modules that it names in texts."""
+
 WRITING_GLOBALS = ("STORE_GLOBAL", "DELETE_GLOBAL")
 
 
@@ -70,7 +73,37 @@ def names_in(code: types.CodeType) -> Names:
             names.texts.add(name)
     if NAMING_GLOBALS & names.globals:
         names.globals |= names.texts
+    if NAMING_MODULES & (names.globals | names.attributes):
+        names.imports |= names.texts
+    if names.reflects:
+        names.attributes |= {text for text in names.texts if text.isidentifier()}
     return names
+
+
+@dataclass(slots=True)
+class NamesOfAll:
+    """Attributes that all code of the user's reads, ``all_read`` if these may be any, and globals that it writes.
+
+    Globals are ``written`` to the namespace of their module, which its ``id`` stands for: a name may be that of another
+    global elsewhere.
+    """
+
+    read: set[str]
+    written: set[tuple[int, str]] = field(default_factory=set)
+    all_read: bool = False
+
+    def __len__(self) -> int:
+        return len(self.read) + len(self.written) + self.all_read
+
+    def add(self, names: Names, namespace: dict[str, Any]) -> None:
+        """Add the names in code whose globals are these."""
+        self.read |= names.attributes
+        self.all_read |= names.reflects
+        self.written |= {(id(namespace), name) for name in names.written}
+
+    def written_to(self, namespace: dict[str, Any]) -> set[str]:
+        """Return the names of globals of this namespace that code writes."""
+        return {name for where, name in self.written if where == id(namespace)}
 
 
 def code_parts(code: types.CodeType, constant: Callable[[Any], str]) -> Iterator[str]:

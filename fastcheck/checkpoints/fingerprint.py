@@ -33,7 +33,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastcheck.checkpoints import kinds
-from fastcheck.checkpoints.code_digests import cells_of, code_parts, names_in
+from fastcheck.checkpoints.code_digests import NamesOfAll, cells_of, code_parts, names_in
 from fastcheck.checkpoints.kinds import COMPILED, NOT_CALLED, OF_PYTHON, WITH_NAMES, WRAPPERS
 from fastcheck.checkpoints.libraries import PYTHON, is_library, python_version, root_of, version_of
 from fastcheck.checkpoints.values import (
@@ -71,7 +71,7 @@ class Fingerprint:
     @classmethod
     def of(cls, cost: Any) -> Fingerprint:
         """Return that of a cost. Costs the time of reading the arrays that it depends on."""
-        names, before = _Names(), -1
+        names, before = NamesOfAll(set(kinds.CALLED_BY_LIBRARIES)), -1
         for _ in range(MOST_ROUNDS):
             if len(names) == before:
                 break
@@ -90,22 +90,10 @@ class Fingerprint:
         return Fingerprint(code, {**self.libraries, **later.libraries})
 
 
-@dataclass(slots=True)
-class _Names:
-    """Attributes that the user's code reads, ``all_read`` if these may be any, and globals that it writes."""
-
-    read: set[str] = field(default_factory=lambda: set(kinds.CALLED_BY_LIBRARIES))
-    written: set[str] = field(default_factory=set)
-    all_read: bool = False
-
-    def __len__(self) -> int:
-        return len(self.read) + len(self.written) + self.all_read
-
-
 class _Walk:
     """One walk: everything that is met gets a digest under a name of its own."""
 
-    def __init__(self, names: _Names, with_values: bool) -> None:
+    def __init__(self, names: NamesOfAll, with_values: bool) -> None:
         self.names, self.with_values = names, with_values
         self.code: dict[str, str] = {}
         self.libraries: dict[str, str] = {PYTHON: python_version()}
@@ -172,8 +160,6 @@ class _Walk:
         for key, item in pairs:
             self._add(digest, key, depth)
             self._add(digest, item, depth)
-        if issubclass(type(value), collections.defaultdict):
-            self._named("default_factory", value.default_factory)
         self._add_attributes_of_container(value)
 
     def _add_array(self, digest: Digest, array: NDArray[Any], depth: int) -> None:
@@ -187,7 +173,9 @@ class _Walk:
             self._add_attributes_of_container(array)
 
     def _add_attributes_of_container(self, value: Any) -> None:
-        """Have what a container of a class of the user's has beside its items digested."""
+        """Have what a container, if of a class of the user's, has beside its items digested."""
+        if issubclass(type(value), collections.defaultdict):
+            self._named("default_factory", value.default_factory)
         if not is_library(root_of(type(value).__module__)):
             self._add_attributes(type(value).__name__, vars_of(value))
 
@@ -222,7 +210,9 @@ class _Walk:
         elif self._first_time(Digest(), module):
             short = module.__name__.rpartition(".")[2]
             contents = vars(module)
-            for name in sorted(self.names.read & contents.keys() - OF_PYTHON - self.names.written):
+            for name in sorted(
+                self.names.read & contents.keys() - OF_PYTHON - self.names.written_to(contents)
+            ):
                 self._named(f"{short}.{name}", contents[name])
 
     def _add_function(self, digest: Digest, function: types.FunctionType, _depth: int) -> None:
@@ -243,19 +233,16 @@ class _Walk:
 
     def _await_function(self, function: types.FunctionType, name: str) -> None:
         """Have a function of the user's digested, and what its code reads."""
-        code = function.__code__
-        found = names_in(code)
-        self.names.read |= found.attributes
-        self.names.all_read |= found.reflects
-        self.names.written |= found.written
-        self._await(name, functools.partial(self._add_code, code=code))
+        found = names_in(function.__code__)
+        self.names.add(found, function.__globals__)
+        self._await(name, functools.partial(self._add_code, code=function.__code__))
         defaults = (function.__defaults__ or (), tuple(sorted((function.__kwdefaults__ or {}).items())))
         if any(defaults):
             self._named(f"defaults of {name}", defaults)
         self._add_attributes(name, vars(function))
         for variable, value in cells_of(function):
             self._named(variable, value)
-        for variable in sorted(found.globals - OF_PYTHON - self.names.written):
+        for variable in sorted(found.globals - OF_PYTHON - self.names.written_to(function.__globals__)):
             if variable in function.__globals__:
                 self._named(variable, function.__globals__[variable])
         for module in sorted(found.imports & sys.modules.keys()):
@@ -265,8 +252,21 @@ class _Walk:
         """Have what a name stands for digested: functions, classes and modules under names of their own."""
         if issubclass(type(value), WITH_NAMES):
             self._add(Digest(), value, 0)
+        elif issubclass(type(value), dict) and 0 < dict.__len__(value) <= kinds.MOST_ITEMS:
+            self._await(name, functools.partial(self._add_items, name=name, mapping=value))
         else:
             self._await(name, functools.partial(self._add, value=value, depth=0))
+
+    def _add_items(self, digest: Digest, name: str, mapping: dict[Any, Any]) -> None:
+        """Add a dict whose items get digests of their own: the cost may write some of them, and only read others."""
+        pairs = items_of(mapping)
+        if not all(type(key) is str for key, _ in pairs):
+            self._add(digest, mapping, 0)
+        elif self._first_time(digest, mapping):
+            digest.text(f"{self._kind(type(mapping))} {[key for key, _ in pairs]}")
+            for key, item in pairs:
+                self._named(f"{name}[{key!r}]", item)
+            self._add_attributes_of_container(mapping)
 
     def _add_code(self, digest: Digest, code: types.CodeType) -> None:
         for part in code_parts(code, functools.partial(self._digest_of, depth=0)):

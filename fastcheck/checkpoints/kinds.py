@@ -24,6 +24,9 @@ STATES = ("states",)
 HOLDING_OTHERS = ("_parameters", "_buffers", "_modules")
 """Attributes of networks of frameworks in which others are kept."""
 
+MOST_ITEMS = 256
+"""Items of a dict that get digests of their own."""
+
 RUNNING = (types.GeneratorType, types.CoroutineType, types.FrameType, types.TracebackType)
 """Types of what is in the midst of something."""
 

@@ -16,8 +16,8 @@ from fastcheck.checkpoints.reading import Found
 from fastcheck.checkpoints.records import Kind, encoded, encoded_value
 from fastcheck.errors import CheckpointWarning, LostEvaluationError
 from fastcheck.legible import number_of
+from fastcheck.problem.evaluating import Kept
 from fastcheck.problem.parameters import Vector
-from fastcheck.problem.posing import Kept
 
 OF_THE_SYSTEM = (OSError, ImportError, LostEvaluationError)
 """Errors that may not come again: what raised them is evaluated again by the next run."""
@@ -47,6 +47,11 @@ class Ledger:
         """Return the key of a point, (n,); None for θ itself."""
         return self.keys.point(theta)
 
+    @property
+    def keeps(self) -> bool:
+        """Whether evaluations are kept: they are."""
+        return True
+
     def moved(self, coordinate: int, value: float) -> bytes | None:
         """Return the same of θ with one coordinate at this value."""
         return self.keys.moved(coordinate, value)
@@ -72,13 +77,14 @@ class Ledger:
                 self._add_error(key, kept.error)
             self.made += 1
 
+    def sentence_on_found(self) -> str:
+        """Return the beginning of a sentence on what the file held."""
+        return f"{number_of(self.found, 'evaluation')} {'was' if self.found == 1 else 'were'} found there"
+
     def sentences(self) -> list[str]:
         """Return what is to be said in the report."""
-        there = "was" if self.found == 1 else "were"
         made = "was" if self.made == 1 else "were"
-        said_of_it = [
-            f"{number_of(self.found, 'evaluation')} {there} found there, {self.made:,} {made} made now."
-        ]
+        said_of_it = [f"{self.sentence_on_found()}, {self.made:,} {made} made now."]
         if self.trouble is not None:
             said_of_it.append(self.trouble)
         elif self.file.sync_failed is not None:

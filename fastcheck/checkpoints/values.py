@@ -117,7 +117,8 @@ def _add_array(digest: Digest, array: NDArray[Any], kind: str) -> bool:
     """Add an array to a digest, unless it holds objects."""
     if array.dtype.hasobject:
         return False
-    digest.text(f"{kind} {array.dtype.descr if array.dtype.names else array.dtype.str} {array.shape}")
+    order = "" if array.flags.c_contiguous else array.strides  # sums add in the order of memory
+    digest.text(f"{kind} {array.dtype.descr if array.dtype.names else array.dtype.str} {array.shape} {order}")
     flat = np.ascontiguousarray(array).reshape(-1).view(np.uint8) if array.size else np.empty(0, np.uint8)
     if flat.nbytes <= MOST_BYTES:
         digest.bytes(flat.data)

@@ -24,6 +24,12 @@ from fastcheck.progress.watching_checks import entering
 from fastcheck.report.result import CONSTANT_COST, BlockReport, Report
 from fastcheck.studies.problem_study import ProblemStudy
 from fastcheck.verdict.judging import Verdict, worst_verdict
+from fastcheck.verdict.obstacles import Obstacle
+
+IN_THREADS = (
+    "the cost was evaluated in several threads at once. If it writes to arrays or attributes of its own (out=, "
+    "self.x = …), these evaluations mix, which looks like noise: check with n_jobs=1 or backend='processes'."
+)
 
 if TYPE_CHECKING:
     from fastcheck.diagnosis.detective.finding import Found
@@ -83,6 +89,11 @@ def failing_blocks(outcomes: Iterable[BlockOutcome], at_kinks: Container[str] = 
     return [block._replace(structure_only=block.structure_only or block.name in at_kinks) for block in blocks]
 
 
+def _noise_decides(findings: Findings) -> bool:
+    """Tell whether noise is why something could not be told."""
+    return any((block.cause or "").startswith(Obstacle.ROUNDING) for block in findings.blocks.values())
+
+
 def assemble(request: CheckRequest, findings: Findings) -> Report:
     """Return the report: what was asked for, what is known of it, and what could not be seen."""
     problem = request.problem
@@ -101,6 +112,7 @@ def assemble(request: CheckRequest, findings: Findings) -> Report:
         even_notes = findings.even.note(found.explained, found.imprecise)
     notes_on_causes = () if found is None else found.notes
     notes = [*request.execution.notes, *held_notes(problem), *even_notes, *findings.notes, *notes_on_causes]
+    notes += [IN_THREADS] if request.execution.pools.in_threads and _noise_decides(findings) else []
     notes += () if request.checkpoint is None else request.checkpoint.notes()
     return Report(
         verdict=verdict,

@@ -17,6 +17,7 @@ from fastcheck.pictures.finding_errors import errors_of
 from fastcheck.problem.posing import Problem
 from fastcheck.report.block_reports import block_report
 from fastcheck.report.result import BlockReport
+from fastcheck.verdict.first_sight import FirstSight
 from fastcheck.verdict.judging import Verdict
 from fastcheck.verdict.ladder import CloserLook, look_closer
 from fastcheck.verdict.power import measure_power
@@ -52,10 +53,15 @@ class BlockOutcome(NamedTuple):
 
 
 def report_block(
-    problem: Problem, epsilon: float | None, tolerance: float, confidence: float, first: Estimate
+    problem: Problem,
+    epsilon: float | None,
+    tolerance: float,
+    confidence: float,
+    first: Estimate,
+    sight: FirstSight | None = None,
 ) -> BlockOutcome:
-    """Take closer looks at the engine's estimate of a block, and report what they tell."""
-    look = look_closer(problem, epsilon, tolerance, first)
+    """Take closer looks at the engine's estimate of a block, and report what they tell; ``sight`` leaves no doubt."""
+    look = look_closer(problem, epsilon, tolerance, first, sight)
     return report_look(problem, epsilon, confidence, first, look)
 
 
@@ -107,8 +113,10 @@ def lost_notes(problem: Problem, estimate: Estimate, verdict: Verdict) -> Iterat
 def _report_of(problem: Problem, look: CloserLook, confidence: float) -> BlockReport:
     """Return the report of a block: its verdict, what would have been caught, and why it is inconclusive."""
     estimate, judgement = look.estimate, look.judgement
-    claimed = claims(problem, estimate.part, np.array([judgement.hardest, judgement.easiest]))
-    power = measure_power(estimate, judgement, claimed)
+    power = look.power
+    if power is None:
+        claimed = claims(problem, estimate.part, np.array([judgement.hardest, judgement.easiest]))
+        power = measure_power(estimate, judgement, claimed)
     errors = errors_of(problem, estimate, judgement)
     report = block_report(judgement, power, estimate.slopes.kinks, confidence, errors)
     if look.cut and report.verdict is Verdict.INCONCLUSIVE:

@@ -14,14 +14,14 @@ import contextlib
 import dataclasses
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 import numpy as np
 
 from fastcheck.errors import BudgetUsedUp, InvalidProblemError
-from fastcheck.interrupting import reason_of
+from fastcheck.interrupting import interruptions_raised, reason_of
 from fastcheck.problem.posing import Problem
 
 T = TypeVar("T")
@@ -72,7 +72,7 @@ class Budget:
             raise BudgetUsedUp(self.stopped)
         self.passes_so_far += passes
 
-    def allows(self, passes: int) -> bool:
+    def allows(self, passes: float) -> bool:
         """Tell whether so many forward passes may be made."""
         return self.fits(0.0, passes) >= 1
 
@@ -94,20 +94,15 @@ class Budget:
             times = min(times, shares[1] * left / max(passes, 1e-9))
         return max(0.0, times)
 
-    @contextlib.contextmanager
-    def watched(self) -> Iterator[None]:
+    def watched(self) -> contextlib.AbstractContextManager[None]:
         """Leave the ``with`` block where the budget stops it, or Ctrl-C, after which nothing may be spent any more."""
-        try:
-            yield
-        except BudgetUsedUp:
-            return
-        except KeyboardInterrupt as error:
-            self.end(error)
+        return _Watched(self)
 
     def finished(self, work: Callable[[], T]) -> T:
         """Return what ``work`` does; after Ctrl-C, what it does without spending anything."""
         try:
-            return work()
+            with interruptions_raised():
+                return work()
         except KeyboardInterrupt as error:
             self.end(error)
             return work()
@@ -138,6 +133,30 @@ class Budget:
             plural = "" if self.forward_passes == 1 else "es"
             parts.append(f"the budget of {self.forward_passes:,} forward pass{plural}")
         return " or ".join(parts)
+
+
+class _Watched(contextlib.AbstractContextManager[None]):
+    """What `Budget.watched` returns. Wherever an interruption comes, at its beginning or end, too, the budget ends."""
+
+    def __init__(self, budget: Budget) -> None:
+        self.budget, self.raised = budget, interruptions_raised()
+
+    def __enter__(self) -> None:
+        try:
+            self.raised.__enter__()
+        except KeyboardInterrupt as waiting:
+            self.budget.end(waiting)
+
+    def __exit__(self, _: object, error: BaseException | None, __: object) -> bool:
+        late: KeyboardInterrupt | None = None
+        try:
+            self.raised.__exit__()
+        except KeyboardInterrupt as came:
+            late = came
+        for interruption in (error, late):
+            if isinstance(interruption, KeyboardInterrupt):
+                self.budget.end(interruption)
+        return isinstance(error, (BudgetUsedUp, KeyboardInterrupt))
 
 
 def _positive_seconds(time_budget: Any) -> float:

@@ -13,6 +13,7 @@ from fastcheck.checkpoints.checkpoint import Checkpoint
 from fastcheck.checks.generators import generators_kept
 from fastcheck.checks.requests import Progress
 from fastcheck.checks.running import CheckOptions, run_check
+from fastcheck.checks.unknown_slopes import unknown_slopes, warn_of_unknown_slopes
 from fastcheck.engines import EngineRun, choose_engine
 from fastcheck.execution import MAX_MEMORY, Backend, Execution
 from fastcheck.interrupting import interruptible
@@ -128,7 +129,7 @@ def check(
         cost's results; finding all slopes takes up to 20 arrays of the size of the parameters besides. Workers of this
         machine count with up to four arrays of the size of the parameters each; fewer are used where these exceed it,
         and a note says so. The 60 to 100 MB of an interpreter with NumPy do not count, nor do pages that processes
-        share.
+        share, nor the workers of a cluster.
     progress
         True or False, None for a line that says what the check is doing, on a terminal and in a notebook, if that takes
         more than a second, or a function ``progress(done, total)``.
@@ -237,8 +238,9 @@ def numerical_gradient(
     That of complex parameters is complex: ∂J/∂Re z + i ∂J/∂Im z.
 
     The options are those of `check`, and so are the errors. Costs some dozens of forward passes by
-    difference propagation, however many coordinates there are; evaluated plainly, two for each. Entries of which no
-    evaluation came back (`check` tells more) are NaN.
+    difference propagation, however many coordinates there are; evaluated plainly, two for each. Entries of which
+    nothing is known are NaN: no evaluation came back, or the cost has no value on either side. An
+    `UnknownSlopeWarning` of ``fastcheck.errors`` names them, and why.
 
     Examples
     --------
@@ -279,13 +281,16 @@ def numerical_gradient(
         generators.look()
         plan = make_plan(problem.layout, problem.theta, "all", epsilon, seed=0)
         plan = dataclasses.replace(plan, most_at_step=problem.layout.size)
-        gradient = np.empty(problem.layout.size)
+        gradient, unknown = np.empty(problem.layout.size), dict[int, str]()
         with EngineRun(engine, problem, plan, execution) as run:
             for estimate in run:
                 block = estimate.part.block
                 gradient[block.start : block.stop] = estimate.slopes.central
-                gradient[block.start + np.array(list(estimate.lost), dtype=int)] = np.nan
+                of_block = unknown_slopes(estimate)
+                gradient[list(of_block)] = np.nan
+                unknown |= of_block
                 if estimate.at_step is not None:
                     rows, differences = estimate.at_step
                     gradient[block.start + estimate.part.at(rows)] = differences
+    warn_of_unknown_slopes({problem.layout.coordinate_name(i): reason for i, reason in unknown.items()})
     return problem.layout.build(gradient)

@@ -10,6 +10,7 @@ from fastcheck.checks.block_outcomes import BlockOutcome, report_block
 from fastcheck.checks.interrupted import interrupted_findings
 from fastcheck.checks.requests import CheckRequest
 from fastcheck.engines import Engine, EngineRun
+from fastcheck.verdict.first_sight import judge_together
 
 
 def check_coordinates(request: CheckRequest, engine: Engine, coordinates: Any) -> Findings:
@@ -20,9 +21,12 @@ def check_coordinates(request: CheckRequest, engine: Engine, coordinates: Any) -
     )
     outcomes: list[BlockOutcome] = []
     with EngineRun(engine, request.problem, plan, request.execution) as run, request.watched():
-        for estimate in run:
-            outcomes.append(request.finished(functools.partial(outcome_of, estimate)))
-            del estimate  # what it holds is not kept while the next one is made
+        for estimates in run.together():
+            sights = judge_together(request.problem, estimates, request.tolerance)
+            for sight in sights:
+                estimate = estimates.pop(0)  # what it holds is not kept while the next one is made
+                outcomes.append(request.finished(functools.partial(outcome_of, estimate, sight)))
+                del estimate
     if not request.ended:
         return engine_findings(request, outcomes, run.summary)
     summary = run.summary if run.is_complete else None

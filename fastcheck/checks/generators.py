@@ -22,8 +22,9 @@ class generators_kept(Undoable):  # noqa: N801 — to its callers it is a functi
     meanwhile, who would draw the same numbers again. So the state is put back where it has changed, and
 
     - no other Python thread was there, at the beginning and at the end; or
-    - `look`, which is called when each of the functions has run, saw a change as well (or there was no look), and the
-      code that the functions can reach names a generator, or another library, which may draw unseen.
+    - `look`, which is called when each of the functions has run, saw a change as well (or had no reason to look, as no
+      other thread was there until then), and the code that the functions can reach names a generator, or another
+      library, which may draw unseen.
 
     In the second case numbers that another thread drew meanwhile are drawn again: a generator that several
     threads share cannot be kept for one of them.
@@ -40,8 +41,9 @@ class generators_kept(Undoable):  # noqa: N801 — to its callers it is a functi
         self.before = _states()
 
     def look(self) -> None:
-        """See whether the functions, each of which has just been called, drew."""
-        self.drawn = self._changed()
+        """See whether the functions, each of which has just been called, drew, unless nobody else can have."""
+        nobody_else = self.alone and python_threads() == 1
+        self.drawn = nobody_else or self._changed()
 
     def undo(self) -> None:
         """Put the states back."""

@@ -82,17 +82,20 @@ def interrupted_findings(
 def _incomplete_ones_undecided(
     plan: Plan, outcomes: Sequence[BlockOutcome], reason: str
 ) -> list[BlockOutcome]:
-    """Return the outcomes; those of blocks that pass as far as they were evaluated are inconclusive."""
+    """Return the outcomes; blocks that do not fail and were not evaluated as a whole are inconclusive for that."""
     asked = {part.block.name: part.size for part in plan.parts}
     undecided = []
     for outcome in outcomes:
         report, size = outcome.report, asked[outcome.name]
         left = size - report.checked
-        if left and report.verdict is Verdict.PASS:
-            cause = (
-                f"{Obstacle.INTERRUPTED}: {left:,} of {size:,} coordinates of {outcome.name} were not evaluated, as "
-                f"{reason}; those that were pass. {ADVICE[Obstacle.INTERRUPTED]}."
+        if left and report.verdict is not Verdict.FAIL:
+            missing = f"{left:,} of {size:,} coordinates of {outcome.name} were not evaluated, as {reason}"
+            of_others = (
+                f"; those that were pass. {ADVICE[Obstacle.INTERRUPTED]}."
+                if report.verdict is Verdict.PASS
+                else f". Of the others: {report.cause}"
             )
+            cause = f"{Obstacle.INTERRUPTED}: {missing}{of_others}"
             report = dataclasses.replace(report, verdict=Verdict.INCONCLUSIVE, cause=cause)
         undecided.append(outcome._replace(report=report))
     return undecided

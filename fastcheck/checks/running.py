@@ -14,6 +14,7 @@ import contextlib
 import dataclasses
 import functools
 import os
+import signal
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -38,7 +39,13 @@ from fastcheck.checks.told import read_log, tell_problem, told, with_failure_of
 from fastcheck.engines import Engine, choose_engine
 from fastcheck.errors import InvalidProblemError
 from fastcheck.execution import MAX_MEMORY, Backend, Execution
-from fastcheck.interrupting import interruptible, interruptions_are_kept
+from fastcheck.interrupting import (
+    expect_no_interruption,
+    interruptible,
+    interruptions_are_kept,
+    interruptions_wait,
+    reason_of,
+)
 from fastcheck.plan.coordinates import ALPHA, DIRECTIONS, validate_alpha, validate_directions
 from fastcheck.plan.sampling import validate_confidence
 from fastcheck.problem.ahead import with_workers
@@ -82,6 +89,11 @@ class CheckOptions:
     checkpoint: Any = None
     log: str | os.PathLike[str] | None = None
 
+    @property
+    def keep_what_is_known(self) -> bool:
+        """Whether an interruption ends the check with a report, where there is no budget."""
+        return self.checkpoint is not None or self.log is not None or interruptions_are_kept()
+
 
 def run_check(
     cost: Callable[[Any], Any], parameters: Any, gradients: Any, options: CheckOptions, *, causes: bool = True
@@ -100,8 +112,8 @@ def run_check(
     fixed_confidence = confidence is None or budget is not None
     norm_confidence = SCREENING_CONFIDENCE if fixed_confidence else sample_confidence
     checkpoint = Checkpoint(options.checkpoint, cost)
-    may_be_interrupted = options.checkpoint is not None or options.log is not None or interruptions_are_kept()
-    limits = Budget(None, None) if budget is None and may_be_interrupted else budget
+    expect_no_interruption()
+    limits = Budget(None, None) if budget is None and options.keep_what_is_known else budget
     execution = Execution(
         n_jobs=options.n_jobs,
         backend=options.backend,
@@ -115,10 +127,11 @@ def run_check(
         expect_no_complex_steps(engine.name, "a check with a budget")
     if _asks_to_screen(options.coordinates):
         expect_no_complex_steps(engine.name, "screening")
-    log = read_log(options.log)
+    log, signals = read_log(options.log), () if limits is None else (signal.SIGINT, signal.SIGTERM)
     with (
         UndoGuard(),
-        interruptible(),
+        interruptible(*signals),
+        interruptions_wait() as waiting,
         log or contextlib.nullcontext(),
         told(execution, engine.name) as ending,
         execution.workers_kept(),
@@ -137,6 +150,8 @@ def run_check(
         problem = with_workers(checkpoint.keeping(problem, options.epsilon), execution)
         generators.look()
         tell_problem(problem)
+        if limits is not None:
+            waiting.begin()
         request = CheckRequest(
             problem=problem if limits is None else limits.metered(problem),
             execution=execution,
@@ -156,7 +171,14 @@ def run_check(
         )
         findings = _findings(request, engine, options.coordinates, budget)
         ending.report = request.finished(functools.partial(assemble, request, findings))
-    return with_failure_of(log, ending.report)
+    return _with_what_came(waiting, with_failure_of(log, ending.report))
+
+
+def _with_what_came(waiting: interruptions_wait, report: Report) -> Report:
+    """Return a report that tells of an interruption that came when all was known."""
+    if waiting.came is None or report.stopped:
+        return report
+    return dataclasses.replace(report, stopped=reason_of(KeyboardInterrupt(waiting.came)))
 
 
 def _previous(problem: Problem, previous: Any) -> dict[str, NDArray[np.float64]]:

@@ -17,6 +17,7 @@ from fastcheck.checks.generators import generators_kept
 from fastcheck.checks.requests import expect_claim
 from fastcheck.checks.running import CheckOptions, run_check
 from fastcheck.errors import InvalidProblemError
+from fastcheck.interrupting import reason_of, times_interrupted
 from fastcheck.problem.functions import expect_arguments, map_copy
 from fastcheck.problem.randomness import repeating
 from fastcheck.problem.special.declared import SpecialOptions
@@ -66,7 +67,12 @@ def check_special(
     if report.verdict is not Verdict.FAIL or within_budget or report.stopped:
         return report
     raw = claim.last if isinstance(claim, SpecialClaim) else gradients
-    return _with_conventions(report, problem, raw, dataclasses.replace(options, log=None))
+    try:
+        return _with_conventions(report, problem, raw, dataclasses.replace(options, log=None))
+    except KeyboardInterrupt as error:
+        if not options.keep_what_is_known or times_interrupted() > 1:
+            raise
+        return dataclasses.replace(report, stopped=reason_of(error))
 
 
 def _claimed(gradients: Callable[[Any], Any], parameters: Any) -> Any:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import math
 from pathlib import Path
 from typing import Any, NamedTuple
-
-from fastcheck.cli.parsing import UsageError
 
 SEPARATOR = "::"
 """Between a file and the name of a problem in it."""
@@ -60,27 +59,15 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     how.add_argument(
         "--backend", metavar="NAME", help="their kind: processes, threads, or a name of joblib's"
     )
-    how.add_argument("--timeout", type=_seconds, metavar="S", help="seconds that one evaluation may take")
+    how.add_argument(
+        "--timeout", type=_finite_seconds, metavar="S", help="seconds that one evaluation may take"
+    )
     how.add_argument("--seed", type=_seed, metavar="N", help="seed of samples and directions")
     how.add_argument("--method", choices=METHODS, help="how slopes are found (auto)")
     how.add_argument("--tolerance", type=_tolerance, metavar="T", help="relative error that is right (1e-7)")
     loop = parser.add_argument_group("again and again")
     loop.add_argument("--watch", action="store_true", help="again whenever the file is saved; ends at Ctrl-C")
     loop.add_argument("--files-read", help=argparse.SUPPRESS)
-
-
-def expect_consistent(arguments: argparse.Namespace) -> None:
-    """Raise `UsageError` where options do not go together, or no file is named."""
-    if not arguments.files:
-        raise UsageError(
-            "check: name a file: fastcheck check my_network.py. All options: fastcheck check --help"
-        )
-    if arguments.time_budget is not None and arguments.coordinates is not None:
-        raise UsageError(
-            "check: with --time-budget the check chooses the coordinates itself: leave --coordinates out."
-        )
-    if arguments.watch and arguments.json == "-":
-        raise UsageError("check: --watch checks again and again, and --json - is one list: name a file.")
 
 
 def options_of_check(arguments: argparse.Namespace) -> dict[str, Any]:
@@ -131,6 +118,10 @@ def _coordinates(text: str) -> int | float | str:
 
 def _seconds(text: str) -> float:
     return _number(text, "seconds above 0", lambda number: number > 0)
+
+
+def _finite_seconds(text: str) -> float:
+    return _number(text, "seconds above 0", lambda number: 0 < number < math.inf)
 
 
 def _tolerance(text: str) -> float:

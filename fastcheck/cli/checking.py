@@ -16,20 +16,30 @@ from typing import Any
 from fastcheck import statuses
 from fastcheck.checkpoints.sections import section
 from fastcheck.checks.told import DONE
-from fastcheck.cli.check_options import Target, expect_consistent, options_of_check, read_targets
+from fastcheck.cli import standard_error
+from fastcheck.cli.beforehand import expect_consistent
+from fastcheck.cli.check_options import Target, options_of_check, read_targets
 from fastcheck.cli.finding.everything import chosen, find_problems
 from fastcheck.cli.found import NOT_CHECKED, FileResult, FoundProblem, ProblemOutcome
 from fastcheck.cli.given_data import give, read_data
 from fastcheck.cli.keeping import keep_results
 from fastcheck.cli.pages import Pages
 from fastcheck.cli.showing import Shown
+from fastcheck.cli.warnings_written import warnings_written
 from fastcheck.errors import FastcheckError
 from fastcheck.files.users_file import UsersFile, running, said, where
-from fastcheck.interrupting import interruptible, keeping_interruptions
-from fastcheck.legible import first_names, legible
+from fastcheck.interrupting import (
+    interruptible,
+    interruptions_raised,
+    interruptions_wait,
+    keeping_interruptions,
+)
+from fastcheck.legible import first_names
 from fastcheck.near_names import did_you_mean
 from fastcheck.progress.events import tell
 from fastcheck.progress.run_log import RunLog
+from fastcheck.progress.saying import hearing
+from fastcheck.workers.keeping import workers_shared
 
 
 def run_check(arguments: argparse.Namespace) -> int:
@@ -45,7 +55,9 @@ def run_check(arguments: argparse.Namespace) -> int:
             from fastcheck.cli.watching import watch
 
             return watch(arguments)
-        return _checked(arguments, signals)
+        with interruptions_wait() as waiting:
+            waiting.begin()
+            return _checked(arguments, signals)
 
 
 def _checked(arguments: argparse.Namespace, signals: interruptible | None = None) -> int:
@@ -56,7 +68,12 @@ def _checked(arguments: argparse.Namespace, signals: interruptible | None = None
         verbose=arguments.verbose,
     )
     run = _Run(arguments, shown, signals)
-    with run.log or contextlib.nullcontext(), _prints_of_the_user(arguments.quiet, json_is_shown):
+    with (
+        warnings_written(),
+        run.log or contextlib.nullcontext(),
+        hearing(run.hear),
+        _prints_of_the_user(arguments.quiet, json_is_shown),
+    ):
         results = [run.check_file(target) for target in run.targets]
     if run.interruption is not None:
         if all(result.error == NOT_CHECKED for result in results):
@@ -64,11 +81,11 @@ def _checked(arguments: argparse.Namespace, signals: interruptible | None = None
         shown.interruption(results)
     shown.summary(results)
     if run.log and run.log.failure:
-        shown.line(legible(run.log.failure))
+        shown.sentence(run.log.failure)
     for page in run.pages_written:
         shown.note(f"page: {page}")
     for sentence in run.pages_missing:
-        shown.line(legible(sentence))
+        shown.sentence(sentence)
     keep_results(results, arguments)
     page_is_missing = [statuses.ILL_POSED] if run.pages_missing else []
     interrupted = [] if run.interruption is None else [statuses.of_interruption(run.interruption)]
@@ -91,6 +108,13 @@ class _Run:
         self.pages_written: list[Path] = []
         self.pages_missing: list[str] = []
         self.files_read: list[str] = []
+        self.said: list[str] = []
+
+    def hear(self, sentence: str) -> None:
+        """Write what a check says before it ends, unless it is shown above the line of progress."""
+        self.said.append(sentence)
+        if not standard_error.is_terminal():
+            standard_error.write(sentence)
 
     @property
     def interruption(self) -> KeyboardInterrupt | None:
@@ -111,7 +135,10 @@ class _Run:
         self.files_read += map(os.path.abspath, (target.path, *self.arguments.data))
         try:
             _expect_file(target.path)
-            with running(target.path, in_workers=self._uses_workers, advice=_advice) as file:
+            with (
+                running(target.path, in_workers=self._uses_workers, advice=_advice) as file,
+                workers_shared(),
+            ):
                 self._tell_watcher(file)
                 return self._check_problems(file, target)
         except KeyboardInterrupt as error:
@@ -127,7 +154,8 @@ class _Run:
     def _check_problems(self, file: UsersFile, target: Target) -> FileResult:
         strange = give(self.data, file)
         try:
-            problems, not_used = find_problems(file)
+            with interruptions_raised():
+                problems, not_used = find_problems(file)
         except SystemExit as end:
             place = where(end, file.path.parent)
             raise FastcheckError(f"{place}it calls sys.exit({end.code!r}) while it is tried.") from end
@@ -146,12 +174,13 @@ class _Run:
         self._say_what_is_checked(f"{path}::{problem.name}")
         if self.interruption is not None:
             return self._told(ProblemOutcome(file=path, problem=problem, error=NOT_CHECKED))
+        self.said.clear()
         try:
             outcome = _outcome(file, path, problem, self.options, self.arguments.debug)
         except KeyboardInterrupt as error:
             self._note_interruption(error)
             return self._told(ProblemOutcome(file=path, problem=problem, error=NOT_CHECKED))
-        self.shown.outcome(outcome)
+        self.shown.outcome(outcome, self.said)
         if self.interruption is None:  # pages run the cost again
             self._keep_page(outcome, is_alone)
         return self._told(outcome)
@@ -184,7 +213,11 @@ class _Run:
     def _keep_page(self, outcome: ProblemOutcome, is_alone: bool) -> None:
         """Write the page of a problem, if pages are wanted; one that cannot be written changes no verdict."""
         try:
-            page = self.pages.save(outcome, is_alone=is_alone) if self.pages else None
+            with interruptions_raised():
+                page = self.pages.save(outcome, is_alone=is_alone) if self.pages else None
+        except KeyboardInterrupt as error:
+            self._note_interruption(error)
+            return
         except FastcheckError as error:
             self.pages_missing.append(str(error))
             return
@@ -204,7 +237,7 @@ def _outcome(
 ) -> ProblemOutcome:
     """Return what comes of checking a problem; whatever the user's code raises is a sentence."""
     try:
-        with section(f"{path}::{problem.name}"):
+        with section(f"{path}::{problem.name}"), interruptions_raised():
             return ProblemOutcome(file=path, problem=problem, report=problem.run(options))
     except FastcheckError as error:
         sentence = str(error)

@@ -1,4 +1,4 @@
-"""From the arguments of a process to its exit status: every error is one line, but with ``--debug``."""
+"""From the arguments of a process to its exit status: every error is a sentence, but with ``--debug``."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ import sys
 from collections.abc import Sequence
 
 from fastcheck import statuses
+from fastcheck.cli import standard_error
 from fastcheck.cli.parsing import UsageError, command_named, make_parser, parse
 from fastcheck.cli.small_commands import print_version
 from fastcheck.errors import FastcheckError
-from fastcheck.legible import legible, legible_output
+from fastcheck.legible import legible_output
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -53,7 +54,7 @@ def _run(arguments: Sequence[str]) -> int:
 
 
 def _failed(message: str, status: int) -> int:
-    print(f"fastcheck: {legible(message)}", file=sys.stderr)
+    standard_error.write(message)
     return status
 
 

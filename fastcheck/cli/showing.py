@@ -13,7 +13,8 @@ from typing import TextIO
 
 from fastcheck import statuses
 from fastcheck.cli.found import NOT_CHECKED, FileResult, FoundProblem, NotUsed, ProblemOutcome
-from fastcheck.legible import encodable, first_names, legible, number_of
+from fastcheck.cli.standard_error import fitted
+from fastcheck.legible import encodable, first_names, legible, number_of, wrapped
 from fastcheck.report.result import Report
 from fastcheck.report.stages import AnyReport
 from fastcheck.report.summary_text import is_known_as_a_whole, is_screened
@@ -67,8 +68,8 @@ class Shown:
             self._entry("", "", NOTHING_FOUND)
         self.line()
 
-    def outcome(self, outcome: ProblemOutcome) -> None:
-        """Write what came of a problem."""
+    def outcome(self, outcome: ProblemOutcome, said: Sequence[str] = ()) -> None:
+        """Write what came of a problem, and what was ``said`` before, such as that workers were not used."""
         status, report = outcome.status, outcome.report
         if status == statuses.RIGHT and self.only_wrong:
             return
@@ -79,7 +80,7 @@ class Shown:
             self.line()
         elif status == statuses.RIGHT and not self.verbose:
             self.line(f"{self._word(status)}  {place}  {measured(report)}")
-            for sentence in reservations(report):
+            for sentence in (*reservations(report), *said):
                 self._paragraph(legible(sentence), INDENT, INDENT)
         else:
             self.line(f"─── {place} ".ljust(self.width, "─"))
@@ -88,12 +89,18 @@ class Shown:
 
     def error(self, result: FileResult) -> None:
         """Write why a file could not be looked at."""
-        self.line(f"{self._word(statuses.ILL_POSED)}  {legible(result.error or '')}")
+        word = WORDS[statuses.ILL_POSED][0]
+        text = fitted(f"{word}  {result.error or ''}", self.file)
+        self.line(text.replace(word, self._word(statuses.ILL_POSED), 1))
 
     def note(self, text: str) -> None:
         """Write where something was kept."""
         if not self.only_wrong:
             self.line(legible(text))
+
+    def sentence(self, text: str) -> None:
+        """Write what could not be kept."""
+        self.line(wrapped(text, self.width, INDENT))
 
     def interruption(self, results: Sequence[FileResult]) -> None:
         """Write what was not checked, as the run was interrupted."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import time
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -13,6 +14,7 @@ import numpy as np
 from fastcheck.checks.check import check, numerical_gradient
 from fastcheck.checks.generators import generators_kept
 from fastcheck.derivatives.comparing import compare
+from fastcheck.derivatives.differences import DifferencesTruth
 from fastcheck.derivatives.jacobians import (
     called_at,
     compare_with_truth,
@@ -22,12 +24,11 @@ from fastcheck.derivatives.jacobians import (
 from fastcheck.derivatives.matrices import ClaimedMatrix, DenseMatrix, OperatorMatrix, read_matrix
 from fastcheck.derivatives.matrix_report import MatrixReport
 from fastcheck.derivatives.questions import Question, as_floats, ask, named_as, validate_method
-from fastcheck.derivatives.truths import DifferencesTruth
 from fastcheck.engines import DisagreementError
 from fastcheck.engines.graph.outputs import gradients_nearby
 from fastcheck.engines.graph.recording.advice import reason_for
 from fastcheck.engines.graph.tracing.tracing_error import TracingError
-from fastcheck.errors import EvaluationError, InvalidProblemError
+from fastcheck.errors import EvaluationError, InvalidProblemError, UnknownSlopeWarning
 from fastcheck.execution import Execution
 from fastcheck.problem.functions import accepts
 from fastcheck.problem.options import validate_seed
@@ -127,12 +128,21 @@ def hessian_report(
         layout, theta = read_parameters(x)
         if gradient is not None:
             of_gradient = check(cost, x, gradient, tolerance=tolerance, seed=seed)
-    with UndoGuard(), Execution().watched(), generators_kept(cost, H, gradient), one_blas_thread():
+    execution = Execution()
+    with (
+        UndoGuard(),
+        execution.workers_kept(),
+        execution.watched(),
+        generators_kept(cost, H, gradient),
+        one_blas_thread(),
+    ):
         claim = _read_hessian(repeating(H), claimed, point, x, layout, theta)
         if of_gradient is not None and of_gradient.passed:
             question = _gradient_question(gradient, x, layout, (of_first_order, point))
             names = HessianNames(question)
-            report = compare_with_truth(question, claim, claimed, tolerance, seed, method, start, names)
+            report = compare_with_truth(
+                question, claim, claimed, tolerance, seed, method, start, execution, names
+            )
         else:
             question = Question(
                 function=repeating(cost),
@@ -143,7 +153,9 @@ def hessian_report(
                 outputs=[],
                 value=theta,
             )
-            report = _against_numerical_gradients(question, claim, claimed, tolerance, seed, method, start)
+            report = _against_numerical_gradients(
+                question, claim, claimed, tolerance, seed, method, start, execution
+            )
     report = _with_structure(report, claim)
     return report if of_gradient is None else _with_gradient(report, of_gradient, of_first_order)
 
@@ -233,12 +245,16 @@ def _against_numerical_gradients(
     seed: int,
     method: str,
     start: float,
+    execution: Execution,
 ) -> MatrixReport:
     """Compare a claim with differences of numerical gradients."""
     held_to, names = tolerance_of(claim, tolerance), HessianNames(question)
 
-    def report(gradient: Callable[[Vector], Vector], most_columns: int, *notes: str) -> MatrixReport:
-        truth = DifferencesTruth(gradient, question.theta, gradient(question.theta), symmetric=True)
+    def report(
+        gradient: Callable[[Vector], Vector], most_columns: int, workers: Execution | None, *notes: str
+    ) -> MatrixReport:
+        value = gradient(question.theta)
+        truth = DifferencesTruth(gradient, question.theta, value, workers, symmetric=True, threads=False)
         compared = compare(claim, truth, held_to, seed, most_columns, question.theta)
         said = (NUMERICALLY, *notes)
         return matrix_report(names, claim, name, compared, truth, held_to, seed, start, said)
@@ -248,21 +264,26 @@ def _against_numerical_gradients(
         try:
             with (
                 named_as(*question.names),
-                gradients_nearby(question.function, question.x, Execution(), seed=seed) as gradient,
+                gradients_nearby(question.function, question.x, execution, seed=seed) as gradient,
             ):
-                return report(gradient, MOST_COLUMNS)
+                return report(gradient, MOST_COLUMNS, None)
         except (TracingError, DisagreementError) as error:
             if method == "difference":
                 raise
             reason = reason_for(error)
     plainly = functools.partial(_numerical_gradient, question)
-    return report(plainly, MOST_COLUMNS_PLAINLY, *filter(None, [reason]))
+    return report(plainly, MOST_COLUMNS_PLAINLY, execution, *filter(None, [reason]))
 
 
 def _numerical_gradient(question: Question, at: Vector) -> Vector:
     with named_as(*question.names):
         point = question.layout.build(at.copy())
-        found = numerical_gradient(question.function, point, method="plain", progress=False)
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", UnknownSlopeWarning)
+            try:
+                found = numerical_gradient(question.function, point, method="plain", progress=False)
+            except UnknownSlopeWarning as unknown:
+                raise EvaluationError(f"no Hessian can be computed plainly here: {unknown}") from None
     return np.asarray(flat_outputs(_in_order(found, question.layout)), dtype=np.float64)
 
 

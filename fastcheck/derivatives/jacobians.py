@@ -12,6 +12,7 @@ import numpy as np
 
 from fastcheck.checks.generators import generators_kept
 from fastcheck.derivatives.comparing import Compared, compare
+from fastcheck.derivatives.differences import DifferencesTruth
 from fastcheck.derivatives.line_causes import with_line
 from fastcheck.derivatives.matrices import ClaimedMatrix, OperatorMatrix, read_matrix
 from fastcheck.derivatives.matrix_causes import Case, causes_of
@@ -24,7 +25,7 @@ from fastcheck.derivatives.questions import (
     named_as,
     validate_method,
 )
-from fastcheck.derivatives.truths import DifferencesTruth, RecordedTruth, Truth
+from fastcheck.derivatives.truths import RecordedTruth, Truth
 from fastcheck.engines import DisagreementError
 from fastcheck.engines.graph.outputs import output_products
 from fastcheck.engines.graph.recording.advice import reason_for
@@ -91,7 +92,7 @@ def check_jacobian(
         forward passes' time. Otherwise four random directions and four random cotangents bound the errors of all rows
         and columns, with probability 1 − 1e-9, and what they do not clear is compared entry by entry. Where f is
         evaluated plainly: every entry, up to 1,000 columns, by six to 24 evaluations for each column; of more
-        columns, ten random directions.
+        columns, ten random directions. Workers of `joblib.parallel_config` share them.
 
     Raises
     ------
@@ -131,7 +132,14 @@ def jacobian_report(
     start = time.perf_counter()
     function, given, claimed = called
     tolerance, seed, method = validate_tolerance(tolerance), validate_seed(seed), validate_method(method)
-    with UndoGuard(), Execution().watched(), generators_kept(f, J) as generators, one_blas_thread():
+    execution = Execution()
+    with (
+        UndoGuard(),
+        execution.workers_kept(),
+        execution.watched(),
+        generators_kept(f, J) as generators,
+        one_blas_thread(),
+    ):
         question = ask(repeating(f), x, (function, given))
         value = called_at(question, repeating(J), claimed)
         generators.look()
@@ -139,7 +147,7 @@ def jacobian_report(
             value, claimed, [output.shape for output in question.outputs], question.layout, given
         )
         question = question.at(point or given)
-        return compare_with_truth(question, claim, claimed, tolerance, seed, method, start)
+        return compare_with_truth(question, claim, claimed, tolerance, seed, method, start, execution)
 
 
 def called_at(question: Question, claim: Any, name: str) -> Any:
@@ -164,6 +172,7 @@ def compare_with_truth(
     seed: int,
     method: str,
     start: float,
+    execution: Execution,
     names: Names | None = None,
     notes: tuple[str, ...] = (),
 ) -> MatrixReport:
@@ -172,7 +181,7 @@ def compare_with_truth(
     reason: tuple[str, ...] = ()
     if method != "plain":
         try:
-            with recorded_truth(question, seed) as truth:
+            with recorded_truth(question, seed, execution) as truth:
                 compared = compare(_forwards_only(claim), truth, held_to, seed, point=question.theta)
                 report = matrix_report(names, claim, name, compared, truth, held_to, seed, start, notes)
                 report = _with_adjoint(report, names, claim, truth, start)
@@ -181,7 +190,7 @@ def compare_with_truth(
             if method == "difference":
                 raise
             reason = (reason_for(error),)
-    plain_truth = DifferencesTruth(question.vector_function, question.theta, question.value)
+    plain_truth = DifferencesTruth.of(question, execution)
     compared = compare(_forwards_only(claim), plain_truth, held_to, seed, point=question.theta)
     report = matrix_report(names, claim, name, compared, plain_truth, held_to, seed, start, (*notes, *reason))
     return _with_dot_test(report, claim)
@@ -245,7 +254,7 @@ def _with_dot_test(report: MatrixReport, claim: ClaimedMatrix) -> MatrixReport:
 
 
 @contextmanager
-def recorded_truth(question: Question, seed: int) -> Iterator[RecordedTruth]:
+def recorded_truth(question: Question, seed: int, execution: Execution) -> Iterator[RecordedTruth]:
     """Yield exact products with the Jacobian of a question's function; see `output_products` for what is raised."""
     weights = np.random.default_rng([seed, 13]).standard_normal(question.value.size)
     scale = np.abs(question.value)
@@ -253,7 +262,7 @@ def recorded_truth(question: Question, seed: int) -> Iterator[RecordedTruth]:
     weights /= np.where(scale > 0, np.maximum(scale, 1e-8 * usual), usual)
     with (
         named_as(*question.names),
-        output_products(question.function, question.x, weights, Execution(), seed=seed) as products,
+        output_products(question.function, question.x, weights, execution, seed=seed) as products,
     ):
         yield RecordedTruth(products)
 
@@ -311,7 +320,12 @@ def matrix_report(
         seed=seed,
         forward_passes=truth.forward_passes + 2,
         seconds=time.perf_counter() - start,
-        notes=(*notes, *_kink_notes(compared), *_advice(verdict, compared, names, truth, tolerance)),
+        notes=(
+            *notes,
+            *truth.notes,
+            *_kink_notes(compared),
+            *_advice(verdict, compared, names, truth, tolerance),
+        ),
     )
 
 

@@ -10,12 +10,13 @@ import numpy as np
 
 from fastcheck.checks.generators import generators_kept
 from fastcheck.derivatives.comparing import MOST_LINES_PLAINLY, compare
+from fastcheck.derivatives.differences import DifferencesTruth
 from fastcheck.derivatives.jacobians import matrix_report, recorded_truth, tolerance_of
 from fastcheck.derivatives.matrices import ClaimedMatrix, Matrix, Places, is_sparse, read_matrix
 from fastcheck.derivatives.matrix_report import MatrixReport
 from fastcheck.derivatives.partials_report import Pair, PartialsReport
 from fastcheck.derivatives.questions import Question, ask, validate_method
-from fastcheck.derivatives.truths import DifferencesTruth, Known, Truth
+from fastcheck.derivatives.truths import Known, Truth
 from fastcheck.engines import DisagreementError
 from fastcheck.engines.graph.recording.advice import reason_for
 from fastcheck.engines.graph.tracing.tracing_error import TracingError
@@ -86,7 +87,14 @@ def check_partials(
         )
     if not callable(function):
         raise InvalidProblemError(f"function: expected a function of inputs, got {type(function).__name__}.")
-    with UndoGuard(), Execution().watched(), generators_kept(function, partials), one_blas_thread():
+    execution = Execution()
+    with (
+        UndoGuard(),
+        execution.workers_kept(),
+        execution.watched(),
+        generators_kept(function, partials),
+        one_blas_thread(),
+    ):
         fills = accepts(function, (inputs, {})) and not accepts(function, (inputs,))
         question = ask(FillingOutputs(repeating(function), fills), inputs, ("function", "inputs"))
         if [output.name for output in question.outputs] == ["function"]:
@@ -95,14 +103,13 @@ def check_partials(
         checking = _Checking(question, claims, tolerance, seed)
         if method != "plain":
             try:
-                with recorded_truth(question, seed) as truth:
+                with recorded_truth(question, seed, execution) as truth:
                     return checking.report(truth, (), start)
             except (TracingError, DisagreementError) as error:
                 if method == "difference":
                     raise
                 checking.reason = (reason_for(error),)
-        plain = DifferencesTruth(question.vector_function, question.theta, question.value)
-        return checking.report(plain, checking.reason, start)
+        return checking.report(DifferencesTruth.of(question, execution), checking.reason, start)
 
 
 class _Checking:
@@ -133,7 +140,10 @@ class _Checking:
                 if claim is not None or not report.passed:
                     pairs[pair] = report
         return PartialsReport(
-            pairs=pairs, missing=tuple(missing), seconds=time.perf_counter() - start, notes=notes
+            pairs=pairs,
+            missing=tuple(missing),
+            seconds=time.perf_counter() - start,
+            notes=(*notes, *truth.notes),
         )
 
     def _compared(self, pair: Pair, claim: ClaimedMatrix, part: PartOfTruth, start: float) -> MatrixReport:
@@ -174,6 +184,7 @@ class PartOfTruth:
         self.size = rows, columns
         self.known = known
         self.method, self.exact, self.symmetric = truth.method, truth.exact, False
+        self.notes: tuple[str, ...] = ()  # the whole has them
 
     def along(self, directions: Matrix) -> Known:
         """Return J v for each row."""

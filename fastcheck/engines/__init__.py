@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, Protocol, Self
 
 from fastcheck.callers import level_of_caller
 from fastcheck.engines.slopes import Bound, Slope, Slopes
-from fastcheck.errors import FastcheckError, InvalidProblemError
+from fastcheck.errors import BudgetUsedUp, FastcheckError, InvalidProblemError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -46,6 +46,10 @@ __all__ = [
     "Summary",
     "choose_engine",
 ]
+
+
+TOGETHER = 2**14
+"""Coordinates of which estimates may wait for others, so that they are judged together."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -80,6 +84,8 @@ class Estimate:
         For rows of which no evaluation came back: why. They are not evaluated again.
     step_given
         Whether the step is one of the user's.
+    can_wait
+        Whether it may be judged once the engine has gone on, or has ended: nothing here needs its run.
     at_step
         In engines that know slopes without a step: rows, and their central differences with the step of the user's.
     """
@@ -95,6 +101,7 @@ class Estimate:
     outside: Mapping[int, str] = field(default_factory=dict)
     lost: Mapping[int, str] = field(default_factory=dict)
     step_given: bool = False
+    can_wait: bool = False
     at_step: tuple[Coordinates, Vector] | None = None
 
     def coordinate(self, row: int) -> int:
@@ -184,6 +191,25 @@ class EngineRun:
     def __iter__(self) -> Iterator[Estimate]:
         """Yield the estimate of each part."""
         self._summary = yield from self._estimates
+
+    def together(self) -> Iterator[list[Estimate]]:
+        """Yield the estimates in lists: those that can wait, up to `TOGETHER` coordinates or to one that cannot."""
+        several, size = list[Estimate](), 0
+        try:
+            for estimate in self:
+                several.append(estimate)
+                size += estimate.part.size
+                complete = size >= TOGETHER or not estimate.can_wait
+                del estimate  # whoever gets the list may take it out
+                if complete:
+                    yield several
+                    several, size = [], 0
+        except (KeyboardInterrupt, BudgetUsedUp):
+            if several:
+                yield several
+            raise
+        if several:
+            yield several
 
     @property
     def is_complete(self) -> bool:

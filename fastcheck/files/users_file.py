@@ -32,6 +32,7 @@ from fastcheck.errors import FastcheckError
 from fastcheck.files.data_files import content_of, expect_code
 from fastcheck.files.long_runs import said_if_long
 from fastcheck.files.notebook_cells import NOTEBOOK, cells_of
+from fastcheck.interrupting import interruptions_raised
 from fastcheck.undoing import Undoable, UndoGuard
 
 PICKLERS = ("cloudpickle", "joblib.externals.cloudpickle")
@@ -111,9 +112,8 @@ def running(path: Path, *, in_workers: bool = False, advice: Advice | None = Non
     module.__spec__ = importlib.machinery.ModuleSpec(name, None, origin=str(path))
     module.__package__ = name.rpartition(".")[0]
     with UndoGuard(), _Surroundings(path, module, roots), _PickledByValue(module if in_workers else None):
-        with said_if_long(
-            f'fastcheck: {path.name} is running … (not what is below if __name__ == "__main__")'
-        ):
+        what = f'fastcheck: {path.name} is running … (not what is below if __name__ == "__main__")'
+        with said_if_long(what), interruptions_raised():
             for code in codes:
                 _execute(code, path, module, advice or _no_advice)
         yield UsersFile(path, module, _names_bound(codes), tuple(ast.parse(code.text) for code in codes))

@@ -61,8 +61,8 @@ def compare_any(claimed: Vector, slopes: Slopes, rows: slice, rule: Rule) -> Com
     errors = np.abs(claimed - nearest)
     sizes = np.maximum(np.maximum(np.abs(claimed), np.abs(nearest)), rule.typical)
     relative = np.where(errors == 0, 0.0, errors / sizes)
-    thresholds = rule.thresholds(claimed, slopes)
-    standings = rule.standings_by(claimed, slopes, thresholds, rule.allowed(claimed, slopes))
+    thresholds, allowed = rule.limits(claimed, slopes)
+    standings = rule.standings_by(claimed, slopes, thresholds, allowed)
     wrong = standings == Standing.WRONG
     at_least = [np.count_nonzero((outside >= power * thresholds) & (outside > 0)) for power in POWERS]
     at_least[FROM_WRONG:] = [

@@ -53,6 +53,13 @@ class Part:
         """The number k."""
         return self.block.size if self.places is None else self.places.size
 
+    @property
+    def coordinates(self) -> Coordinates:
+        """Their ascending positions in the vector θ, (k,)."""
+        if self.places is None:
+            return np.arange(self.block.start, self.block.stop)
+        return self.block.start + self.places
+
     def at(self, rows: slice | Coordinates) -> Coordinates:
         """Return the places of some of the k coordinates: a slice of them (its step 1), or their numbers."""
         if self.places is not None:
@@ -106,7 +113,7 @@ class Plan:
     @property
     def coordinates(self) -> Coordinates:
         """Their ascending positions in the vector θ, shape (k,): made anew each time."""
-        return np.concatenate([part.block.start + part.at(slice(0, part.size)) for part in self.parts])
+        return np.concatenate([part.coordinates for part in self.parts])
 
 
 def spread_rows(size: int, most: int) -> Coordinates:

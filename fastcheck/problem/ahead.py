@@ -23,8 +23,9 @@ from fastcheck.problem.elsewhere import (
     offers_batches,
     out_of_harm,
 )
+from fastcheck.problem.evaluating import Kept
 from fastcheck.problem.parameters import Vector
-from fastcheck.problem.posing import Kept, PassMeter, Problem
+from fastcheck.problem.posing import Problem
 
 LEAST_SECONDS = 0.005
 """Seconds of an evaluation from which on it is worth a task of its own."""
@@ -92,6 +93,11 @@ class WorkersAhead:
 
     # --- what is known
 
+    @property
+    def keeps(self) -> bool:
+        """Whether evaluations are kept that somebody asked for."""
+        return self.kept is not None
+
     def point(self, theta: Vector) -> bytes | None:
         """Return the key of a point, None for θ itself."""
         if self.kept is not None:
@@ -121,15 +127,11 @@ class WorkersAhead:
 
     # --- what is evaluated ahead
 
-    def __call__(
-        self, count: int, points: Callable[[], Iterable[Vector]], meter: PassMeter | None = None
-    ) -> None:
-        """Have points evaluated by workers, if that saves time and their passes may be made."""
+    def __call__(self, count: int, points: Callable[[], Iterable[Vector]]) -> None:
+        """Have points evaluated by workers, if that saves time."""
         if self.measured.get(LOST_COORDINATES):  # points may be lost, and each is tried more than once
             return
         if not self.pays or not 2 <= count <= self.most_at_once:
-            return
-        if meter is not None and not meter.allows(count):
             return
         if not self.execution.pays(self.suits, count * self.seconds, count):
             return

@@ -11,8 +11,9 @@ import numpy as np
 
 from fastcheck.errors import EvaluationError, LostEvaluationError
 from fastcheck.execution import Execution
+from fastcheck.problem.evaluating import Evaluator, Kept
 from fastcheck.problem.parameters import Vector
-from fastcheck.problem.posing import Evaluator, Kept, Problem
+from fastcheck.problem.posing import Problem
 from fastcheck.workers.exceptions import Raised, received, sendable
 
 MOST_LOST = 3
@@ -36,6 +37,11 @@ class AtPoints:
     def redone_whole(self) -> bool:
         """Whether a batch that is lost is done again as it is: in smaller ones costs may be rounded differently."""
         return offers_batches(self.evaluator.cost)
+
+    @property
+    def threads(self) -> bool:
+        """Whether several threads of a process may do the work at once."""
+        return bool(getattr(self.evaluator.cost, "threads", True))
 
     @classmethod
     def elsewhere(cls, problem: Problem) -> AtPoints:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import inspect
+import types
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -18,6 +19,8 @@ def expect_arguments(name: str, function: Callable[..., Any], *arguments: str, g
 
     ``given`` is what the first of them would be: parameters that are a tuple or dict may be meant one by one.
     """
+    if _takes_just(function, len(arguments)):
+        return
     try:
         signature = inspect.signature(function)
     except (TypeError, ValueError):  # some functions written in C do not say
@@ -36,6 +39,15 @@ def expect_arguments(name: str, function: Callable[..., Any], *arguments: str, g
             f"{name}: expected a function that can be called as {name}({called}), got one with the arguments "
             f"{signature} ({error}). {advice}{getattr(function, '__name__', name)}({star + called if star else '…'})."
         ) from None
+
+
+def _takes_just(function: Callable[..., Any], count: int) -> bool:
+    """Tell whether this is a function with as many arguments as these and nothing more to it: most are, by far."""
+    if type(function) is not types.FunctionType or function.__dict__:
+        return False
+    code = function.__code__
+    others = code.co_kwonlyargcount or code.co_flags & (inspect.CO_VARARGS | inspect.CO_VARKEYWORDS)
+    return code.co_argcount == count and not others
 
 
 def _unpacking(signature: inspect.Signature, given: Any) -> str:

@@ -60,6 +60,15 @@ class WeightedOutputs:
         return WeightedOutputs(function, self.weights, self.listener)
 
 
+def threads_may_call(function: Any) -> bool:
+    """Tell whether several threads may call a function, or what functions here are made of, at once."""
+    while function is not None:
+        if not getattr(function, "threads", True):
+            return False
+        function = getattr(function, "function", None)
+    return True
+
+
 class OutputsInOrder:
     """A function that returns a dict, as one that returns the vector of what its keys stand for, in this order.
 

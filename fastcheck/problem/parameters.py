@@ -89,6 +89,7 @@ class Layout:
     _starts: list[int] = field(init=False)
     _keys: tuple[Any, ...] | None = field(init=False)
     _spans: tuple[tuple[slice, tuple[int, ...] | None], ...] = field(init=False)
+    _entries: tuple[tuple[Any, slice, tuple[int, ...] | None], ...] | None = field(init=False)
 
     def __post_init__(self) -> None:
         flat = isinstance(self.skeleton, Mapping) and list(self.skeleton.values()) == [
@@ -97,8 +98,11 @@ class Layout:
         object.__setattr__(self, "_numbers", {block.name: k for k, block in enumerate(self.blocks)})
         object.__setattr__(self, "_starts", [block.start for block in self.blocks])
         object.__setattr__(self, "_keys", tuple(self.skeleton) if flat else None)
-        spans = ((slice(b.start, b.stop), None if len(b.shape) == 1 else b.shape) for b in self.blocks)
+        spans = [(slice(b.start, b.stop), None if len(b.shape) == 1 else b.shape) for b in self.blocks]
         object.__setattr__(self, "_spans", tuple(spans))
+        is_usual = flat and not self.scalars
+        entries = [(key, *span) for key, span in zip(self.skeleton, spans, strict=True)] if is_usual else ()
+        object.__setattr__(self, "_entries", tuple(entries) if is_usual else None)
 
     @property
     def size(self) -> int:
@@ -107,11 +111,16 @@ class Layout:
 
     def build(self, vector: Vector) -> Any:
         """Return the parameters in the user's structure; arrays are views of ``vector``, shape (n,)."""
-        return self.assemble(self.leaves(vector))
+        if self._entries is None:
+            return self.assemble(self.leaves(vector))
+        return {  # a flat dict of arrays, as usual: in one step, as this runs in every evaluation
+            key: vector[span] if shape is None else vector[span].reshape(shape)
+            for key, span, shape in self._entries
+        }
 
     def leaves(self, vector: Vector) -> list[Any]:
         """Return what the cost gets for each block: views of ``vector``, shape (n,), and numbers."""
-        leaves: list[Any] = [  # this runs in every evaluation: what is flat anyway is not reshaped
+        leaves: list[Any] = [  # what is flat anyway is not reshaped
             vector[span] if shape is None else vector[span].reshape(shape) for span, shape in self._spans
         ]
         for number, kind in self.scalars.items():
@@ -120,7 +129,7 @@ class Layout:
 
     def assemble(self, arrays: Sequence[Any]) -> Any:
         """Return the user's structure with one given array per block, in the order of ``blocks``."""
-        if self._keys is not None:  # a flat dict, as usual: quick, as this runs in every evaluation
+        if self._keys is not None:
             return dict(zip(self._keys, arrays, strict=True))
         return map_structure(lambda _path, number: arrays[number], self.skeleton)
 

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable
 from typing import Any, Protocol, TextIO
 
-from fastcheck.legible import legible
+from fastcheck.legible import legible, wrapped
 
 WIDTH_OF_NOTEBOOKS = 100
 """Characters that fit into a line below a cell."""
@@ -25,6 +25,9 @@ class Display(Protocol):
 
     def show(self, line: str) -> None:
         """Show a line in place of the one before."""
+
+    def keep(self, text: str) -> None:
+        """Show a text that stays."""
 
     def clear(self) -> None:
         """Leave the place as it was."""
@@ -51,6 +54,11 @@ class TerminalLine:
         text = legible(line)[: self.width]
         self._write(f"\r{text}{' ' * (self.shown - len(text))}")
         self.shown = len(text)
+
+    def keep(self, text: str) -> None:
+        """Write the text in lines of its own, above the one that is written over."""
+        self.clear()
+        self._write(wrapped(text, self.width) + "\n")
 
     def clear(self) -> None:
         """Write spaces over the line, and go back to its beginning."""
@@ -81,6 +89,12 @@ class NotebookLine:
             self.handle = self.ipython.display.display(shown, raw=True, display_id=True)
         else:
             self.handle.update(shown, raw=True)
+
+    def keep(self, text: str) -> None:
+        """Show the text in a place of its own."""
+        lines = wrapped(text, self.width)
+        shown = {"text/plain": lines, "text/html": f"<pre>{html.escape(lines)}</pre>"}
+        self.ipython.display.display(shown, raw=True)
 
     def clear(self) -> None:
         """Show nothing there."""

@@ -3,7 +3,8 @@
     {"event": "progress", "time": "…", "pid": 4711, "done": 1240, "total": 2000, "differ": 3, …}
 
 A line is one write at the end of the file, so that several processes may append to one file, and whoever reads it finds
-whole lines. What cannot be written ends no check: the log says so itself, in `RunLog.failure`.
+whole lines. What cannot be written ends no check: a `LogWarning` says so at once, and the log itself, in
+`RunLog.failure`.
 """
 
 from __future__ import annotations
@@ -14,11 +15,14 @@ import io
 import json
 import math
 import os
+import warnings
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
+from fastcheck.callers import level_of_caller
+from fastcheck.errors import LogWarning
 from fastcheck.progress.events import listening
 from fastcheck.undoing import Undoable
 
@@ -50,12 +54,12 @@ class RunLog(Undoable):
 
     def do(self) -> None:
         """Open the file, and listen."""
+        self.heard.do()
         try:
             self.file = io.FileIO(self.path, "a", opener=_opened)
             self._end_a_line_that_was_cut_off(self.file.fileno())
         except (OSError, ValueError) as error:
             self._give_up(error)
-        self.heard.do()
 
     def undo(self) -> None:
         """Listen no more, and close the file."""
@@ -73,7 +77,9 @@ class RunLog(Undoable):
         try:
             _write(self.file.fileno(), as_line(event))
         except OSError as error:
-            self._give_up(error)
+            # Where warnings are errors a check is not to end by it.
+            with contextlib.suppress(LogWarning):
+                self._give_up(error)
 
     def _end_a_line_that_was_cut_off(self, file: int) -> None:
         """End the last line if it was cut off, by a power failure say, so that ours are whole."""
@@ -90,6 +96,7 @@ class RunLog(Undoable):
     def _give_up(self, error: Exception) -> None:
         self.failure = _sentence(self.path, getattr(error, "strerror", None) or str(error))
         self._close()
+        warnings.warn(self.failure, LogWarning, stacklevel=level_of_caller())
 
     def _close(self) -> None:
         if self.file is not None:
@@ -116,7 +123,7 @@ def _write(file: int, line: bytes) -> None:
 
 
 def _sentence(path: str | os.PathLike[str], why: str) -> str:
-    return f"log: {os.fspath(path)} could not be written ({why}); the check went on without it."
+    return f"log: {os.fspath(path)} could not be written ({why}); the check goes on without it."
 
 
 def as_line(event: Mapping[str, Any]) -> bytes:

@@ -10,6 +10,7 @@ import _thread
 import contextlib
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextvars import ContextVar
 from typing import Any
@@ -37,6 +38,8 @@ THREAD_NAME = "fastcheck progress"
 class Watched:
     """Where a check is: its phase, how much of that is done, and since when; what claims differ, as far as compared.
 
+    ``sentences`` are those that are to stay when the line of progress is gone.
+
     Those who listen to `events` are told of phases, and of progress not more often than once in `TOLD_AFTER` seconds.
     """
 
@@ -47,6 +50,7 @@ class Watched:
         self.remaining: RemainingTime | None = None
         self.differing: Differing | None = None
         self.told, self.told_done = self.begun, 0
+        self.sentences: deque[str] = deque()
 
     def enter(self, phase: str) -> None:
         """Begin with another phase."""
@@ -128,14 +132,20 @@ def entering(phase: str) -> None:
         watched.enter(phase)
 
 
+def show_above(sentence: str) -> None:
+    """Have a sentence stay on the display, if the check takes long enough for one."""
+    if (watched := _watched.get()) is not None:
+        watched.sentences.append(sentence)
+
+
 class watching(Undoable):  # noqa: N801 — to its callers it is a function
     """Show what a check does, if that is wanted, and tell those who listen; but not of a check inside of a check."""
 
     def __init__(self, wanted: bool | None) -> None:
         self.wanted = wanted
         self.watches = False
-        self.running = threading.Lock()
-        self.done = threading.Event()
+        self.running = _thread.allocate_lock()
+        self.done: threading.Event | None = None
         self.thread: threading.Thread | None = None
 
     def do(self) -> None:
@@ -151,12 +161,14 @@ class watching(Undoable):  # noqa: N801 — to its callers it is a function
         if make is None:
             return
         self.running.acquire()
+        self.done = threading.Event()
         with contextlib.suppress(RuntimeError):  # there can be no more threads, or none at all
-            _thread.start_new_thread(self._show_later, (watched, make))
+            _thread.start_new_thread(self._show_later, (watched, make, self.done))
 
     def undo(self) -> None:
         """Stop it; what it showed is gone afterwards."""
-        self.done.set()
+        if self.done is not None:
+            self.done.set()
         if self.running.locked():
             self.running.release()
         if self.watches:
@@ -167,7 +179,7 @@ class watching(Undoable):  # noqa: N801 — to its callers it is a function
                 self.thread.join()
             self.thread = None
 
-    def _show_later(self, watched: Watched, make: Callable[[], Display]) -> None:
+    def _show_later(self, watched: Watched, make: Callable[[], Display], done: threading.Event) -> None:
         """Start the thread that shows progress, unless all is done within a second.
 
         This waits in a thread without a name, for whose start and end nobody waits: in a check of 4 ms that costs
@@ -176,9 +188,9 @@ class watching(Undoable):  # noqa: N801 — to its callers it is a function
         if self.running.acquire(timeout=SHOWN_AFTER):
             return
         self.thread = threading.Thread(
-            target=_show, args=(watched, make, self.done), name=THREAD_NAME, daemon=True
+            target=_show, args=(watched, make, done), name=THREAD_NAME, daemon=True
         )
-        if not self.done.is_set():
+        if not done.is_set():
             self.thread.start()
 
 
@@ -189,6 +201,8 @@ def _show(watched: Watched, make: Callable[[], Display], done: threading.Event) 
     display = make()
     while True:
         with contextlib.suppress(Exception):  # what cannot be shown does not end a check
+            while watched.sentences:
+                display.keep(f"fastcheck: {watched.sentences.popleft()}")
             display.show(watched.line(display.width))
         if done.wait(RENEWED_AFTER):
             break

@@ -23,8 +23,10 @@ from fastcheck.errors import BudgetUsedUp
 from fastcheck.plan.coordinates import Coordinates
 from fastcheck.problem.posing import Problem
 from fastcheck.verdict.doubts import Doubts
+from fastcheck.verdict.first_sight import FirstSight
 from fastcheck.verdict.hidden_rounding import bound_with_hidden_rounding, may_hide
 from fastcheck.verdict.judging import Judgement, judge_coordinates
+from fastcheck.verdict.power import Power
 from fastcheck.verdict.rule import Standing
 from fastcheck.verdict.rungs import (
     hidden_by_jumps,
@@ -53,13 +55,18 @@ CONFIRMED, MEASURED, NEW = range(3)
 
 
 class CloserLook(NamedTuple):
-    """A judgement and what it rests on. ``cut`` says why a look is not complete, None if it is."""
+    """A judgement and what it rests on.
+
+    ``cut`` says why a look is not complete, None if it is. ``power`` is what mistakes it would have seen, None if
+    nobody has asked yet.
+    """
 
     estimate: Estimate
     judgement: Judgement
     forward_passes: int
     notes: tuple[str, ...]
     cut: str | None
+    power: Power | None = None
 
 
 class Climbed(NamedTuple):
@@ -74,8 +81,16 @@ class Climbed(NamedTuple):
     cut: str | None = None
 
 
-def look_closer(problem: Problem, epsilon: float | None, tolerance: float, first: Estimate) -> CloserLook:
-    """Judge a block by the engine's estimate, and by closer looks at what that leaves in doubt."""
+def look_closer(
+    problem: Problem,
+    epsilon: float | None,
+    tolerance: float,
+    first: Estimate,
+    sight: FirstSight | None = None,
+) -> CloserLook:
+    """Judge a block by the engine's estimate, and by closer looks at what that leaves in doubt: ``sight``, nothing."""
+    if sight is not None:
+        return CloserLook(first, sight.judgement, 0, (), None, sight.power)
     at_first_sight = judge_coordinates(problem, first, tolerance)
     if not (at_first_sight.wrong or at_first_sight.undecided):
         return CloserLook(first, at_first_sight, 0, (), None)

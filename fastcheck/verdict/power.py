@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from fastcheck.engines import Estimate
+from fastcheck.engines import Estimate, Slopes
+from fastcheck.problem.parameters import Vector
 from fastcheck.verdict.judging import Judgement
-from fastcheck.verdict.rule import Standing
+from fastcheck.verdict.rule import Held, Standing
 
 BEYOND_THE_POWER = 1.001
 """A planted mistake is larger by this factor than the threshold that it must cross."""
@@ -27,25 +29,45 @@ class Power:
     factor: float
 
 
-def measure_power(estimate: Estimate, judgement: Judgement, claimed: np.ndarray) -> Power:
+def measure_power(estimate: Estimate, judgement: Judgement, claimed: Vector) -> Power:
     """Return the power of the check of a block, of which the ``hardest`` and ``easiest`` coordinates claim ``claimed``.
+
+    No cost is evaluated.
+    """
+    slopes = estimate.slopes.at(np.array([judgement.hardest, judgement.easiest]))
+    (power,) = powers(judgement.rule, slopes, claimed, [judgement.rule.typical])
+    return power
+
+
+def powers(
+    rule: Held[float] | Held[Vector], slopes: Slopes, claimed: Vector, typical: Sequence[float]
+) -> list[Power]:
+    """Return the powers of the checks of p blocks, of which ``slopes`` and claims (2p,) are the hardest and easiest.
 
     The threshold of a coordinate follows from its bound and tolerance, and at a kink from the slopes between which
     claims are right. A mistake just beyond it is planted in the best slopes known, taken as the claim, and judged
-    again by the same rule: what that does not find wrong is not counted as caught. No cost is evaluated.
+    again by the same rule: what that does not find wrong is not counted as caught. ``typical`` (p,) are the RMS of
+    slopes; the first p rows are the hardest.
     """
-    rule, slopes = judgement.rule, estimate.slopes.at(np.array([judgement.hardest, judgement.easiest]))
     half = (slopes.upper - slopes.lower) / 2
     truth = slopes.lower + half
     thresholds = rule.thresholds(claimed, slopes)
-    beyond = BEYOND_THE_POWER / (1 - rule.relative)
-    error = beyond * float(thresholds[0] + half[0])
-    size = float(np.abs(truth[1]))
-    factor = beyond * float(thresholds[1] + half[1]) / size if size else math.inf
-    planted = truth + np.array([math.copysign(error, truth[0]), truth[1] * factor if size else 0.0])
+    errors = BEYOND_THE_POWER / (1 - rule.relative) * (thresholds + half)
+    size = np.abs(truth)
+    factors = np.divide(errors, size, out=np.full(size.size, np.inf), where=size > 0)
+    planted = truth + np.copysign(errors, truth)
+    blocks = len(typical)
+    planted[blocks:][size[blocks:] == 0] = 0.0
     crossed = np.maximum(thresholds, rule.thresholds(planted, slopes))
-    caught = rule.standings_by(planted, slopes, crossed, math.inf).tolist()
-    return Power(
-        coordinate=error / rule.typical if caught[0] == Standing.WRONG and rule.typical else math.inf,
-        factor=factor if caught[1] == Standing.WRONG else math.inf,
+    caught = rule.standings_by(planted, slopes, crossed, math.inf) == Standing.WRONG
+    is_caught, as_a_whole = caught[:blocks].tolist(), caught[blocks:].tolist()
+    by_block = zip(
+        errors[:blocks].tolist(), typical, is_caught, factors[blocks:].tolist(), as_a_whole, strict=True
     )
+    return [
+        Power(
+            coordinate=error / rms if one_is_caught and rms else math.inf,
+            factor=factor if all_are_caught else math.inf,
+        )
+        for error, rms, one_is_caught, factor, all_are_caught in by_block
+    ]

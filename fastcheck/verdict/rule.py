@@ -11,8 +11,9 @@ from __future__ import annotations
 
 import enum
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,13 +39,15 @@ class Standing(enum.IntEnum):
     UNDECIDED = 2
 
 
+Scale = TypeVar("Scale", float, Vector)
+
 _RIGHT, _WRONG, _UNDECIDED = np.array(list(Standing), dtype=np.int8)
 """The same in arrays."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Rule:
-    """What the coordinates of one block are held to.
+class Held(Generic[Scale]):
+    """What coordinates are held to: numbers for all coordinates of a block, or vectors with one for each.
 
     ``relative`` is the tolerance, ``typical`` the RMS of the slopes, ``least`` the size down to which a coordinate is
     held to its own where no costs were subtracted, ``vanishing`` the size of claims that are zero where ĝ is, ``faint``
@@ -52,43 +55,35 @@ class Rule:
     precision can be: what is smaller has become 0 or this.
     """
 
-    relative: float
-    typical: float
-    least: float
-    vanishing: float
-    faint: float
-    unit: float
-
-    @classmethod
-    def of(cls, problem: Problem, estimate: Estimate, tolerance: float) -> Rule:
-        """Return the rule of a block; claims in single precision have rounding errors of the RMS's size everywhere."""
-        dtype = claimed_dtype(problem, estimate.part)
-        typical = root_mean_square(estimate.slopes.best)
-        return cls(
-            relative=tolerance_in(dtype, tolerance),
-            typical=typical,
-            least=(SHARP if dtype == np.float64 else 1.0) * typical,
-            vanishing=vanishing(problem, estimate.noise, float(np.finfo(dtype).eps)),
-            faint=faint(problem),
-            unit=0.0 if dtype == np.float64 else float(np.finfo(dtype).smallest_subnormal),
-        )
+    relative: Scale
+    typical: Scale
+    least: Scale
+    vanishing: Scale
+    faint: Scale
+    unit: Scale
 
     def allowed(self, claimed: Vector, slopes: Slopes) -> Vector:
         """Return the tolerance of each coordinate in the units of the gradient: it is undecided if u is above it."""
-        size = np.maximum(np.abs(claimed), np.abs(slopes.best))
-        return np.asarray(self.relative * np.maximum(size, self.typical) + self.unit)
+        return self._tolerances(_sizes(claimed, slopes), self.typical)
 
     def thresholds(self, claimed: Vector, slopes: Slopes) -> Vector:
         """Return how far each claim may be off before it is wrong."""
-        size = np.maximum(np.abs(claimed), np.abs(slopes.best))
-        least = np.where(slopes.subtracted, self.typical, self.least)
-        return np.asarray(slopes.bound + self.relative * np.maximum(size, least) + self.unit)
+        least: Vector | float = np.where(slopes.subtracted, self.typical, self.least)
+        return np.asarray(slopes.bound + self._tolerances(_sizes(claimed, slopes), least))
+
+    def limits(self, claimed: Vector, slopes: Slopes) -> tuple[Vector, Vector]:
+        """Return both `thresholds` and what is `allowed`."""
+        allowed = self.allowed(claimed, slopes)
+        if slopes.subtracted is True:
+            return np.asarray(slopes.bound + allowed), allowed
+        return self.thresholds(claimed, slopes), allowed
+
+    def _tolerances(self, sizes: Vector, least: Vector | float) -> Vector:
+        return np.asarray(self.relative * np.maximum(sizes, least) + self.unit)
 
     def standings(self, claimed: Vector, slopes: Slopes) -> NDArray[np.int8]:
         """Return the `Standing` of each coordinate."""
-        return self.standings_by(
-            claimed, slopes, self.thresholds(claimed, slopes), self.allowed(claimed, slopes)
-        )
+        return self.standings_by(claimed, slopes, *self.limits(claimed, slopes))
 
     def standings_by(
         self, claimed: Vector, slopes: Slopes, thresholds: Vector, allowed: Vector | float
@@ -115,6 +110,47 @@ class Rule:
         both_zero = is_zero & (np.abs(claimed) <= leftover)
         known_well_enough = slopes.bound <= np.where(slopes.subtracted, self.vanishing, self.faint)
         return np.asarray(both_zero & known_well_enough)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rule(Held[float]):
+    """What the coordinates of one block are held to."""
+
+    @classmethod
+    def of(cls, problem: Problem, estimate: Estimate, tolerance: float, typical: float | None = None) -> Rule:
+        """Return the rule of a block, of which the RMS of the slopes may be known.
+
+        Claims in single precision have rounding errors of the RMS's size everywhere.
+        """
+        dtype = claimed_dtype(problem, estimate.part)
+        if typical is None:
+            typical = root_mean_square(estimate.slopes.best)
+        return cls(
+            relative=tolerance_in(dtype, tolerance),
+            typical=typical,
+            least=(SHARP if dtype == np.float64 else 1.0) * typical,
+            vanishing=vanishing(problem, estimate.noise, float(np.finfo(dtype).eps)),
+            faint=faint(problem),
+            unit=0.0 if dtype == np.float64 else float(np.finfo(dtype).smallest_subnormal),
+        )
+
+
+class RowRules(Held[Vector]):
+    """What rows of several blocks are held to, each by the rule of its block."""
+
+    @classmethod
+    def of(cls, rules: Sequence[Rule], sizes: NDArray[np.intp] | int) -> RowRules:
+        """Return the rules of so many rows of each block, one block after the other."""
+        columns = [(r.relative, r.typical, r.least, r.vanishing, r.faint, r.unit) for r in rules]
+        relative, typical, least, vanishing, faint, unit = np.repeat(np.array(columns).T, sizes, axis=1)
+        return cls(
+            relative=relative, typical=typical, least=least, vanishing=vanishing, faint=faint, unit=unit
+        )
+
+
+def _sizes(claimed: Vector, slopes: Slopes) -> Vector:
+    """Return the larger one of claim and slope of each coordinate."""
+    return np.asarray(np.maximum(np.abs(claimed), np.abs(slopes.best)))
 
 
 def faint(problem: Problem) -> float:

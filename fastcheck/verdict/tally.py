@@ -98,19 +98,19 @@ class Tally:
 
     def add(self, slopes: Slopes, piece: slice, claimed: Vector) -> None:
         """Add the ``slopes`` of a piece, each compared with what it is held to."""
-        allowed, thresholds = self.rule.allowed(claimed, slopes), self.rule.thresholds(claimed, slopes)
+        thresholds, allowed = self.rule.limits(claimed, slopes)
         standings = self.rule.standings_by(claimed, slopes, thresholds, allowed)
-        self._count(piece.start, standings, slopes.bound, allowed)
-        self._compare(piece, claimed, slopes, standings == Standing.UNDECIDED)
+        self._least_allowed = min(self._least_allowed, float(allowed.min()))
+        undecided = None
+        if standings.any():
+            undecided = standings == Standing.UNDECIDED
+            self.wrong += int(np.count_nonzero(standings == Standing.WRONG))
+            self._count(piece.start, np.flatnonzero(undecided), slopes.bound, allowed)
+        self._compare(piece, claimed, slopes, undecided)
         self._seek_extremes(piece.start, slopes, thresholds)
 
-    def _count(self, start: int, standings: NDArray[np.int8], bounds: Vector, allowed: Vector) -> None:
-        """Count standings, and add up what the undecided ones could hide."""
-        self._least_allowed = min(self._least_allowed, float(allowed.min()))
-        if not standings.any():
-            return
-        self.wrong += int(np.count_nonzero(standings == Standing.WRONG))
-        rows = np.flatnonzero(standings == Standing.UNDECIDED)
+    def _count(self, start: int, rows: NDArray[np.intp], bounds: Vector, allowed: Vector) -> None:
+        """Count undecided rows, and add up what they could hide."""
         if not rows.size:
             return
         bound = bounds[rows]
@@ -122,12 +122,14 @@ class Tally:
         with np.errstate(divide="ignore"):  # a block of zeros allows nothing
             self.tolerances_needed = max(self.tolerances_needed, float((bound / allowed[rows]).max()))
 
-    def _compare(self, piece: slice, claimed: Vector, slopes: Slopes, undecided: NDArray[np.bool_]) -> None:
+    def _compare(
+        self, piece: slice, claimed: Vector, slopes: Slopes, undecided: NDArray[np.bool_] | None
+    ) -> None:
         """Add the norms of a piece, and remember its largest errors."""
         compared = slopes.nearest(claimed)
         self.comparisons.append(Comparison.of(claimed, compared))
         error = np.abs(claimed - compared)
-        if undecided.any():
+        if undecided is not None and undecided.any():
             of_undecided = np.where(undecided, error, NOT_COUNTED)
             self._undecided_errors.add(piece, claimed, compared, of_undecided, float(of_undecided.max()))
             error[undecided] = NOT_COUNTED
@@ -142,7 +144,7 @@ class Tally:
         size = np.abs(truth)
         ratio = np.full(size.shape, np.inf)
         np.divide(thresholds, size, out=ratio, where=size > 0)
-        hardest, easiest = int(np.argmax(thresholds)), int(np.argmin(ratio))
+        hardest, easiest = int(thresholds.argmax()), int(ratio.argmin())
         self._keep_extremes(
             (float(thresholds[hardest]), start + hardest), (float(ratio[easiest]), start + easiest)
         )
@@ -172,16 +174,17 @@ class LargestErrors:
         else:
             return
         columns = self.part.at(order + piece.start), claimed[order], compared[order], error[order]
-        more = map(Compared._make, zip(*(column.tolist() for column in columns), strict=True))
-        by_error = sorted([*self.coordinates, *more], key=lambda coordinate: -coordinate.error)
-        self.coordinates = by_error[:WORST]
+        more = list(map(Compared._make, zip(*(column.tolist() for column in columns), strict=True)))
+        if self.coordinates:
+            more = sorted([*self.coordinates, *more], key=lambda coordinate: -coordinate.error)
+        self.coordinates = more[:WORST]
 
 
 def largest_first(values: Vector, count: int) -> NDArray[np.intp]:
     """Return the positions of the largest values, the largest first and equal ones in their order."""
     width = values.size // LAYERS
     if width <= 4 * count:
-        return np.argsort(-values, kind="stable")[:count]
+        return (-values).argsort(kind="stable")[:count]
     tops = values[: LAYERS * width].reshape(LAYERS, width).max(axis=0)
     candidates = np.flatnonzero(values >= np.partition(tops, width - count)[-count])
     return candidates[np.argsort(-values[candidates], kind="stable")[:count]]

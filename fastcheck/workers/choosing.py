@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from fastcheck.errors import InvalidProblemError, MissingLibraryError
+from fastcheck.workers.exceptions import text_of
 from fastcheck.workers.pools import Pool, Processes, loky_processes, multiprocessing_processes
 from fastcheck.workers.threads import Threads
 
@@ -24,6 +25,10 @@ KNOWN = ("processes", "threads", "loky", "multiprocessing", "threading", "sequen
 
 INSTALL = {"dask": "fastcheck[dask]", "distributed": "fastcheck[dask]", "ray": "ray"}
 """What to install for a backend."""
+
+
+class NoWorkersError(Exception):
+    """A cluster was chosen, and nobody is there; never seen outside of fastcheck."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +49,7 @@ def choose_workers(n_jobs: int | Literal["auto"] | None, backend: str | None, su
     """Return the workers for a call with these options; ``suits`` is the backend for a function if nobody chose one.
 
     There are none inside a worker, whose core is busy with this work, and where joblib has nested this call in another.
+    Raises `NoWorkersError` for a cluster that has none, after as long as joblib waits for them.
     """
     nobody_asks = backend is None and (n_jobs == 1 or (n_jobs is None and not is_configured()))
     if nobody_asks or is_inside_worker():
@@ -63,8 +69,25 @@ def choose_workers(n_jobs: int | Literal["auto"] | None, backend: str | None, su
         is_cluster = hasattr(active, "client")  # it has as many workers as it has, whatever is wanted
         size = 1
         if is_cluster or wanted != 1:
-            size = int(active.effective_n_jobs(-1 if wanted == "auto" else wanted))
+            size = _number_of_workers(active, -1 if wanted == "auto" else wanted, is_cluster)
         return _workers(active, size, asked_for)
+
+
+def _number_of_workers(active: Any, wanted: Any, is_cluster: bool) -> int:
+    """Return how many workers a backend has, which may wait for those of a cluster; raises `NoWorkersError`."""
+    if is_cluster and getattr(active.client, "status", "") in ("closed", "closing"):
+        raise NoWorkersError(
+            f"{_name_of(active)} has no workers (the connection to the scheduler was closed)"
+        )
+    try:
+        return int(active.effective_n_jobs(wanted))
+    except OSError as error:  # a TimeoutError is one
+        if not is_cluster:
+            raise
+        seconds = getattr(active, "wait_for_workers_timeout", None)
+        is_late = isinstance(error, TimeoutError) and seconds
+        why = f"none came within {seconds:g} s" if is_late else text_of(error).splitlines()[0]
+        raise NoWorkersError(f"{_name_of(active)} has no workers ({why})") from error
 
 
 def is_inside_worker() -> bool:
@@ -178,7 +201,7 @@ def _workers(active: Any, size: int, asked_for: bool) -> Workers:
             from fastcheck.workers.clusters import Dask
 
             return Workers(
-                "cluster", name, size, lambda _: Dask(active.client, active.submit_kwargs), asked_for
+                "cluster", name, size, lambda size: Dask(active.client, size, active.submit_kwargs), asked_for
             )
     from fastcheck.workers.clusters import OtherBackend
 

@@ -17,10 +17,13 @@ from fastcheck.workers.parcels import Packed
 from fastcheck.workers.pools import Around, Loss, Lost
 from fastcheck.workers.tasks import Outcome, Task, done_by_worker
 
-POLLED = 0.002
-"""Seconds between two looks at what came back."""
+POLLED, POLLED_AT_LEAST = 0.001, 0.02
+"""Seconds between two looks at what came back: at first, and when nothing has come for long."""
 
-LOOKED = 0.5
+POLLED_LESS = 1.3
+"""Ratio of the seconds between looks to those before, as long as nothing comes."""
+
+LOOKED = 1.0
 """Seconds between two looks at which workers the scheduler has."""
 
 ANSWERED_WITHIN = 5.0
@@ -58,11 +61,10 @@ class Dask:
     """
 
     blames_exactly = False
-    most_given_up = 100
+    most_given_up = 1000
 
-    def __init__(self, client: Any, submit_options: Mapping[str, Any]) -> None:
-        self.client, self.submit_options = client, dict(submit_options)
-        self.size = max(1, sum(client.ncores().values()))
+    def __init__(self, client: Any, size: int, submit_options: Mapping[str, Any]) -> None:
+        self.client, self.size, self.submit_options = client, max(1, size), dict(submit_options)
         self.name = f"fastcheck-{uuid.uuid4().hex}"
         self.numbers = itertools.count()
         self.held: dict[int, Any] = {}
@@ -75,6 +77,7 @@ class Dask:
         self.task: Any = None
         self.workers = _WorkersSeen(client)
         self.missed_since: float | None = None
+        self.pause = POLLED
         self.why_gone: str | None = None
 
     @property
@@ -140,7 +143,10 @@ class Dask:
         return min(loads, key=lambda worker: loads[worker] / threads[worker], default=None)
 
     def _sent_task(self) -> Any:
-        """Return the task as workers have it; the scheduler can give a small one to others where these end."""
+        """Return the task as workers have it: a small one from the scheduler, a large one from each other.
+
+        Where those end that have a large one, it is sent again; a small one the scheduler can make again.
+        """
         assert self.packed is not None
         packed, around, seconds = self.packed
         topic = None if seconds is None else self.name
@@ -148,7 +154,7 @@ class Dask:
         if packed.size <= KEPT_BY_SCHEDULER:
             key = f"{self.name}-{packed.name}-{next(self.numbers)}"
             return self.client.submit(_same, task, key=key, pure=False, **self.submit_options)
-        return self.client.scatter(task, broadcast=True, hash=False, timeout=SENT_WITHIN)
+        return self.client.scatter(task, hash=False, timeout=SENT_WITHIN)
 
     def back(self) -> Mapping[int, Outcome | Lost]:
         """Return what came back since, and wait a little if nothing has."""
@@ -159,8 +165,11 @@ class Dask:
         self.workers.look_if_due()
         came = self._slow() | self._ended() | self._done() | self._fetched()
         self._send_held()
-        if not came:
-            time.sleep(POLLED)
+        if came:
+            self.pause = POLLED
+        else:
+            time.sleep(self.pause)
+            self.pause = min(POLLED_LESS * self.pause, POLLED_AT_LEAST)
         return came
 
     def _slow(self) -> dict[int, Outcome | Lost]:

@@ -21,7 +21,8 @@ from fastcheck.workers.choosing import working
 @contextlib.contextmanager
 def one_thread() -> Iterator[None]:
     """Run BLAS, OpenMP, and numba and PyTorch if they are there, on one thread, in a worker."""
-    with working(), one_blas_thread(), _one_torch_thread(), _one_openmp_thread(), _one_numba_thread():
+    # numba first: it starts its threads when it is first asked for their number, and sets that of OpenMP.
+    with working(), _one_numba_thread(), one_blas_thread(), _one_torch_thread(), _one_openmp_thread():
         yield
 
 

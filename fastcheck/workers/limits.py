@@ -1,4 +1,4 @@
-"""Evaluations in workers that may take so many seconds: a process that takes longer is ended, whatever it hangs in.
+"""Evaluations in workers that crash, or take longer than they may: a process that does is ended, whatever it hangs in.
 
 The watch is Python's `faulthandler`, a thread in C: it needs no lock of Python's, which code that hangs may hold. It
 says where each thread is, and ends the process; whoever waits for that finds what it said.
@@ -32,6 +32,12 @@ BEGINS_WITHIN = 600.0
 
 SAID = re.compile(r"^Timeout \(", re.MULTILINE)
 """How the watch begins what it says."""
+
+CRASHED = re.compile(r"^(?:Fatal Python error|Windows fatal exception): ", re.MULTILINE)
+"""How Python begins what it says of a process that crashes."""
+
+ASKED_FOR = "PYTHONFAULTHANDLER"
+"""Variable of the environment by which users ask for all that Python says of a crash, on stderr."""
 
 EVALUATES = " in done_by_worker"
 """Function of ours in the stack of a thread that evaluates."""
@@ -190,6 +196,39 @@ def where_it_hung(said: str) -> str | None:
     """
     if not SAID.search(said):
         return None
+    return _place_in(said)
+
+
+def where_it_crashed(said: str) -> str | None:
+    """Return where the user's code was when the process crashed, None if it ended otherwise, or said nothing.
+
+    >>> where_it_crashed('''Fatal Python error: Segmentation fault
+    ...
+    ... Current thread 0x00007f (most recent call first):
+    ...   File "/usr/lib/python3.11/ctypes/__init__.py", line 519 in string_at
+    ...   File "/home/me/net.py", line 12 in forward
+    ...   File "/home/me/fastcheck/workers/tasks.py", line 50 in done_by_worker
+    ... ''')
+    '/home/me/net.py, line 12 in forward'
+    """
+    return _place_in(said) if CRASHED.search(said) else None
+
+
+@contextlib.contextmanager
+def crashes_told(said_to: TextIO) -> Iterator[None]:
+    """Have Python say in a file, and not on stderr, where this process is if it crashes within the block."""
+    if os.environ.get(ASKED_FOR):
+        yield
+        return
+    faulthandler.enable(file=said_to)
+    try:
+        yield
+    finally:
+        faulthandler.disable()  # or it would write to whatever gets the number of the file
+
+
+def _place_in(said: str) -> str:
+    """Return where the user's code is in the stack of the thread that evaluates, of all that were written down."""
     stacks = re.split(r"^(?:Current thread|Thread) .*$", said, flags=re.MULTILINE)
     stack = next((stack for stack in stacks if EVALUATES in stack), said)
     return _place([(frame["file"], frame["line"], frame["function"]) for frame in FRAME.finditer(stack)])

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 ALIGNMENT = 64
 """Arrays begin where they did, modulo so many bytes: libraries may add up the first few numbers in another way, up to
@@ -33,24 +34,28 @@ CANNOT_BE_PICKLED = (pickle.PicklingError, TypeError, AttributeError, ValueError
 class Parcel:
     """Work as bytes: what was pickled, and its arrays (and other buffers), which may be empty.
 
-    ``name`` tells parcels apart. Of each buffer there is the place modulo `ALIGNMENT`, and whether it may be written
-    to. One that ``stays`` is held by whoever opens it for as long as it is needed, so that the work goes with it;
-    others come with every chunk, and the work is known by their name.
+    ``name`` tells parcels apart. Of each buffer there are the bytes, as an array, since arrays are sent without copies,
+    the place modulo `ALIGNMENT`, and whether it may be written to. One that ``stays`` is held by whoever opens it for
+    as long as it is needed, so that the work goes with it; others come with every chunk, and the work is known by their
+    name.
     """
 
     name: str
     data: bytes
-    buffers: tuple[tuple[bytes, int, bool], ...]
+    buffers: tuple[tuple[NDArray[np.uint8], int, bool], ...]
     stays: bool = False
 
     def opened(self) -> Any:
-        """Return the work, that of the first time."""
+        """Return the work, that of the first time; one that stays, of the first time in this thread.
+
+        A process of a cluster may run several threads, and a cost may write to its own arrays meanwhile.
+        """
         if not self.stays:
             return _once(self.name, self._read)
-        with _opening:
-            if self not in _open_parcels:
-                _open_parcels[self] = self._read()
-            return _open_parcels[self]
+        if self not in _in_this_thread.parcels:
+            with _opening:
+                _in_this_thread.parcels[self] = self._read()
+        return _in_this_thread.parcels[self]
 
     def _read(self) -> Any:
         return pickle.loads(self.data, buffers=[_laid_out(*buffer) for buffer in self.buffers])
@@ -105,7 +110,8 @@ class Packed:
     def sent(self, *, stays: bool = False) -> Parcel:
         """Return what other machines can open; ``stays`` where they keep it as it is for later chunks."""
         buffers = tuple(
-            (bytes(buffer), _place(buffer) % ALIGNMENT, not buffer.readonly) for buffer in self._buffers
+            (np.array(buffer, np.uint8), _place(buffer) % ALIGNMENT, not buffer.readonly)
+            for buffer in self._buffers
         )
         return Parcel(self.name, self.data, buffers, stays)
 
@@ -127,17 +133,24 @@ def _place(buffer: Any) -> int:
     return int(np.frombuffer(buffer, np.uint8).ctypes.data) if len(buffer) else 0
 
 
-def _laid_out(data: bytes, place: int, writable: bool) -> memoryview:
+def _laid_out(data: NDArray[np.uint8], place: int, writable: bool) -> memoryview:
     """Return a copy of bytes that begins at this place, modulo `ALIGNMENT`."""
     memory = memoryview(bytearray(len(data) + ALIGNMENT))
     begin = (place - _place(memory)) % ALIGNMENT
     copy = memory[begin : begin + len(data)]
-    copy[:] = data
+    np.asarray(copy)[:] = data
     return copy if writable else copy.toreadonly()
 
 
+class _OpenInThread(threading.local):
+    """Parcels that this thread keeps open for as long as they are there."""
+
+    def __init__(self) -> None:
+        self.parcels: weakref.WeakKeyDictionary[Parcel, Any] = weakref.WeakKeyDictionary()
+
+
 _open: dict[str, Any] = {}
-_open_parcels: weakref.WeakKeyDictionary[Parcel, Any] = weakref.WeakKeyDictionary()
+_in_this_thread = _OpenInThread()
 _opening = threading.Lock()
 
 

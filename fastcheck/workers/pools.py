@@ -9,6 +9,7 @@ import concurrent.futures
 import contextlib
 import enum
 import itertools
+import multiprocessing.connection
 import os
 import queue
 import re
@@ -24,7 +25,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
 from fastcheck.workers.exceptions import text_of
-from fastcheck.workers.limits import is_overdue, where_it_hung
+from fastcheck.workers.limits import is_overdue, where_it_crashed, where_it_hung
 from fastcheck.workers.parcels import Packed
 from fastcheck.workers.tasks import Outcome, Task, begin_worker, done_by_worker
 
@@ -115,10 +116,10 @@ class Processes:
 
     blames_exactly = True
     most_given_up = 1000
-    why_gone: str | None = None
 
     def __init__(self, size: int, make: Callable[[str], Any]) -> None:
         self.size = size
+        self.why_gone: str | None = None
         self.folder = os.path.join(tempfile.gettempdir(), f"fastcheck-{uuid.uuid4().hex}")
         self.seats = [_Seat(lambda: make(self.folder)) for _ in range(size)]
         self.task: Task | None = None
@@ -137,11 +138,18 @@ class Processes:
         return sum(len(seat.futures) for seat in self.seats)
 
     def open(self, packed: Packed, around: Around, seconds: float | None) -> None:
-        """Have the following chunks done by this work."""
-        os.makedirs(self.folder, mode=0o700, exist_ok=True)
-        for old in Path(self.folder).glob("*.work"):
-            old.unlink()  # who has mapped it keeps it
-        self.task = Task(packed.filed(self.folder), around, seconds, self.folder)
+        """Have the following chunks done by this work; where its file cannot be written, nobody does them here."""
+        try:
+            os.makedirs(self.folder, mode=0o700, exist_ok=True)
+            for old in Path(self.folder).glob("*.work"):
+                old.unlink()  # who has mapped it keeps it
+            self.task = Task(packed.filed(self.folder), around, seconds, self.folder)
+        except OSError as error:
+            shutil.rmtree(self.folder, ignore_errors=True)
+            self.why_gone = (
+                f"{error.strerror or error}: the cost and its data, {packed.size / 1e6:.1f} MB, cannot be written to "
+                f"{os.path.dirname(self.folder)}; set TMPDIR to a folder with room"
+            )
 
     def submit(self, chunk: Any) -> int:
         """Give a chunk to the process that has least to do, and return its number."""
@@ -221,6 +229,7 @@ class _Seat:
         self.is_wanted = False
         self.lock = threading.RLock()
         self.processes: dict[int, Any] = {}
+        self.reading: int | None = None
         self.why_not: BaseException | None = None
         self.futures: dict[Future[Outcome], int] = {}
 
@@ -243,6 +252,7 @@ class _Seat:
             if self.is_wanted:
                 try:
                     self.executor = self.make()
+                    self.reading = _another_end(self.executor)
                     self.executor.submit(os.getpid)
                     self.processes |= self.executor._processes
                 except BaseException as error:
@@ -260,14 +270,25 @@ class _Seat:
         with self.lock:
             if self.executor is not None:
                 self.processes |= self.executor._processes or {}
-                _end_executor(self.executor, self.processes)
+                _end_executor(self.executor, self.processes, self.reading)
                 for pid in self.processes:
                     _kill_group(pid)
-            self.executor = None
+            self.executor, reading, self.reading = None, self.reading, None
+            if reading is not None:
+                os.close(reading)
             self.processes = {}
 
 
-def _end_executor(executor: Any, processes: Mapping[int, Any]) -> None:
+def _another_end(executor: Any) -> int | None:
+    """Return another file descriptor of the pipe that the process of an executor reads chunks from.
+
+    It is needed for Python's own executors alone: those of loky close the pipe, which no fork holds open.
+    """
+    is_needed = not hasattr(executor, "_flags") and hasattr(os, "fork")
+    return os.dup(executor._call_queue._reader.fileno()) if is_needed else None
+
+
+def _end_executor(executor: Any, processes: Mapping[int, Any], reading: int | None) -> None:
     """End an executor and its processes at once, whatever they do, and its threads."""
     sent, manager = executor._call_queue, executor._executor_manager_thread
     if hasattr(executor, "_flags"):
@@ -278,6 +299,7 @@ def _end_executor(executor: Any, processes: Mapping[int, Any]) -> None:
     else:  # Python's own cannot end what runs
         for process in processes.values():
             process.kill()
+        _read_what_is_left(reading, getattr(sent, "_thread", None))
         executor.shutdown(wait=False, cancel_futures=True)
     for process in processes.values():
         process.join(PROCESS_ENDS_WITHIN)  # or multiprocessing keeps it
@@ -288,6 +310,20 @@ def _end_executor(executor: Any, processes: Mapping[int, Any]) -> None:
     feeder = getattr(sent, "_thread", None)
     if feeder is not None:
         feeder.join(THREAD_ENDS_WITHIN)
+
+
+def _read_what_is_left(reading: int | None, feeder: threading.Thread | None) -> None:
+    """Read what a thread of an executor still writes to its process, which is dead, until it ends.
+
+    It would wait without end if another fork holds the pipe open, and the executor, from Python 3.12 on, waits for it
+    and holds the lock that ending it takes.
+    """
+    if reading is None or feeder is None:
+        return
+    latest = time.monotonic() + PROCESS_ENDS_WITHIN
+    while feeder.is_alive() and time.monotonic() < latest:
+        if multiprocessing.connection.wait([reading], timeout=0.01) and not os.read(reading, 2**20):
+            return
 
 
 def _kill(pid: int) -> None:
@@ -306,12 +342,12 @@ def loky_processes(folder: str) -> Any:
     """Start one of joblib's processes, which begin as new interpreters."""
     from joblib.externals.loky import ProcessPoolExecutor
 
-    return ProcessPoolExecutor(1, initializer=begin_worker, initargs=(folder,), env=ONE_THREAD)
+    return ProcessPoolExecutor(1, initializer=begin_worker, initargs=(folder, os.getpid()), env=ONE_THREAD)
 
 
 def multiprocessing_processes(folder: str) -> Any:
     """Start a process as Python's own multiprocessing does on this system: a fork, on some."""
-    return concurrent.futures.ProcessPoolExecutor(1, initializer=begin_worker, initargs=(folder,))
+    return concurrent.futures.ProcessPoolExecutor(1, initializer=begin_worker, initargs=(folder, os.getpid()))
 
 
 def _end_of_pool(future: Future[Any]) -> BaseException | None:
@@ -341,7 +377,9 @@ def _lost(mark: Path, broken: BaseException, stood_still: bool) -> Lost:
         return Lost("its process stood still, and was ended")
     codes = re.search(r"exit codes? of the workers? (?:are|is) \{([^}]*)\}", f"{broken}")
     how = f" ({codes[1]})" if codes else ""
-    return Lost(f"its process ended{how}")
+    crashed = where_it_crashed(said)
+    where = f" at {crashed}" if crashed else ""
+    return Lost(f"its process ended{how}{where}")
 
 
 def _first_line(error: BaseException) -> str:

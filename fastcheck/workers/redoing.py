@@ -202,13 +202,13 @@ def done_here(
         else:
             yield chunk, result
             continue
+        gc.collect()  # takes longer than many an evaluation: once for all pieces
         for piece in work.pieces(chunk):
             yield piece, _redone_here(work, piece, text)
 
 
 def _redone_here(work: Work[Chunk, Result], piece: Chunk, text: str) -> Result | LostEvaluationError:
     for _ in range(TRIES - 1):
-        gc.collect()
         try:
             return work(piece)
         except MemoryError as error:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, TextIO
 
 from fastcheck.workers.exceptions import Raised, sendable
-from fastcheck.workers.limits import begin_file, limiting
+from fastcheck.workers.limits import begin_file, crashes_told, limiting
 from fastcheck.workers.parcels import FiledParcel, Parcel
 
 ORPHANED_AFTER = 1.0
@@ -75,12 +75,21 @@ def done_by_worker(task: Task, number: int, chunk: Any) -> Outcome:
         except BaseException as error:
             return NotOpened(sendable(error))
         try:
-            with task.around(), limiting(task.seconds, said_to, _teller(task.topic, number)):
+            limited_here = limiting(task.seconds, said_to, _teller(task.topic, number))
+            with _turn_of(work), task.around(), limited_here:
                 return Done(work(chunk))
         except MemoryError as error:
             return OutOfMemory(sendable(error))
         except BaseException as error:
             return Failed(sendable(error))
+
+
+def _turn_of(work: Any) -> contextlib.AbstractContextManager[Any]:
+    """Return what waits for a turn where work may only be done by one thread of a process at a time."""
+    return contextlib.nullcontext() if getattr(work, "threads", True) else _one_at_a_time
+
+
+_one_at_a_time = threading.RLock()
 
 
 def _teller(topic: str | None, number: int) -> Callable[[str], None] | None:
@@ -102,12 +111,13 @@ def _marked(folder: str | None, number: int) -> Iterator[TextIO | None]:
     try:
         with open(path, "w") as file:
             begin_file(file)
-            yield file
+            with crashes_told(file):
+                yield file
     finally:
         path.unlink(missing_ok=True)
 
 
-def begin_worker(folder: str) -> None:
+def begin_worker(folder: str, started_by: int) -> None:
     """Prepare a process: Ctrl-C is for the one that started it, without which it ends, and takes the folder with it.
 
     It and what the cost starts are one group, which can be ended as a whole.
@@ -117,13 +127,26 @@ def begin_worker(folder: str) -> None:
             os.setpgid(0, 0)
     with contextlib.suppress(ValueError, OSError):
         signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_end_with, args=(os.getppid(), folder), daemon=True).start()
+    threading.Thread(target=_end_with, args=(os.getppid(), started_by, folder), daemon=True).start()
 
 
-def _end_with(parent: int, folder: str) -> None:
-    while os.getppid() == parent:
+def _end_with(parent: int, started_by: int, folder: str) -> None:
+    """End this process once its parent is gone, or who started it, which may be gone before this is called."""
+    while os.getppid() == parent and _is_there(started_by):
         time.sleep(ORPHANED_AFTER)
     shutil.rmtree(folder, ignore_errors=True)
     if hasattr(os, "killpg") and os.getpgrp() == os.getpid():
         os.killpg(os.getpid(), signal.SIGKILL)
     os._exit(1)
+
+
+def _is_there(pid: int) -> bool:
+    if not hasattr(os, "fork"):
+        return True  # such systems have no signal that does nothing
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass
+    return True

@@ -113,8 +113,8 @@ def cost(w, *, power=2):
 
 CHANGES = [
     ("helpers.py", "SCALE = 2.5", "SCALE = 2.6", {"SCALE"}),
-    ("helpers.py", "np.arange(3.0)", "np.ones(3)", {"TABLE"}),
-    ("helpers.py", '(3.0, "x")', '(3.0, "y")', {"TABLE"}),
+    ("helpers.py", "np.arange(3.0)", "np.ones(3)", {"TABLE['a']"}),
+    ("helpers.py", '(3.0, "x")', '(3.0, "y")', {"TABLE['b']"}),
     ("helpers.py", "z > 0", "z >= 0", {"relu"}),
     ("helpers.py", "slope=0.1", "slope=0.2", {"defaults of relu"}),
     ("helpers.py", '"sigmoid"', '"softmax"', {"helpers.KINDS"}),
@@ -130,7 +130,7 @@ CHANGES = [
     ("problem.py", "rate: float = 0.5", "rate: float = 0.6", {"Setting.rate"}),
     ("problem.py", "Pair(0.25, 8)", "Pair(0.5, 8)", {"pair"}),
     ("problem.py", "k * 3.0", "k * 3.5", {"cached"}),
-    ("problem.py", "made(4.0)", "made(5.0)", {"inside"}),
+    ("problem.py", "made(4.0)", "made(5.0)", {"inside['k']"}),
     ("problem.py", 'z * inside["k"]', 'z - inside["k"]', {"inner"}),
     ("problem.py", "slope=0.3", "slope=0.4", {"partly"}),
     ("problem.py", "t * 1.0", "t * 1.5", {"<lambda>"}),
@@ -204,7 +204,7 @@ def test_it_is_the_same_in_every_process_and_folder_whatever_is_written_around_i
     shutil.rmtree(tmp_path / "a" / "__pycache__", ignore_errors=True)
     second = in_a_process(write(tmp_path / "elsewhere" / "b", THE_SAME), hash_seed=2)
     assert second == first
-    assert {"calls", "counter"} <= {name for name, digest in first.code.items() if digest == STATE}
+    assert {"calls", "counter['n']"} <= {name for name, digest in first.code.items() if digest == STATE}
     assert "START" not in first.code
     assert first.libraries["numpy"] == np.__version__
     assert in_a_process(write(tmp_path / "a", CHANGES[:1]), hash_seed=1) != first
@@ -264,9 +264,9 @@ def test_nothing_of_the_users_runs():
         return np.sum(w) + trap.value + len(traps) + (refusing is None) + value
 
     found = Fingerprint.of(cost).code
-    assert {"Trap.value", "traps", "refusing", "value"} <= found.keys()
+    assert {"Trap.value", "traps", "traps['a']", "refusing", "value"} <= found.keys()
     traps["a"] = 2.0
-    assert _changed(found, Fingerprint.of(cost).code) == ["traps"]
+    assert _changed(found, Fingerprint.of(cost).code) == ["traps['a']"]
 
 
 @pytest.mark.parametrize(

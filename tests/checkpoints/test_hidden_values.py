@@ -2,11 +2,14 @@
 
 import array
 import collections
+import contextlib
 import ctypes
 import dataclasses
 import functools
 import io
 import operator
+import sys
+import types
 
 import numpy as np
 import pytest
@@ -125,6 +128,42 @@ def with_an_array_of_the_same_name(k):
     return cost
 
 
+def module_with(name, source, **names):
+    """A module that is found by its name, as after an import."""
+    module = sys.modules[name] = types.ModuleType(name)
+    vars(module).update(np=np, **names)
+    exec(source, vars(module))
+    return module
+
+
+def with_a_writer_elsewhere(k):
+    """Another module has a global of the same name, and writes it."""
+    noting = module_with("noting", "k = 0\ndef note():\n    global k\n    k += 1")
+    source = "def cost(w):\n    note()\n    return k * np.sum(w)"
+    return module_with("reading", source, k=k, note=noting.note).cost
+
+
+def by_its_text(expression):
+    def made(k):
+        holder = module_with("holder", "def twice(w): return k * w", k=k)
+        return module_with(
+            "asking", f"def cost(w): return np.sum(w) * {expression}", holder=holder, sys=sys
+        ).cost
+
+    return made
+
+
+def beside_what_is_written(k):
+    """A dict of parameters and data, of which the cost writes one entry."""
+    held = {"k": np.array([k]), "w": None}
+
+    def cost(w):
+        held["w"] = w
+        return np.sum(held["w"]) * held["k"][0]
+
+    return cost
+
+
 def holding(make):
     def made(k):
         held = make(k)
@@ -146,6 +185,10 @@ COSTS = {
     "an array of one object": holding(lambda k: np.array({"k": k}, dtype=object)),
     "a mask": holding(lambda k: np.ma.MaskedArray([1.0, 2.0], mask=[k > 1, False])),
     "what a mask is filled with": holding(lambda k: np.ma.MaskedArray([1.0, 2.0], mask=[1, 0], fill_value=k)),
+    "the order of an array in memory": holding(
+        lambda k: np.array([[1.0, 2.0], [3.0, 4.0]], order="CF"[k > 1])
+    ),
+    "a factory of defaults beside others": holding(lambda k: collections.defaultdict(lambda: k, a=1)),
     "an array of Python's": holding(lambda k: array.array("d", [k])),
     "an array of C": holding(lambda k: (ctypes.c_double * 2)(k, 2.0)),
     "a number of C": holding(ctypes.c_double),
@@ -169,13 +212,32 @@ COSTS = {
     "a default of a named tuple": with_a_default,
     "a global by its text": lambda k: with_a_global(k, "def cost(w): return np.sum(w) * globals()['k']"),
     "a global that an object keeps": lambda k: with_a_global(k, "def cost(w): return net.forward(w, X)"),
+    "a global of a name that is written elsewhere": with_a_writer_elsewhere,
+    "getattr of a module": by_its_text("getattr(holder, 'k')"),
+    "vars of a module": by_its_text("vars(holder)['k']"),
+    "a module by its text": by_its_text("sys.modules['holder'].twice(1)"),
+    "an entry beside one that is written": beside_what_is_written,
     "an attribute of a name that is written": with_an_array_of_the_same_name,
 }
 
 
+@pytest.fixture(autouse=True)
+def modules_as_before(monkeypatch):
+    for name in ("noting", "reading", "holder", "asking"):
+        monkeypatch.setitem(sys.modules, name, types.ModuleType(name))
+
+
+def fingerprint_of(cost):
+    """The digests of what a cost depends on, but for what a call changes."""
+    before = Fingerprint.of(cost)
+    with contextlib.suppress(AttributeError):  # one of them reads what is not there
+        cost(np.zeros(2))
+    return before.with_state(Fingerprint.of(cost)).code
+
+
 @pytest.mark.parametrize("held", COSTS)
 def test_a_value_is_told_from_another_wherever_it_is_held(held):
-    first, again, other = (Fingerprint.of(COSTS[held](k)).code for k in (1.5, 1.5, 0.25))
+    first, again, other = map(fingerprint_of, (COSTS[held](k) for k in (1.5, 1.5, 0.25)))
     assert _changed(first, again) == []
     assert _changed(first, other) != []
 

@@ -62,3 +62,30 @@ def test_arrays_are_as_before():
     before = {name: block.copy() for name, block in THETA.items()}
     check(Interruptible(interrupted_at=700), THETA, right(), time_budget=math.inf)
     assert all(np.array_equal(block, before[name]) for name, block in THETA.items())
+
+
+@pytest.mark.parametrize("claim", [2.0, 3.0])
+def test_a_block_that_is_not_complete_says_how_much_is_missing_whatever_else_is(claim, tmp_path):
+    theta = np.linspace(0.1, 1.0, 12)
+    seen = set()
+    for at in range(4, 30):
+        calls = 0
+
+        def cost(w, at=at):
+            nonlocal calls
+            calls += 1
+            if calls == at:
+                raise KeyboardInterrupt
+            return float(f"{np.sum(w**2):.17g}")
+
+        report = check(cost, theta, claim * theta, method="plain", log=tmp_path / "run.jsonl")
+        block = report.blocks["theta"]
+        left = block.size - block.checked
+        if report.verdict is Verdict.INCONCLUSIVE and left:
+            seen.add(left)
+            missing = f"{left} of 12 coordinates of theta were not evaluated, as it was interrupted"
+            assert (
+                missing if block.checked else "theta was not looked at, as it was interrupted"
+            ) in block.cause
+            assert "interrupted" in report.to_text().splitlines()[0]
+    assert seen - {theta.size}

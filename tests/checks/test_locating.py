@@ -7,6 +7,8 @@ from located_network import Network, wide, wrong_coordinates
 import fastcheck
 from fastcheck import Report, Verdict
 
+pytestmark = pytest.mark.verdicts_alone
+
 SEEDS = range(3)
 
 

@@ -104,3 +104,18 @@ def test_a_cost_of_zero_is_not_taken_for_one_in_single_precision():
     report = screen(lambda w: np.sum((X @ w - Y) ** 2) / 20, np.ones(3), np.zeros(3), method="plain")
     assert report.verdict == "inconclusive"
     assert "float32" not in report.blocks["theta"].cause
+
+
+def test_a_step_does_not_grow_beyond_what_the_cost_does_near_theta():
+    """A slope of 0.01 that is gone a step of 1e-3 away looks like none to steps that are larger still."""
+    at, p = np.array([0.3, -0.7, 1.2]), {"z": np.array([0.3, -0.7, 1.2]), "w": np.array([0.1, 0.2])}
+
+    def bump(p):
+        away = p["z"] - at
+        return float(1.5 + 0.01 * np.sum(away * np.exp(-((away / 1e-4) ** 2))) + np.sum(np.sin(p["w"])))
+
+    right = {"z": np.full(3, 0.01), "w": np.cos(p["w"])}
+    assert screen(bump, p, right, method="plain").verdict is not Verdict.FAIL
+    report = screen(bump, p, right | {"z": np.zeros(3)}, method="plain")
+    assert report.blocks["z"].verdict is Verdict.FAIL
+    assert report.blocks["w"].verdict is Verdict.PASS

@@ -87,10 +87,13 @@ def test_junit_of_a_file_with_control_characters_in_its_name_can_be_read(tmp_pat
 
 
 def test_what_cannot_be_written_is_told(tmp_path, capsys):
-    path = write(tmp_path, "right.py", RIGHT)
+    path = write(
+        tmp_path, "right.py", f"{RIGHT}\nimport os\nos.makedirs({str(tmp_path / 'kept')!r}, exist_ok=True)\n"
+    )
     for option in ("--json", "--junit"):
-        assert main(["check", str(path), option, str(tmp_path)]) == 3
+        assert main(["check", str(path), option, str(tmp_path / "kept")]) == 3
         assert "directory" in capsys.readouterr().err
+        (tmp_path / "kept").rmdir()
 
 
 def test_pages_are_those_of_the_report_and_made_while_the_file_is_loaded(tmp_path):
@@ -208,8 +211,8 @@ def test_stages_of_a_training_have_a_page_and_a_whole_headline_too(tmp_path):
 
 def test_a_page_that_cannot_be_written_hides_no_verdict(tmp_path, capsys):
     text = "import numpy as np\nw = np.ones(2)\ndef cost(w): return np.sum(w**2)\ndef gradient(w): return 3 * w\n"
+    text += f"import pathlib; pathlib.Path({str(tmp_path / 'taken')!r}).write_text('a file where a folder should be')\n"
     path = write(tmp_path, "file.py", text)
-    (tmp_path / "taken").write_text("a file where a folder should be")
     assert main(["check", str(path), "--html", str(tmp_path / "taken" / "pages")]) == 1
     out = capsys.readouterr().out
     assert "1 problem: 1 wrong" in out

@@ -1,5 +1,10 @@
 """The command line: help, and what is said of words that are none."""
 
+import os
+import textwrap
+from pathlib import Path
+
+import joblib
 import pytest
 
 import fastcheck
@@ -54,6 +59,26 @@ def test_the_version(arguments, capsys):
         (["check", "x.py", "--time-budget", "1", "--coordinates", "3"], "leave --coordinates out"),
         (["check", "x.py", "--watch", "--json", "-"], "name a file"),
         (["check", "x.py", "--json"], "expected one argument"),
+        (["check", "x.py", "--timeout", "inf"], "expected seconds above 0, got 'inf'"),
+        (["check", "x.py", "--jobs", "1.5"], "expected auto, or a whole number but 0, got '1.5'"),
+        (["check", "x.py", "--backend", "threadz"], "got 'threadz'. Did you mean threads"),
+        (["check", "x.py", "--backend", "threads", "--timeout", "3"], "--backend processes"),
+        (["check", "x.py", "--method", "complex-step", "--time-budget", "3"], "leave --method out"),
+        (["check", "x.py", "--method", "complex-step", "--coordinates", "screen"], "leave --method out"),
+        (["check", "x.py", "--log", ""], "--log: expected the path of a file, got ''"),
+        (["check", "x.py", "--log", "no/run.jsonl"], "--log: there is no folder no: make it"),
+        (
+            ["check", "x.py", "--checkpoint", "no/run.fastcheck"],
+            "--checkpoint: there is no folder no: make it",
+        ),
+        (["check", "x.py", "--checkpoint", "."], "--checkpoint: . is a folder: name a file in it"),
+        (["check", "x.py", "--junit", "."], "--junit: . is a folder: name a file in it"),
+        (["check", "x.py", "--json", f"{__file__}/kept.json"], "is a file, and no folder for"),
+        (["check", "x.py", "--html", __file__], "is a file: name a folder, or a page that ends in .html"),
+        (["check", "x.py", "--checkpoint", __file__], "--checkpoint: expected a new file, or a checkpoint"),
+        (["check", "x.py::a", "--json", "./x.py"], "--json would write ./x.py, which is a file to check"),
+        (["check", "x.py", "--data", "d.npz", "--log", "d.npz"], "which is a file of --data"),
+        (["check", "x.py", "--json", "kept", "--junit", "kept"], "which is that of --json"),
         (["demo", "now"], "unknown argument 'now'"),
         (["completion", "csh"], "invalid choice: 'csh'"),
     ],
@@ -65,6 +90,46 @@ def test_a_wrong_command_line_is_one_line_that_tells_what_to_write(arguments, ex
     assert err.startswith("fastcheck: ")
     assert expected in err
     assert len(err.splitlines()) == 1
+
+
+def test_a_wrong_command_line_is_told_of_before_a_file_is_run(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    Path("x.py").write_text("print('running')\n", encoding="utf-8")
+    for options in (
+        ["--backend", "nonsense"],
+        ["--jobs", "0"],
+        ["--checkpoint", "x.py"],
+        ["--log", "no/run.jsonl"],
+    ):
+        assert main(["check", "x.py", *options]) == 64
+        assert capsys.readouterr().out == ""
+    assert os.listdir() == ["x.py"]
+
+
+def test_a_backend_that_a_file_registers_is_one(tmp_path, monkeypatch, capsys):
+    text = """
+        import numpy as np
+        from joblib import register_parallel_backend
+        from joblib.parallel import SequentialBackend
+
+        register_parallel_backend("my_own", SequentialBackend)
+
+        def problem():
+            return lambda w: np.sum(w**2), np.ones(3), 2 * np.ones(3)
+    """
+    monkeypatch.setattr("joblib.parallel.BACKENDS", dict(joblib.parallel.BACKENDS))
+    path = tmp_path / "x.py"
+    path.write_text(textwrap.dedent(text), encoding="utf-8")
+    assert main(["check", str(path), "--backend", "my_own"]) == 0
+    assert "PASS" in capsys.readouterr().out
+
+
+def test_outputs_that_are_no_files_may_be_the_same(tmp_path, capsys):
+    path = tmp_path / "x.py"
+    path.write_text(
+        "import numpy as np\ndef problem():\n    return np.sum, np.ones(3), np.ones(3)\n", encoding="utf-8"
+    )
+    assert main(["check", str(path), "--json", os.devnull, "--junit", os.devnull]) == 0
 
 
 def test_an_error_of_fastcheck_itself_is_one_line_with_a_traceback_only_if_asked_for(monkeypatch, capsys):

@@ -181,3 +181,18 @@ def test_bad_arguments_of_hessians_are_named(arguments, error, said):
 def test_bad_options_of_hessians_are_named(options):
     with pytest.raises(InvalidProblemError, match=f"{next(iter(options))}: expected"):
         check_hessian(cost, POINT, H, **options)
+
+
+def test_where_a_slope_is_not_known_no_hessian_is_judged():
+    theta = np.linspace(0.1, 1.0, 4)
+
+    def cost(w):
+        if w[2] != theta[2]:
+            raise ValueError("no mesh there")
+        return float(f"{np.sum(w**3):.17g}")
+
+    for claim in (np.diag(6 * theta), np.diag(5 * theta)):
+        with pytest.raises(
+            EvaluationError, match=r"no Hessian can be computed plainly here: .*no mesh there"
+        ):
+            check_hessian(cost, theta, claim, method="plain")

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fastcheck.derivatives.truths import DifferencesTruth
+from fastcheck.derivatives.differences import DifferencesTruth
 
 SMOOTH = {
     "exp": (np.exp, np.exp),

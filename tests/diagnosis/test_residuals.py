@@ -19,7 +19,7 @@ ERRORS = {
 SIMULATED = 10_000
 
 
-@pytest.mark.parametrize("confidence", [0.9, 0.999])
+@pytest.mark.parametrize("confidence", first_of([0.9, 0.999]))
 @pytest.mark.parametrize("count", first_of([4, 1]))
 @pytest.mark.parametrize("error", ERRORS)
 def test_the_bound_covers_the_error_as_often_as_it_says(error, count, confidence):

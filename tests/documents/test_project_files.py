@@ -1,5 +1,6 @@
 """The workflows, the citation and the settings of the project fit what they speak of."""
 
+import itertools
 import re
 import tomllib
 from pathlib import Path
@@ -89,3 +90,15 @@ def test_the_citation_has_the_fields_of_its_format():
     assert citation.keys() <= KNOWN_IN_CITATIONS
     texts = [citation[field] for field in ("message", "title", "abstract", "version", "license")]
     assert all(isinstance(text, str) and text for text in texts)
+
+
+def test_each_library_has_one_oldest_version_which_is_what_the_tests_of_it_install(settings):
+    extras = settings["project"]["optional-dependencies"]
+    asked = itertools.chain(settings["project"]["dependencies"], *extras.values())
+    oldest = {}
+    for wanted in asked:
+        name, _, version = re.sub(r"\[.*\]", "", wanted).partition(">=")
+        if version:
+            oldest.setdefault(name, set()).add(version)
+    assert {name: versions for name, versions in oldest.items() if len(versions) > 1} == {}
+    assert "torch" in oldest

@@ -8,7 +8,17 @@ import numpy as np
 import pytest
 
 from fastcheck import check
-from fastcheck.engines import ENGINES, DisagreementError, EngineRun, choose_engine
+from fastcheck.engines import (
+    ENGINES,
+    Bound,
+    DisagreementError,
+    EngineRun,
+    Estimate,
+    Slopes,
+    Summary,
+    choose_engine,
+)
+from fastcheck.errors import BudgetUsedUp
 from fastcheck.execution import Execution
 from fastcheck.plan.coordinates import make_plan
 from fastcheck.problem.posing import pose
@@ -108,3 +118,68 @@ def test_an_engine_is_a_line_in_the_table(monkeypatch):
     report = check(cost, THETA, claim, method="borrowed")
     assert report.passed
     assert "checked by borrowed" in str(report)
+
+
+class Scripted:
+    """An engine of which the run is open as long as it is at work; its estimates can wait, or not; it may be ended."""
+
+    name = "scripted"
+
+    def __init__(self, waits, error=None):
+        self.waits, self.error, self.is_open = waits, error, False
+
+    def estimates(self, problem, plan, execution):
+        self.is_open = True
+        try:
+            for part, can_wait in zip(plan.parts, self.waits, strict=True):
+                slopes = Slopes(central=np.ones(part.size), known_to=Bound(0.0, 0.0))
+                yield Estimate(part=part, slopes=slopes, noise=0.0, can_wait=can_wait)
+            if self.error is not None:
+                raise self.error
+        finally:
+            self.is_open = False
+        return Summary(method=self.name, forward_passes=0)
+
+
+def scripted(waits, error=None):
+    problem = pose(cost, THETA, THETA)
+    plan = make_plan(problem.layout, problem.theta, "all", None, 0)
+    engine = Scripted(waits, error)
+    return engine, EngineRun(engine, problem, plan, Execution(progress=False))
+
+
+@pytest.mark.parametrize(
+    ("waits", "lists"),
+    [
+        ((True, True, True), [3]),
+        ((False, False, False), [1, 1, 1]),
+        ((True, False, True), [2, 1]),
+        ((False, True, True), [1, 2]),
+    ],
+)
+def test_only_estimates_that_can_wait_are_judged_once_the_engine_has_gone_on(waits, lists):
+    engine, run = scripted(waits)
+    came = []
+    with run:
+        for estimates in run.together():
+            last = estimates[-1]
+            assert last.can_wait or engine.is_open
+            came.append([estimate.part.block.name for estimate in estimates])
+    assert list(map(len, came)) == lists
+    assert [name for names in came for name in names] == ["a", "b", "c"]
+    assert run.summary.method == "scripted"
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), BudgetUsedUp("the budget was used up")])
+def test_estimates_that_wait_are_not_lost_by_an_interruption(error):
+    came, (_, run) = [], scripted((True, True, True), error)
+    with pytest.raises(type(error)), run:
+        came.extend(map(len, run.together()))
+    assert came == [3]
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_slopes_by_recording_do_not_wait_and_those_by_plain_evaluation_do(method):
+    claim = {"a": 6 * THETA["a"], "b": np.array([[5.0]]), "c": 1 - np.tanh(THETA["c"]) ** 2}
+    with run_of(method, claim=claim) as run:
+        assert {estimate.can_wait for estimate in run} == {method in ("plain", "reference")}

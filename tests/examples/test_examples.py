@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from slow import first_of
 
 import fastcheck
 
@@ -171,7 +172,7 @@ def test_run_as_a_script_it_prints_a_report_for_every_case(
         assert report.startswith("FAIL" if case["wrong"] else "PASS")
 
 
-@pytest.mark.parametrize("method", ["auto", "reference"])
+@pytest.mark.parametrize("method", first_of(["auto", "reference"]))
 @pytest.mark.parametrize("stem", MODULES)
 def test_fastcheck_finds_the_planted_bug_where_it_is_and_nothing_else(stem: str, method: str) -> None:
     for case in MODULES[stem].cases():

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fastcheck import InvalidProblemError, check
+from fastcheck.errors import LogWarning
 from fastcheck.progress import run_log
 from fastcheck.progress.events import tell
 from fastcheck.progress.run_log import RunLog, as_line
@@ -85,12 +86,14 @@ def test_conventions_that_are_tried_besides_are_no_checks_of_their_own(tmp_path)
 
 
 @pytest.mark.parametrize("path", ["no/such/folder/run.jsonl", ".", "", "nul\0byte"])
-def test_a_path_that_cannot_be_written_is_a_note(path, tmp_path, monkeypatch):
+def test_a_path_that_cannot_be_written_warns_and_is_a_note(path, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    report = check(unrecordable, W, 2 * W, log=path)
+    with pytest.warns(LogWarning, match="the check goes on without it") as warned:
+        report = check(unrecordable, W, 2 * W, log=path)
+    assert [warning.filename for warning in warned] == [__file__]
     assert report.passed
     assert report.notes[-1].startswith("log: ")
-    assert report.notes[-1].endswith("the check went on without it.")
+    assert report.notes[-1].endswith("the check goes on without it.")
 
 
 def test_what_is_no_path_is_an_error_that_names_the_argument():
@@ -136,9 +139,10 @@ def test_a_line_that_was_cut_off_is_ended_first(tmp_path):
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="named pipes are of Unix")
 def test_a_pipe_that_nobody_reads_does_not_hold_up_a_check(tmp_path):
     os.mkfifo(tmp_path / "pipe")
-    report = check(unrecordable, W, 2 * W, log=tmp_path / "pipe")
+    with pytest.warns(LogWarning):
+        report = check(unrecordable, W, 2 * W, log=tmp_path / "pipe")
     assert report.passed
-    assert "the check went on without it" in report.notes[-1]
+    assert "the check goes on without it" in report.notes[-1]
 
 
 @pytest.mark.skipif(not os.path.isdir("/proc/self/fd"), reason="open files are counted on Linux")

@@ -19,6 +19,7 @@ from fastcheck import check
 from fastcheck.progress import watching_checks as module
 from fastcheck.progress.displays import display_for
 from fastcheck.progress.events import listening
+from fastcheck.progress.saying import hearing, say
 from fastcheck.progress.watching_checks import (
     THREAD_NAME,
     Watched,
@@ -43,9 +44,8 @@ class Notebook(types.ModuleType):
         self.get_ipython = lambda: types.SimpleNamespace(kernel=object() if kernel else None)
         self.display = types.SimpleNamespace(display=self._display)
 
-    def _display(self, data, raw, display_id):
+    def _display(self, data, raw, display_id=None):
         assert raw
-        assert display_id is True
         self.shown.append(data["text/html"])
         return types.SimpleNamespace(update=lambda data, raw: self.shown.append(data["text/html"]))
 
@@ -322,3 +322,43 @@ def test_progress_that_is_not_shown_is_logged(tmp_path, monkeypatch):
     check(lambda w: float(f"{np.sum(w**2):.17g}"), w, 2 * w, progress=False, log=tmp_path / "run.jsonl")
     assert '"done": 20, "total": 20' in (tmp_path / "run.jsonl").read_text()
     assert stderr.getvalue() == ""
+
+
+@pytest.mark.usefixtures("at_once")
+def test_what_is_said_stays_above_the_line_on_a_terminal_as_wide_as_that(monkeypatch):
+    stderr = on_terminal(monkeypatch)
+    monkeypatch.setenv("COLUMNS", "60")
+    sentence = "n_jobs=2 was not used: the cost cannot be sent to other processes (it holds a lock)."
+    with watching(None):
+        entering("evaluating the cost")
+        say(sentence)
+        waited_for(lambda: "processes" in stderr.getvalue())
+        entering("judging")
+        waited_for(lambda: "judging" in stderr.getvalue())
+    kept = [line.rpartition("\r")[2].rstrip() for line in stderr.getvalue().split("\n")]
+    assert " ".join(kept[:2]) == f"fastcheck: {sentence}"
+    assert all(len(line) < 60 for line in kept)
+    assert kept[-1] == ""
+
+
+@pytest.mark.usefixtures("at_once")
+def test_what_is_said_stays_below_the_cell_of_a_notebook(monkeypatch):
+    notebook = Notebook()
+    monkeypatch.setitem(sys.modules, "IPython", notebook)
+    with watching(None):
+        say("checkpoint <run>: 7 evaluations were found there.")
+        waited_for(lambda: len(notebook.shown) > 1)
+    assert (
+        notebook.shown[0] == "<pre>fastcheck: checkpoint &lt;run&gt;: 7 evaluations were found there.</pre>"
+    )
+    assert notebook.shown[-1] == ""
+
+
+def test_whoever_listens_is_told_what_is_said_and_who_hears_it_until_the_end_of_the_block():
+    heard, told = [], []
+    listener = types.SimpleNamespace(hear=lambda kind, fields: told.append((kind, fields)))
+    with listening(listener), hearing(heard.append):
+        say("something")
+    say("something else")
+    assert heard == ["something"]
+    assert told == [("note", {"text": "something"})]

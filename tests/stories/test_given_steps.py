@@ -21,6 +21,8 @@ COSTS = {
 }
 METHODS = ["auto", "difference", "plain", "reference"]
 
+pytestmark = pytest.mark.verdicts_alone
+
 
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize(

@@ -23,6 +23,8 @@ from slow import first_of
 
 from fastcheck import Verdict, check, check_mlp, locate, screen
 
+pytestmark = pytest.mark.verdicts_alone
+
 STEPS = [None, 1e-2, 1e-4, 1e-7]
 LOOKS = [check, screen, locate]
 OPEN_TO_PLAIN_EVALUATION = {"zoo: deep sigmoid", "zoo: deep ReLU", "zoo: batch normalisation"}

@@ -55,7 +55,7 @@ def median_bound(estimates):
 
 @pytest.mark.parametrize("seed", first_of(range(2)))
 @pytest.mark.parametrize("epsilon", first_of([None, 1e-4, 1e-2, 1e-7]))
-@pytest.mark.parametrize("method", ["auto", "reference"])
+@pytest.mark.parametrize("method", first_of(["auto", "reference"]))
 @pytest.mark.parametrize("precision", first_of(INSIDE))
 @pytest.mark.parametrize("family", FAMILIES)
 def test_right_gradients_never_fail_and_gross_mistakes_do(family, precision, method, epsilon, seed):
@@ -165,7 +165,7 @@ def single(seed, dtype, size=30):
     return cost, p, {"W": ((V.T @ d) * (1 - H**2)) @ X.T.astype(float), "V": d @ H.T}
 
 
-@pytest.mark.parametrize("dtype", [np.float32, np.float16])
+@pytest.mark.parametrize("dtype", first_of([np.float32, np.float16]))
 def test_a_longer_step_shows_mistakes_and_no_others(dtype):
     found = []
     for seed in range(6):

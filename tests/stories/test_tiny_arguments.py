@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from slow import first_of
 
 from fastcheck import check
 
@@ -52,7 +53,7 @@ def test_right_gradients_never_fail(name, exponent, beside, method):
     assert check(cost, w, right, method=method).verdict != "fail"
 
 
-@pytest.mark.parametrize("exponent", [-12, -20, -40, -90])
+@pytest.mark.parametrize("exponent", first_of([-12, -90, -20, -40], 2))
 @pytest.mark.parametrize("name", ["log", "log²", "w^-0.5", "sqrt", "w^0.3", "w^1.5", "w log w"])
 def test_slopes_of_tiny_arguments_are_certified(name, exponent):
     for beside in (False, True):

@@ -112,7 +112,7 @@ CHECKS = """
 
     def cost(w):
         if os.getpid() != here:
-            print("hangs", flush=True)
+            os.write(1, b"hangs\\n")  # at once: two may say it at the same time
             time.sleep(3600)
         time.sleep(0.02)
         return float(np.sum(np.sin(w)))
@@ -143,6 +143,29 @@ def test_workers_end_with_a_parent_that_is_killed_and_take_their_folder_with_the
     _, alive = psutil.wait_procs(children, timeout=60)
     assert not alive
     assert not any(temporary.iterdir())
+
+
+def test_a_worker_that_begins_after_the_end_of_who_started_it_ends_and_takes_the_folder_with_it(tmp_path):
+    with subprocess.Popen([sys.executable, "-c", ""]) as gone:
+        pass
+    begins = "import sys, time; from fastcheck.workers.tasks import begin_worker; "
+    begins += "begin_worker(sys.argv[1], int(sys.argv[2])); print('begun', flush=True); time.sleep(3600)"
+    processes, folders = [], []
+    for started_by in (gone.pid, os.getpid()):
+        folders.append(tmp_path / str(started_by))
+        folders[-1].mkdir()
+        arguments = [sys.executable, "-c", begins, folders[-1], str(started_by)]
+        processes.append(subprocess.Popen(arguments, stdout=subprocess.PIPE))
+    late, other = processes
+    try:
+        assert late.wait(timeout=60) == -signal.SIGKILL
+        assert other.stdout.readline() == b"begun\n"
+        assert other.poll() is None
+        assert [folder.exists() for folder in folders] == [False, True]
+    finally:
+        for process in processes:
+            process.kill()
+            process.communicate()
 
 
 # --- Ctrl-C at any instant --------------------------------------------------------------------------------------------

@@ -1,5 +1,6 @@
 """Workers that die, raise what cannot be pickled, or would wait for an import that waits for them."""
 
+import ctypes
 import os
 import re
 import signal
@@ -92,7 +93,7 @@ def checked_with(action, coordinates=(63,), seconds=0.0, **options):
             action()
         return float(np.sum(np.sin(w)))
 
-    return check(cost, theta, np.cos(theta), method="plain", n_jobs=2, backend="processes", **options)
+    return check(cost, theta, np.cos(theta), method="plain", n_jobs=2, **{"backend": "processes", **options})
 
 
 @pytest.mark.usefixtures("eager_workers")
@@ -109,6 +110,31 @@ def test_a_worker_that_dies_costs_its_coordinate_and_no_other(ending):
     assert "lost evaluations" in said
     assert re.search(r"theta\[63\]: no worker came back with it, in 3 tries", said)
     assert re.search(r"EXIT\(3\)|SIGKILL\(-9\)", said)
+
+
+def crash():
+    ctypes.string_at(0)
+
+
+LINE_OF_CRASH = crash.__code__.co_firstlineno + 1
+
+
+@pytest.mark.usefixtures("eager_workers")
+@pytest.mark.parametrize("backend", ["multiprocessing", pytest.param("processes", marks=pytest.mark.slow)])
+def test_a_crash_in_c_is_named_with_the_line_of_the_user_and_the_terminal_stays_calm(backend, capfd):
+    report = checked_with(crash, backend=backend)
+    assert report.blocks["theta"].undecided == 1
+    said = " ".join(report.to_text().split())
+    assert re.search(rf"its process ended.* at {re.escape(__file__)}, line {LINE_OF_CRASH} in crash\.", said)
+    assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("eager_workers")
+def test_all_that_python_says_of_a_crash_is_shown_to_whoever_asks_for_it(capfd, monkeypatch):
+    monkeypatch.setenv("PYTHONFAULTHANDLER", "1")
+    assert checked_with(crash).blocks["theta"].undecided == 1
+    assert "Fatal Python error: Segmentation fault" in capfd.readouterr().err
 
 
 @pytest.mark.usefixtures("eager_workers")

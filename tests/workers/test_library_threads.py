@@ -1,6 +1,7 @@
 """Threads of libraries inside workers of every kind: one for each, and as before afterwards."""
 
 import contextlib
+import subprocess
 import sys
 import threading
 
@@ -88,3 +89,22 @@ def test_numbers_are_as_before_in_whatever_order_workers_leave():
             assert set(threads_here().values()) == {1}
         first.__exit__(None, None, None)
         assert threads_here() == before
+
+
+NUMBA_NOT_STARTED = """
+import numba, torch
+from fastcheck.workers.library_threads import one_thread
+torch.set_num_threads(2)
+with one_thread():
+    print(torch.get_num_threads(), numba.get_num_threads())
+"""
+
+
+@pytest.mark.slow
+def test_a_worker_has_one_thread_of_torch_where_numba_starts_its_own_just_then():
+    pytest.importorskip("torch")
+    pytest.importorskip("numba")
+    done = subprocess.run(
+        [sys.executable, "-c", NUMBA_NOT_STARTED], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.split() == ["1", "1"]

@@ -61,8 +61,10 @@ def held(client):
 
         gc.collect()
         parcels = sys.modules.get("fastcheck.workers.parcels")
-        opened = 0 if parcels is None else len(parcels._open) + len(parcels._open_parcels)
-        return opened, len(dask_worker.data)
+        if parcels is None:
+            return 0, len(dask_worker.data)
+        there = [thing for thing in gc.get_objects() if type(thing) is parcels.Parcel]
+        return len(parcels._open) + len(there), len(dask_worker.data)
 
     return [
         *client.run_on_scheduler(of_scheduler),

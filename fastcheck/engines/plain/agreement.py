@@ -12,13 +12,15 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from fastcheck.chi_square import chi_square_quantile
 from fastcheck.engines.plain.cost_noise import DOUBLE_EPSILON, CostNoise
+from fastcheck.engines.plain.flat_plan import FlatPlan
 from fastcheck.engines.plain.noise import SAFETY
 from fastcheck.engines.plain.steps import CentralDifferences
-from fastcheck.norms import norm, root_mean_square
-from fastcheck.plan.coordinates import TOLERANCE, Coordinates, Plan
+from fastcheck.norms import norm
+from fastcheck.plan.coordinates import TOLERANCE, Coordinates
 from fastcheck.problem.parameters import Vector
 from fastcheck.problem.posing import Problem
 
@@ -27,6 +29,12 @@ PILOTS = 4
 
 AGREEMENT = 1 / 4
 """Share of the tolerance that the bound on rounding may take, by the noise that such coordinates leave possible."""
+
+CLEAR = 4.0
+"""Times the least noise that the noise inferred is likely to be: slopes that it leaves clear tell it best."""
+
+TOO_WELL = 4.0
+"""Rounding units up to which a claim agrees with a slope only if it was found so itself, or nothing is rounded."""
 
 CHANCE = 0.05
 """Probability with which the noise may be larger than is inferred: bounds are `SAFETY` times as large as that."""
@@ -39,18 +47,22 @@ class Pilots(NamedTuple):
     steps: Vector
     differences: CentralDifferences
 
+    def with_others(self, others: Pilots) -> Pilots:
+        """Return these and others as one."""
+        order = np.argsort(np.concatenate([self.rows, others.rows]))
+        columns = zip(
+            (self.rows, self.steps, *self.differences),
+            (others.rows, others.steps, *others.differences),
+            strict=True,
+        )
+        rows, steps, *differences = (np.concatenate(both)[order] for both in columns)
+        return Pilots(rows, steps, CentralDifferences(*differences))
 
-def guessed_noise(problem: Problem) -> float:
+
+def guessed_noise(problem: Problem, flat: FlatPlan) -> float:
     """Return a σ that rounding in double precision leaves at least: of J itself, and of the parameters."""
-    largest = max(
-        (
-            norm(claim.reshape(-1) * problem.theta[block.start : block.stop])
-            for block, claim in zip(problem.layout.blocks, problem.claims, strict=True)
-            if claim.dtype == np.float64
-        ),
-        default=0.0,
-    )
-    return DOUBLE_EPSILON * max(abs(problem.value), largest)
+    of_parameters = norm(flat.claimed * problem.theta[flat.coordinates])
+    return DOUBLE_EPSILON * max(abs(problem.value), of_parameters)
 
 
 def may_agree(problem: Problem) -> bool:
@@ -64,21 +76,31 @@ def may_agree(problem: Problem) -> bool:
     return problem.repeats_exactly and in_double and not is_single
 
 
-def choose_pilots(plan: Plan, claims: Vector, usable: Sequence[bool]) -> Coordinates:
+def choose_pilots(rows_of_parts: Sequence[slice], claims: Vector, usable: Sequence[bool]) -> Coordinates:
     """Return the rows of up to `PILOTS` coordinates, those with the largest ``claims`` (n,) of the usable parts.
 
     They are of as many parts as there are, up to `PILOTS`, spread over the network.
     """
-    of_parts = [rows for rows, use in zip(plan.rows, usable, strict=True) if use]
+    of_parts = [rows for rows, use in zip(rows_of_parts, usable, strict=True) if use]
     count = min(PILOTS, len(of_parts))
-    spread = [of_parts[int(k)] for k in np.linspace(0, len(of_parts) - 1, count)] if count else []
     chosen: list[int] = []
-    for done, rows in enumerate(spread):
+    for done in range(count):
+        rows = of_parts[done * (len(of_parts) - 1) // max(1, count - 1)]
         each = -(-(PILOTS - len(chosen)) // (count - done))
         size = np.abs(claims[rows])
-        largest = np.arange(size.size) if size.size <= each else np.argpartition(-size, each)[:each]
+        largest = np.arange(size.size) if size.size <= each else size.argpartition(-each)[-each:]
         chosen += (rows.start + largest[size[largest] > 0]).tolist()
-    return np.sort(np.array(chosen, dtype=np.intp))
+    return np.array(sorted(chosen), dtype=np.intp)
+
+
+def agree_too_well(pilots: Pilots, claimed: Vector) -> bool:
+    """Tell whether one of the ``claimed`` slopes (k,) is that of its pilot to the last digits.
+
+    Of a cost that is rounded such a claim is a central difference with this very step, and agrees whatever the noise
+    is.
+    """
+    residuals = np.abs(claimed - pilots.differences.central)
+    return bool((residuals <= TOO_WELL * DOUBLE_EPSILON * np.abs(claimed)).any())
 
 
 def agreed_noise(pilots: Pilots, claimed: Vector, tolerance: float = TOLERANCE) -> CostNoise | None:
@@ -103,9 +125,26 @@ def agreed_noise(pilots: Pilots, claimed: Vector, tolerance: float = TOLERANCE) 
     return CostNoise(level=level, arithmetic=level, precision=DOUBLE_EPSILON, passes=0)
 
 
-def is_small_enough(noise: float, step: float, claimed: Vector, tolerance: float = TOLERANCE) -> bool:
-    """Tell whether noise σ leaves as little of slopes with this step as of those of pilots, of a part as a whole."""
-    return SAFETY * noise / step <= _most(tolerance) * root_mean_square(claimed)
+def clear_parts(
+    noise: float, steps: Vector, flat: FlatPlan, tolerance: float = TOLERANCE
+) -> NDArray[np.bool_]:
+    """Tell of which parts the largest slope, with these steps (p,), is clear enough to tell the noise; (p,).
+
+    Where these are few, the clearest `PILOTS` of the parts that have a step; others have NaN.
+    """
+    clearness = np.nan_to_num(flat.largest_claims * steps)
+    is_clear = _most(tolerance) * clearness >= SAFETY * CLEAR * noise
+    if np.count_nonzero(is_clear) < PILOTS:
+        is_clear = (clearness > 0) & (clearness >= np.sort(clearness)[-PILOTS:][0])
+    return np.asarray(is_clear)
+
+
+def is_small_enough(noise: float, steps: Vector, flat: FlatPlan, tolerance: float = TOLERANCE) -> bool:
+    """Tell whether noise σ leaves as little of slopes with these steps (p,) as of those of pilots, in every part.
+
+    Parts without a step, NaN, are not looked at.
+    """
+    return not (SAFETY * noise / steps > _most(tolerance) * flat.typical_claims).any()
 
 
 def _most(tolerance: float) -> float:

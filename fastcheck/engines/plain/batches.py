@@ -39,7 +39,7 @@ from fastcheck.workers.exceptions import Raised, received
 TASKS = 64
 """Tasks that the work is cut into at least, if it is not short."""
 
-SECONDS_OF_TASK = 0.25
+SECONDS_OF_TASK = 0.4
 """Seconds that a task takes about, if one evaluation takes less: what comes back is kept, if evaluations are."""
 
 LEAST_SECONDS_OF_TASK = 2e-3

@@ -144,6 +144,7 @@ class Directions:
                 for step in steps
                 for end in self._ends(_where(block, places), direction.reshape(-1), step)
             ),
+            certain=first.step >= first.longest,
         )
 
     def _first_steps(self, block: Block, shrink: float, most: int | None) -> _FirstSteps:
@@ -223,11 +224,20 @@ def _where(block: Block, places: NDArray[np.intp] | None) -> Where:
 
 
 def _grown(sides_with: SidesWith, step: float, most: float, noise: float) -> float:
-    """Return the step to begin with: larger than ``step`` where noise is much beside the slope."""
-    while step < most and noise / step > NOISY * abs(sum(sides_with(step)) / 2):
-        if not np.isfinite(sides_with(SHRINK * step)).all():
+    """Return the step to begin with: larger than ``step`` where noise is much beside the slope.
+
+    Where the slope changes by more than noise explains, a larger step knows it no better, and may miss it altogether:
+    that of a bump around θ is zero there.
+    """
+    if step >= most:
+        return step
+    slope = sum(sides_with(step)) / 2
+    while step < most and noise / step > NOISY * abs(slope):
+        larger = sum(sides_with(SHRINK * step)) / 2
+        explained = abs(larger - slope) <= 2 * noise / step  # NaN is not
+        if not explained:
             break
-        step *= SHRINK
+        step, slope = SHRINK * step, larger
     return step
 
 

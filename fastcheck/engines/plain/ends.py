@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 
 from fastcheck.errors import EvaluationError, LostEvaluationError
 from fastcheck.plan.coordinates import Coordinates
+from fastcheck.problem.evaluating import Evaluator, Kept, KnownCosts
 from fastcheck.problem.parameters import Layout, Vector
-from fastcheck.problem.posing import Evaluator, Kept, KnownCosts, check_unchanged
+from fastcheck.problem.posing import check_unchanged
 from fastcheck.workers.exceptions import Raised, received, sendable
 from fastcheck.workers.limits import limited
 
@@ -118,7 +119,7 @@ def known_among(
     ends: Ends, known: KnownCosts | None, *, all_or_none: bool = False
 ) -> Generator[tuple[Ends, Evaluated], None, Ends]:
     """Yield the points at which J is known, if there are any, and return the others."""
-    if known is None or not ends.rows.size:
+    if known is None or not known.keeps or not ends.rows.size:
         return ends
     found: dict[int, Kept] = {}
     for place, (i, value) in enumerate(zip(ends.coordinates.tolist(), ends.values.tolist(), strict=True)):
@@ -140,7 +141,7 @@ def known_among(
 
 def keep(chunk: Ends, evaluated: Evaluated, known: KnownCosts | None) -> None:
     """Have what was evaluated be known from now on, but for what was lost."""
-    if known is None:
+    if known is None or not known.keeps:
         return
     points = zip(chunk.coordinates.tolist(), chunk.values.tolist(), evaluated.costs.tolist(), strict=True)
     for place, (i, value, cost) in enumerate(points):

@@ -11,9 +11,11 @@ The claim cos(θ) for J = 1000 + sin(θ), say, suggests a step of 3e-5, with whi
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Callable, Generator, Mapping, Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from fastcheck.engines import Bound, Estimate, Slopes, Summary
 from fastcheck.engines.plain.agreement import Pilots
@@ -24,6 +26,7 @@ from fastcheck.engines.plain.cost_noise import (
     measured_noise,
 )
 from fastcheck.engines.plain.first_steps import SAME_STEP_FACTOR, FirstSteps, Measuring, first_steps
+from fastcheck.engines.plain.flat_plan import FlatPlan
 from fastcheck.engines.plain.keeping_known import KeepingKnown
 from fastcheck.engines.plain.live_comparison import live_comparison
 from fastcheck.engines.plain.noise import SAFETY
@@ -54,16 +57,18 @@ def first_looks(
     a step leaves the domain of J get it anyway.
     """
     entering("measuring the noise of the cost")
-    first = first_steps(problem, plan, measuring, epsilon)
-    looks, passes = _looks(problem, plan, measuring, first), first.passes
+    flat = FlatPlan(problem, plan.parts)
+    first = first_steps(problem, plan, flat, measuring, epsilon)
+    measuring.noise, passes = first.noise, first.passes
+    looks = _looks(problem, plan, measuring, first)
+    steps = _steps(problem, flat, looks, first)
     entering("evaluating the cost")
     with comparing(problem.layout.coordinate_name) as differing:
         measuring.compare = live_comparison(problem, plan, first.noise.level, differing)
-        differences = _differences(measuring, plan.coordinates, looks, first.pilots)
+        differences = _differences(measuring, flat.coordinates, steps, first.pilots)
         measuring.compare = None
-    del first
-    for look, rows in zip(looks, plan.rows, strict=True):
-        look.differences = differences.at(rows)
+    _hand_out(looks, measuring, flat, steps, differences, first.still)
+    del first, flat, steps, differences
     passes += measuring.passes
     entering("judging the claims")
     while looks:
@@ -81,26 +86,26 @@ def first_looks(
 
 
 def _differences(
-    measuring: Measuring, coordinates: Coordinates, looks: Sequence[Look], pilots: Pilots | None
+    measuring: Measuring, coordinates: Coordinates, steps: Vector, pilots: Pilots | None
 ) -> CentralDifferences:
-    """Return the differences with the steps of all looks, those of the pilots being known if they had these steps."""
-    steps = np.concatenate([look.steps for look in looks])
-    known = np.zeros(steps.size, dtype=bool)
+    """Return the differences with these steps, (k,), those of the pilots being known if they had these steps."""
+    is_known = np.zeros(steps.size, dtype=bool)
     if pilots is not None:
         same_step = steps[pilots.rows] == pilots.steps
-        known[pilots.rows[same_step]] = True
-    if pilots is None or not known.any():
+        is_known[pilots.rows[same_step]] = True
+    if pilots is None or not is_known.any():
         return measuring.differences(coordinates, steps)
-    central, bend = np.empty(steps.size), np.empty(steps.size)
-    those_known = pilots.differences.at(np.flatnonzero(same_step))
-    central[known], bend[known] = those_known
+    differences = np.empty((2, steps.size))
+    those_known = pilots.differences.at(same_step)
+    differences[:, is_known] = those_known
     if measuring.compare is not None:
-        measuring.compare(coordinates[known], steps[known], those_known.central)
-    if not known.all():
-        central[~known], bend[~known] = measuring.differences(
-            coordinates[~known], steps[~known], known=int(known.sum())
+        measuring.compare(coordinates[is_known], steps[is_known], those_known.central)
+    left = np.flatnonzero(~is_known)
+    if left.size:
+        differences[:, left] = measuring.differences(
+            coordinates[left], steps[left], known=steps.size - left.size
         )
-    return CentralDifferences(central, bend)
+    return CentralDifferences(*differences)
 
 
 def _closer_or_cut_short(look: Look, keeping: KeepingKnown) -> tuple[Estimate | None, int]:
@@ -115,24 +120,72 @@ def _closer_or_cut_short(look: Look, keeping: KeepingKnown) -> tuple[Estimate | 
 
 
 def _looks(problem: Problem, plan: Plan, measuring: Measuring, first: FirstSteps) -> list[Look]:
-    """Return the parts of a plan with their first steps."""
-    measuring.noise = first.noise
-    looks = [
-        Look(problem, measuring, part, first.noise, plan.epsilon, step, stands_still=k in first.still)
-        for k, (part, step) in enumerate(zip(plan.parts, first.suggested, strict=True))
+    """Return the parts of a plan, each with the step that is suggested for it."""
+    suggested = [None if math.isnan(step) else step for step in first.suggested.tolist()]
+    return [
+        Look(problem, measuring, part, first.noise, plan.epsilon, step)
+        for part, step in zip(plan.parts, suggested, strict=True)
     ]
-    for look in looks:
-        look.take_first_steps(first.epsilon)
-    return looks
+
+
+def _steps(problem: Problem, flat: FlatPlan, looks: Sequence[Look], first: FirstSteps) -> Vector:
+    """Return the steps to begin with, (k,): one for all, or those that are suggested, or those of the blocks."""
+    if first.epsilon is not None:
+        return np.full(flat.coordinates.size, first.epsilon)
+    steps = [look.suggested or look.measured_step() for look in looks]
+    return np.asarray(flat.units * np.repeat(steps, flat.sizes))
+
+
+def _hand_out(
+    looks: Sequence[Look],
+    measuring: Measuring,
+    flat: FlatPlan,
+    steps: Vector,
+    differences: CentralDifferences,
+    still: NDArray[np.bool_],
+) -> None:
+    """Give each look its rows of the steps and differences, and of what rounding does to these.
+
+    What does not move J with all coordinates together, the parts that stand ``still`` (p,), does not with one of them.
+    """
+    rounding = rounding_of(measuring, looks[0].noise, flat.coordinates, steps, differences)
+    if still.any():
+        central, bend = differences
+        rounding[np.repeat(still, flat.sizes) & (central == 0) & (bend == 0)] = 0.0
+    inside = np.logical_and.reduceat(np.isfinite(differences.central + differences.bend), flat.starts)
+    for look, rows, is_inside in zip(looks, flat.rows, inside.tolist(), strict=True):
+        look.steps, look.differences = steps[rows], differences.at(rows)
+        look.first_rounding, look.is_inside = rounding[rows], is_inside
+
+
+def rounding_of(
+    measuring: Measuring,
+    noise: CostNoise,
+    coordinates: Coordinates,
+    steps: Vector,
+    differences: CentralDifferences,
+) -> Vector:
+    """Return the bound on what rounding does to slopes with these steps, (k,).
+
+    The costs at the ends may be much larger than J at θ, and so are their rounding errors.
+    """
+    central, bend = differences
+    rounding = measuring.rounding(noise, coordinates, steps, differences)
+    return np.asarray(rounding + SAFETY * DOUBLE_EPSILON * (np.abs(central) + bend))
 
 
 class Look:
     """One part of a plan: central differences with the steps that its claim suggests, and a closer look at them.
 
     ``noise`` is what is known of that of J, ``epsilon`` the user's step, ``suggested`` the step in `units` that the
-    claim suggests, as long as nobody asked whether there is a better one. ``stands_still``: all coordinates together
-    do not move J at all.
+    claim suggests, as long as nobody asked whether there is a better one. ``is_inside`` tells that no step left the
+    domain of J, ``first_rounding`` what rounding does to the first slopes.
     """
+
+    steps: Vector
+    differences: CentralDifferences
+    first_rounding: Vector
+    is_inside: bool
 
     def __init__(
         self,
@@ -142,38 +195,22 @@ class Look:
         noise: CostNoise,
         epsilon: float | None,
         suggested: float | None,
-        *,
-        stands_still: bool = False,
     ) -> None:
-        self.problem, self.measuring, self.part, self.stands_still = problem, measuring, part, stands_still
+        self.problem, self.measuring, self.part = problem, measuring, part
         self.noise, self.epsilon, self.suggested = noise, epsilon, suggested
-        self.steps = np.empty(0)
-        self.differences = CentralDifferences(np.empty(0), np.empty(0))
         self._closer: Estimate | None = None
 
     @property
     def coordinates(self) -> Coordinates:
         """Their positions in θ, (k,)."""
-        return self.part.block.start + self.part.at(slice(0, self.part.size))
+        return self.part.coordinates
 
     @property
     def units(self) -> Vector:
         """The units of steps, (k,)."""
         return units(self.problem.theta[self.coordinates])
 
-    @property
-    def is_inside(self) -> bool:
-        """Whether no step left the domain of J."""
-        return bool(np.isfinite(self.differences).all())
-
-    def take_first_steps(self, epsilon: float | None) -> None:
-        """Begin with the steps ``epsilon``; if there is none, with that which is suggested, or that of the block."""
-        if epsilon is not None:
-            self.steps = np.full(self.part.size, epsilon)
-        else:
-            self.steps = (self.suggested or self._measured_step()) * self.units
-
-    def _measured_step(self) -> float:
+    def measured_step(self) -> float:
         """Return the step, in units, that noise and curvature ask for: that of the block, chosen once for a problem."""
         block, known = self.part.block, self.problem.measured
         if (chosen_step, block.name) not in known:
@@ -184,11 +221,8 @@ class Look:
 
     def first(self) -> Estimate:
         """Return the estimate by these differences, of which the truncation is not known."""
-        rounding = self._rounding()
-        if self.stands_still:  # nor does any of these by itself
-            central, bend = self.differences
-            rounding[(central == 0) & (bend == 0)] = 0.0
-        slopes = Slopes(central=self.differences.central, known_to=Bound(0.0, rounding), subtracted=True)
+        known_to = Bound(0.0, self.first_rounding)
+        slopes = Slopes(central=self.differences.central, known_to=known_to, subtracted=True)
         return self._estimate(slopes, closer=self.closer)
 
     def cut_short(self) -> Estimate | None:
@@ -244,7 +278,7 @@ class Look:
         """Take the step that noise and curvature ask for instead of a suggested one, if it is better by much."""
         if self.suggested is None:
             return False
-        step, suggested = self._measured_step(), self.suggested
+        step, suggested = self.measured_step(), self.suggested
         self.suggested = None
         much_smaller, much_larger = step < suggested / SAME_STEP_FACTOR, step > suggested * SAME_STEP_FACTOR
         is_better = much_smaller or (much_larger and self._rounding_hides_much())
@@ -259,13 +293,8 @@ class Look:
         return bool(rounding.max(initial=0.0) > MUCH_HIDDEN * root_mean_square(slopes))
 
     def _rounding(self) -> Vector:
-        """Return the bound on what rounding does to the slopes, (k,).
-
-        The costs at the ends may be much larger than J at θ, and so are their rounding errors.
-        """
-        central, bend = self.differences
-        rounding = self.measuring.rounding(self.noise, self.coordinates, self.steps, self.differences)
-        return rounding + SAFETY * DOUBLE_EPSILON * (np.abs(central) + bend)
+        """Return the bound on what rounding does to the slopes, as far as noise is known now, (k,)."""
+        return rounding_of(self.measuring, self.noise, self.coordinates, self.steps, self.differences)
 
     def _estimate(
         self,
@@ -283,4 +312,5 @@ class Look:
             outside=outside or {},
             lost=lost or {},
             step_given=self.epsilon is not None,
+            can_wait=True,
         )

@@ -2,6 +2,7 @@
 
 epsilon given            a step of the user's; the noise along a line                       9 forward passes
 claims agree             with slopes of a few coordinates, which are measured anyway        none
+they do to the last bit  the same with other steps: they may be differences themselves      2 to 8
 they do not              the noise along a line, and steps that suit it                     9
 claims that are zero     whether J is flat there, for all such blocks together              2 to 8
 claims that hardly show  the noise measured carefully, and the step of each such block      57, and 16 or more
@@ -13,11 +14,14 @@ from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from fastcheck.engines.plain.agreement import (
     Pilots,
+    agree_too_well,
     agreed_noise,
     choose_pilots,
+    clear_parts,
     guessed_noise,
     is_small_enough,
     may_agree,
@@ -31,6 +35,7 @@ from fastcheck.engines.plain.cost_noise import (
     noise_is_known,
     noise_to_come,
 )
+from fastcheck.engines.plain.flat_plan import FlatPlan, suggested_steps
 from fastcheck.engines.plain.keeping_known import KeepingKnown
 from fastcheck.engines.plain.live_comparison import Compare
 from fastcheck.engines.plain.noise import noise_level
@@ -38,12 +43,9 @@ from fastcheck.engines.plain.steps import (
     CentralDifferences,
     chosen_step,
     default_steps,
-    suggested_step,
-    units,
 )
 from fastcheck.engines.plain.zero_claims import flat_along
 from fastcheck.errors import EvaluationError
-from fastcheck.norms import largest
 from fastcheck.plan.coordinates import Coordinates, Part, Plan, spread_rows
 from fastcheck.plan.tolerances import VANISHING
 from fastcheck.problem.parameters import Block, Vector
@@ -54,6 +56,13 @@ SAMPLED_CLAIMS = 64
 
 SAME_STEP_FACTOR = 2.0
 """Steps that differ by no larger factor are as good as each other."""
+
+ROUNDS_OF_PILOTS = 2
+"""Times that a few coordinates are measured first: more of them leave less noise possible, if all agree."""
+
+ANOTHER_STEP = 187 / 256
+"""Share of a step that is measured with instead, where claims may have been found with that step: in no simple ratio,
+as differences of a J that moves on a grid may be the same for such."""
 
 PASSES_OF_CHOOSING = 24
 """Forward passes that choosing the step of a block takes, usually."""
@@ -93,51 +102,50 @@ class Measuring(Protocol):
 class FirstSteps(NamedTuple):
     """What plain evaluation begins with.
 
-    ``suggested`` holds a step in `units` for each part, None where none is suggested; ``epsilon`` is that of all parts
-    if there is one. ``pilots`` were measured already, None if none were. ``still`` are the numbers of parts that do not
-    move J at all, all coordinates together. ``passes`` does not count those of the pilots.
+    ``suggested`` holds a step in `units` for each part, (p,), NaN where none is suggested; ``epsilon`` is that of all
+    parts if there is one. ``pilots`` were measured already, None if none were. ``still`` tells which parts do not
+    move J at all, all coordinates together, (p,). ``passes`` does not count those of the pilots.
     """
 
     noise: CostNoise
-    suggested: list[float | None]
+    suggested: Vector
     epsilon: float | None
     pilots: Pilots | None
-    still: frozenset[int]
+    still: NDArray[np.bool_]
     passes: int
 
 
-def first_steps(problem: Problem, plan: Plan, measuring: Measuring, epsilon: float | None) -> FirstSteps:
-    """Return the noise and the steps to begin with."""
+def first_steps(
+    problem: Problem, plan: Plan, flat: FlatPlan, measuring: Measuring, epsilon: float | None
+) -> FirstSteps:
+    """Return the noise and the steps to begin with, ``flat`` being the whole plan."""
+    still = np.zeros(flat.sizes.size, dtype=bool)
     if epsilon is not None:
         noise = _noise_of_line(problem, plan, measuring, epsilon)
-        return FirstSteps(noise, [None] * len(plan.parts), epsilon, None, frozenset(), noise.passes)
-    zeros = [k for k, part in enumerate(plan.parts) if _is_zero(problem, part)]
-    pilots, agreed, suggested = None, None, list[float | None]()
-    if not (zeros or noise_is_known(problem)) and may_agree(problem):
-        pilots, agreed, suggested = _by_agreement(problem, plan, measuring)
+        return FirstSteps(noise, np.full(still.size, np.nan), epsilon, None, still, noise.passes)
+    zeros = _are_zero(problem, flat)
+    pilots, agreed, guessed = None, None, np.full(still.size, np.nan)
+    if not (zeros.any() or noise_is_known(problem)) and may_agree(problem):
+        pilots, agreed, guessed = _by_agreement(problem, plan, flat, measuring)
     noise = agreed or _noise_of_line(problem, plan, measuring, epsilon)
-    if agreed is None:
-        guessed, suggested = suggested, [_suggested(problem, part, noise.level) for part in plan.parts]
-        suggested = list(map(_as_good, guessed or suggested, suggested))
-    passes, still = noise.passes, frozenset[int]()
-    if zeros:
-        coordinates = plan.coordinates
-        flat = flat_along(problem, np.concatenate([coordinates[plan.rows[k]] for k in zeros]), noise.level)
-        passes += flat.passes
-        if flat.distance:
-            suggested = [flat.distance if k in zeros else step for k, step in enumerate(suggested)]
-            still = frozenset(zeros if flat.stands_still else ())
-    if None in suggested:
+    suggested = guessed if agreed else _as_good(guessed, suggested_steps(flat, noise.level))
+    passes = noise.passes
+    if zeros.any():
+        of_zeros = flat_along(problem, flat.coordinates[np.repeat(zeros, flat.sizes)], noise.level)
+        passes += of_zeros.passes
+        if of_zeros.distance:
+            suggested = np.where(zeros, of_zeros.distance, suggested)
+            still = zeros & of_zeros.stands_still
+    if np.isnan(suggested).any():
         noise = measured_noise(problem, plan.epsilon)
         passes += noise.passes
     return FirstSteps(noise, suggested, None, pilots, still, passes)
 
 
-def _as_good(guessed: float | None, step: float | None) -> float | None:
-    """Return a step that was guessed, if the one to be taken is no better: coordinates may be measured with it."""
-    if guessed is None or step is None:
-        return step
-    return guessed if max(guessed / step, step / guessed) <= SAME_STEP_FACTOR else step
+def _as_good(guessed: Vector, steps: Vector) -> Vector:
+    """Return steps (p,) that were guessed, where those to be taken are no better: some were measured with them."""
+    is_as_good = np.maximum(guessed / steps, steps / guessed) <= SAME_STEP_FACTOR  # NaN is not
+    return np.where(is_as_good, guessed, steps)
 
 
 def passes_to_come(problem: Problem, blocks: Sequence[Block], *, chooses: bool) -> int:
@@ -149,32 +157,19 @@ def passes_to_come(problem: Problem, blocks: Sequence[Block], *, chooses: bool) 
     noise = float(np.spacing(abs(problem.value))) if passes else noise_level(problem)
     if not chooses or not problem.claims:
         return passes
-    parts = [Part(block=block, places=spread_rows(block.size, SAMPLED_CLAIMS)) for block in blocks]
-    unknown = [part for part in parts if (chosen_step, part.block.name) not in problem.measured]
-    choosing = sum(_suggested(problem, part, noise) is None for part in unknown)
+    unknown = [block for block in blocks if (chosen_step, block.name) not in problem.measured]
+    if not unknown:
+        return passes
+    parts = [Part(block=block, places=spread_rows(block.size, SAMPLED_CLAIMS)) for block in unknown]
+    choosing = int(np.count_nonzero(np.isnan(suggested_steps(FlatPlan(problem, parts), noise))))
     return passes + PASSES_OF_CHOOSING * choosing + (noise_to_come(problem) if choosing else 0)
 
 
-def _suggested(problem: Problem, part: Part, noise: float) -> float | None:
-    """Return the step, in `units`, that the claim suggests, None if there is none."""
+def _are_zero(problem: Problem, flat: FlatPlan) -> NDArray[np.bool_]:
+    """Tell of each part whether its claim is zero but for rounding, as of a bias before a batch normalisation; (p,)."""
     if not problem.claims:
-        return None
-    scale = units(problem.theta[part.block.start + part.at(slice(0, part.size))])
-    return suggested_step(_claimed(problem, part), scale, noise)
-
-
-def _is_zero(problem: Problem, part: Part) -> bool:
-    """Tell whether the claim for a part is zero but for rounding, as that of a bias before a batch normalisation is."""
-    return (
-        bool(problem.claims)
-        and largest(_claimed(problem, part)) <= VANISHING * DOUBLE_EPSILON * problem.largest_claim
-    )
-
-
-def _claimed(problem: Problem, part: Part) -> Vector:
-    """Return what is claimed of a part, float64 (k,)."""
-    claims = problem.claims[problem.layout.number(part.block)]
-    return np.asarray(part.take(claims, slice(0, part.size)), dtype=np.float64)
+        return np.zeros(flat.sizes.size, dtype=bool)
+    return np.asarray(flat.largest_claims <= VANISHING * DOUBLE_EPSILON * problem.largest_claim)
 
 
 def _noise_of_line(problem: Problem, plan: Plan, measuring: Measuring, epsilon: float | None) -> CostNoise:
@@ -187,28 +182,44 @@ def _noise_of_line(problem: Problem, plan: Plan, measuring: Measuring, epsilon: 
 
 
 def _by_agreement(
-    problem: Problem, plan: Plan, measuring: Measuring
-) -> tuple[Pilots | None, CostNoise | None, list[float | None]]:
+    problem: Problem, plan: Plan, flat: FlatPlan, measuring: Measuring
+) -> tuple[Pilots | None, CostNoise | None, Vector]:
     """Measure pilots of a plan, and return them, the noise that they tell, and the step of each part.
 
-    Steps are those that claims suggest for noise as small as rounding can make it. There is no noise where claims do
-    not agree, or where it would hide too much of some other block.
+    Steps are those that claims suggest for noise as small as rounding can make it, others where claims agree with these
+    too well, or better ones for the noise that was told. That is none where claims do not agree, or where it would hide
+    too much of some other block.
     """
-    guess = guessed_noise(problem)
-    suggested = [_suggested(problem, part, guess) for part in plan.parts]
-    claimed = np.concatenate([_claimed(problem, part) for part in plan.parts])
-    rows = choose_pilots(plan, claimed, [step is not None for step in suggested])
-    if not rows.size:
-        return None, None, suggested
-    coordinates = plan.coordinates[rows]
-    part_of_row = np.searchsorted([part.stop for part in plan.rows], rows, side="right")
-    steps = np.array([suggested[int(k)] for k in part_of_row]) * units(problem.theta[coordinates])
-    pilots = Pilots(rows, steps, measuring.measure(coordinates, steps))
-    noise = agreed_noise(pilots, claimed[rows], plan.tolerance)
-    if noise is not None and not all(
-        is_small_enough(noise.level, step, claimed[part_rows], plan.tolerance)
-        for step, part_rows in zip(suggested, plan.rows, strict=True)
-        if step is not None
-    ):
-        noise = None
-    return pilots, noise, suggested
+    guess = guessed_noise(problem, flat)
+    suggested = suggested_steps(flat, guess)
+    usable = clear_parts(guess, suggested, flat, plan.tolerance).tolist()
+    left, share, pilots = flat.claimed, 1.0, None
+    for _ in range(ROUNDS_OF_PILOTS):
+        rows = choose_pilots(flat.rows, left, usable)
+        if not rows.size:
+            break
+        others = _measured(flat, rows, suggested, measuring)
+        if agree_too_well(others, flat.claimed[rows]):
+            if pilots is not None:
+                break
+            share = ANOTHER_STEP
+            suggested = share * suggested
+            others = _measured(flat, rows, suggested, measuring)
+        pilots = others if pilots is None else pilots.with_others(others)
+        noise = agreed_noise(pilots, flat.claimed[pilots.rows], plan.tolerance)
+        if noise is None:
+            break
+        told = share * suggested_steps(flat, noise.level)
+        long_enough = told <= SAME_STEP_FACTOR * suggested  # NaN is not
+        better = np.where(long_enough, suggested, told)
+        if is_small_enough(noise.level, better, flat, plan.tolerance):
+            return pilots, noise, better
+        left = left.copy()
+        left[rows] = 0.0  # those are not chosen again
+    return pilots, None, suggested
+
+
+def _measured(flat: FlatPlan, rows: Coordinates, of_parts: Vector, measuring: Measuring) -> Pilots:
+    """Measure rows with the steps of their parts, (p,)."""
+    steps = of_parts[flat.starts.searchsorted(rows, side="right") - 1] * flat.units[rows]
+    return Pilots(rows, steps, measuring.measure(flat.coordinates[rows], steps))

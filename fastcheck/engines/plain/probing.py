@@ -221,7 +221,9 @@ class Probe:
         steps = [(i, step) for i, step in steps if (i, "at", step) not in remembered]
         theta = self.problem.theta
         self.problem.evaluator.expect(
-            2 * len(steps), lambda: (end for i, step in steps for end in _ends(theta, i, step))
+            2 * len(steps),
+            lambda: (end for i, step in steps for end in _ends(theta, i, step)),
+            certain=False,
         )
 
     def steps(self, i: int, allowed: float = math.inf) -> Iterator[float]:

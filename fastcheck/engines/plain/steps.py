@@ -28,9 +28,6 @@ SMALLEST_CHOSEN, LARGEST_CHOSEN = USUAL_STEP / STEP_RATIO**2, USUAL_STEP * STEP_
 ENOUGH_TRUNCATION = 2.0**-33
 """Noise below this share of the slopes needs no larger step."""
 
-PROMISING = 2.0**-24
-"""Bound on rounding, as a share of the claim, up to which the step that the claim suggests is worth trying."""
-
 COORDINATES_PER_BLOCK = 4
 """Coordinates of each block by which its step is chosen."""
 
@@ -61,22 +58,6 @@ def units(values: Vector) -> Vector:
 def default_steps(values: Vector, epsilon: float | None) -> Vector:
     """Return the step of each coordinate: ε, or `USUAL_STEP` in its `units`."""
     return USUAL_STEP * units(values) if epsilon is None else np.full(values.shape, epsilon)
-
-
-def suggested_step(claimed: Vector, scale: Vector, noise: float) -> float | None:
-    """Return the step, relative to ``scale``, that suits the slopes claimed (k,) if J changes over distances of 1.
-
-    With third derivatives as large as the slopes, the error of noise σ and of truncation are smallest together there.
-    None where rounding would hide too much of the claim.
-    """
-    typical = root_mean_square(claimed * scale)
-    if not typical:
-        return None
-    step = float(
-        2.0 ** np.round(np.log2(np.clip(np.cbrt(noise / typical / 2), SMALLEST_CHOSEN, LARGEST_CHOSEN)))
-    )
-    rounding = SAFETY * noise / (step * float(scale.min()))
-    return step if rounding <= PROMISING * root_mean_square(claimed) else None
 
 
 def chosen_step(block: Block, theta: Vector, noise: float, measure: Measure) -> float:

@@ -15,11 +15,13 @@ from fastcheck.engines.plain.agreement import (
     Pilots,
     agreed_noise,
     choose_pilots,
+    guessed_noise,
     may_agree,
 )
 from fastcheck.engines.plain.batches import PlainEngine
+from fastcheck.engines.plain.flat_plan import FlatPlan, suggested_steps
 from fastcheck.engines.plain.noise import SAFETY
-from fastcheck.engines.plain.steps import CentralDifferences
+from fastcheck.engines.plain.steps import CentralDifferences, units
 from fastcheck.plan.coordinates import make_plan
 from fastcheck.problem.posing import pose
 
@@ -112,6 +114,35 @@ def test_noise_does_not_agree_and_is_measured(level):
     assert check(noisy(level), X, np.cos(X) * 1.01, method="plain").verdict is Verdict.FAIL
 
 
+GRIDS = {
+    "parameters on a grid": lambda w: smooth(np.round(w * 2e5) / 2e5),
+    "a printed cost": lambda w: float(f"{smooth(w):.10g}"),
+}
+
+
+@pytest.mark.parametrize("case", GRIDS)
+def test_differences_with_the_very_step_do_not_pass_for_a_gradient(case):
+    """They agree with these to the last bit, whatever the grid leaves of the slopes."""
+    cost, claim = GRIDS[case], np.cos(X)
+    for _ in range(3):
+        problem = pose(cost, X, claim)
+        flat = FlatPlan(problem, make_plan(problem.layout, problem.theta, "all", None, 0).parts)
+        steps = suggested_steps(flat, guessed_noise(problem, flat))[0] * units(X)
+        moves = steps[:, None] * np.eye(X.size)
+        claim = np.array([cost(X + move) - cost(X - move) for move in moves]) / (2 * steps)
+    assert np.abs(claim - np.cos(X)).max() > 1e-6
+    assert check(cost, X, claim, method="plain").verdict is not Verdict.PASS
+    assert check(cost, X, np.cos(X), method="plain").verdict is not Verdict.FAIL
+
+
+def test_claims_of_exact_costs_agree_to_the_last_bit_and_pass_in_few_passes():
+    w = np.array([1.0, -2.0, 3.0])
+    report = check(lambda w: w @ w + 0.1, w, 2 * w, method="plain")
+    assert report.passed
+    assert report.forward_passes <= 2 * w.size + 2 + 2 * PILOTS
+    assert check(lambda w: w @ w + 0.1, w, [2, -4, 6.00001], method="plain").verdict is Verdict.FAIL
+
+
 @given(sizes=st.lists(st.integers(1, 40), min_size=1, max_size=9), seed=st.integers(0, 2**16), data=st.data())
 @settings(max_examples=60, deadline=None)
 def test_pilots_are_few_distinct_and_of_usable_parts(sizes, seed, data):
@@ -121,7 +152,7 @@ def test_pilots_are_few_distinct_and_of_usable_parts(sizes, seed, data):
     plan = make_plan(problem.layout, problem.theta, "all", None, 0)
     usable = data.draw(st.lists(st.booleans(), min_size=len(sizes), max_size=len(sizes)))
     claims = rng.standard_normal(sum(sizes)) * (rng.random(sum(sizes)) < 0.7)
-    rows = choose_pilots(plan, claims, usable)
+    rows = choose_pilots(plan.rows, claims, usable)
     assert rows.size <= PILOTS
     assert np.array_equal(rows, np.unique(rows))
     assert claims[rows].all()

@@ -40,6 +40,7 @@ COSTS = {
 }
 
 
+@pytest.mark.verdicts_alone
 @pytest.mark.parametrize("look", LOOKS)
 @pytest.mark.parametrize("name", COSTS)
 def test_a_coordinate_on_a_border_does_not_end_the_check(name, look):
@@ -313,6 +314,7 @@ STEPS = [
 ]  # fmt: skip
 
 
+@pytest.mark.verdicts_alone
 @pytest.mark.parametrize("look", LOOKS)
 @pytest.mark.parametrize("steps", STEPS)
 def test_the_slope_of_a_function_with_steps_is_zero(steps, look):

@@ -7,6 +7,8 @@ import pytest
 
 from fastcheck import Verdict, check, locate, screen
 
+pytestmark = pytest.mark.verdicts_alone
+
 RNG = np.random.default_rng(3)
 C = RNG.standard_normal(5)
 A = RNG.standard_normal(5)

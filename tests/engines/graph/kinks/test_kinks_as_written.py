@@ -35,6 +35,7 @@ DUAL = {"largest modulus": 1, "sqrt of a square": 2}
 """Norms of several zeros: a claim is right if this norm of it is at most 1."""
 
 
+@pytest.mark.verdicts_alone
 @pytest.mark.parametrize("name", SLOPES)
 @pytest.mark.parametrize("size", [1, 3])
 def test_between_the_slopes_is_right_and_outside_is_wrong(name, size):

@@ -39,6 +39,7 @@ def note_of(cost, x, gradient=None):
     return note
 
 
+@pytest.mark.verdicts_alone
 @pytest.mark.parametrize("expression", CASES)
 def test_every_function_is_followed(expression):
     cost = cost_of(expression)

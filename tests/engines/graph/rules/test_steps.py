@@ -120,6 +120,7 @@ FUNCTIONS = [
 ]  # fmt: skip
 
 
+@pytest.mark.verdicts_alone
 @pytest.mark.parametrize("what", OF_P + FUNCTIONS, ids=lambda what: getattr(what, "__name__", what))
 def test_what_has_no_slope_is_followed(what):
     """Of p, the scores of a linear layer."""
